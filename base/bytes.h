@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A borrowed slice of memory, passed by value.  It never owns what it points
+ * to; whoever hands one out says how long it stays valid.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct bytes {
+	const uint8_t *data;
+	size_t size;
+};
+
+static inline struct bytes
+bytes_make(const void *data, size_t size)
+{
+	return (struct bytes){ (const uint8_t *)data, size };
+}
+
+/* The characters of a C string, without its terminator; NULL gives none. */
+static inline struct bytes
+bytes_of(const char *string)
+{
+	return bytes_make(string, string ? strlen(string) : 0);
+}
+
+static inline bool
+bytes_equal(struct bytes a, struct bytes b)
+{
+	return a.size == b.size &&
+	       (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* True when `in` begins with the characters of `prefix`. */
+static inline bool
+bytes_starts_with(struct bytes in, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return in.size >= n && memcmp(in.data, prefix, n) == 0;
+}
+
+/* The slice from `offset` on; empty when `offset` is past the end. */
+static inline struct bytes
+bytes_from(struct bytes in, size_t offset)
+{
+	if (offset >= in.size)
+		return bytes_make(in.data ? in.data + in.size : NULL, 0);
+	return bytes_make(in.data + offset, in.size - offset);
+}
+
+/* The first `size` bytes, or all when there are fewer. */
+static inline struct bytes
+bytes_first(struct bytes in, size_t size)
+{
+	return bytes_make(in.data, in.size < size ? in.size : size);
+}
+
+/* Equality without regard to ASCII case. */
+bool bytes_equal_nocase(struct bytes a, struct bytes b);
+
+/* `in` without leading and trailing spaces and tabs. */
+struct bytes bytes_trim(struct bytes in);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keyed hashing, so that nobody who writes packets can choose our collisions.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct hash_key {
+	uint64_t k0, k1;
+};
+
+/* A fresh random key (getrandom).  Call before entering a sandbox. */
+struct hash_key hash_key_random(void);
+
+/* SipHash-2-4 of `in` (Aumasson and Bernstein, 2012). */
+uint64_t hash_bytes(struct hash_key key, struct bytes in);
+
+#define HASH_SHA256_HEX 65
+
+/* SHA-256 of a file's contents as lower-case hex and a terminator (FIPS 180-4).
+ * The file offset of `fd` is left at the end.  Returns 0 or ERR_IO. */
+int hash_sha256_fd(int fd, char hex[HASH_SHA256_HEX]);

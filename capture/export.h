@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing packets of a snapshot to one pcap or pcapng file. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "capture/packet_reader.h"
+
+/* Packets between two endpoints (either direction), within a time range. */
+struct export_conversation {
+	uint8_t client_ip[16], server_ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint16_t client_port, server_port;
+	uint8_t ip_protocol;
+	int64_t from_ns, to_ns; /* inclusive */
+};
+
+struct export_request {
+	const char *snapshot;
+	const char *path;    /* written to a temporary name, then renamed */
+	bool pcap;           /* classic pcap (ns) instead of pcapng */
+	struct packet_window window;
+	/* Addresses ("10.0.0.1", "10.0.0.0/8", "::1") and ports: a packet matches
+	 * when one of its ends matches each given list.  NULL/0: any. */
+	const char *const *addresses;
+	size_t address_count;
+	const uint16_t *ports;
+	size_t port_count;
+	/* When not empty, only packets of these conversations. */
+	const struct export_conversation *conversations;
+	size_t conversation_count;
+	const atomic_bool *cancelled;
+	void (*progress)(void *context, uint64_t bytes_read, uint64_t total);
+	void *progress_context;
+};
+
+/* {"path","format","packets","bytes","first","last"}: merged in time order.
+ * Several link types in one pcap are ERR_UNSUPPORTED (say pcapng). */
+int export_snapshot(const char *home, const struct export_request *request,
+		    json_t **result, struct error *e);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Snapshots: named, immutable sets of sealed segments over a time window.
+ * A snapshot is made in a temporary directory and becomes visible by one
+ * rename of that directory, manifest and all; it never changes afterwards.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "capture/packet_reader.h"
+
+/* What create_snapshot was asked for. */
+struct snapshot_request {
+	const char *name;
+	const char *const *captures; /* NULL or empty: all */
+	size_t capture_count;
+	const char *const *nodes;    /* NULL or empty: all */
+	size_t node_count;
+	struct packet_window window; /* [INT64_MIN, INT64_MAX): everything */
+	const char *note;            /* free text kept in the manifest, or NULL */
+	const atomic_bool *cancelled; /* polled; may be NULL */
+};
+
+/*
+ * Makes the snapshot and returns its manifest (new reference) in `*manifest`
+ * (NULL: not wanted).  Errors: EXISTS (name taken), INVALID (name, window
+ * upside down), NOTFOUND (no such capture), EMPTY (no packet in the window;
+ * the text says what time is covered), NOSPACE, CANCELLED.  Nothing is left
+ * behind on error.
+ */
+int snapshot_create(const char *home, const struct snapshot_request *request,
+		    json_t **manifest, struct error *e);
+
+/*
+ * The manifest as JSON:
+ * {"format":1,"name","created","from","to","first","last","note",
+ *  "packets","bytes","stored_bytes","drops","duration_ms",
+ *  "captures":[{"name","node","kind","source"}],
+ *  "segments":[{"file","capture","node","first","last","packets","bytes",
+ *               "stored_bytes","uncompressed_bytes","drops","sha256",
+ *               "link_types":[…],"truncated_packets"}]}
+ * Times are RFC 3339; first/last are those of the packets inside the window
+ * as far as the index tells; "from"/"to" are what was asked for (absent when
+ * open).  New reference; free with json_decref.
+ */
+int snapshot_load(const char *home, const char *name, json_t **manifest,
+		  struct error *e);
+
+/* All manifests, without their "segments", newest first, as a JSON array. */
+int snapshot_list(const char *home, json_t **list, struct error *e);
+
+/* Recomputes every SHA-256.  ERR_CORRUPT names the first segment that is not
+ * what the manifest says. */
+int snapshot_verify(const char *home, const char *name,
+		    const atomic_bool *cancelled, struct error *e);
+
+/* Removes the snapshot with its dissections.  BUSY while a dissection runs. */
+int snapshot_delete(const char *home, const char *name, struct error *e);
+
+/* An opened snapshot, ready to be read. */
+struct snapshot {
+	struct packet_segment *segments;
+	uint32_t segment_count;
+	struct packet_window window;
+	char **paths;     /* absolute, one a segment */
+	json_t *manifest;
+};
+
+int snapshot_open(const char *home, const char *name, struct snapshot *s,
+		  struct error *e);
+void snapshot_close(struct snapshot *s);
+
+/* A segment source over an opened snapshot's paths. */
+struct packet_segment_source snapshot_source(struct snapshot *s);

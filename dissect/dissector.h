@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract of a protocol: one `const struct dissector` in
+ * dissect/proto/<name>.c, listed once in dissect/registry.h.
+ *
+ * A dissector does no I/O, allocates nothing unbounded, logs nothing, reads no
+ * clock and keeps no global.  It turns in-order bytes into messages by calling
+ * the sink; the stream (dissect/stream.h) owns buffering, resynchronisation,
+ * time, pairing of requests with responses, and limits.  Malformed traffic is
+ * a value (STEP_BAD, or a message with an error), never a failure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+/* Who sent the bytes.  The client is who opened the connection, or who is
+ * guessed to have (dissect/tcp.h). */
+enum side { SIDE_CLIENT, SIDE_SERVER };
+
+static inline enum side
+side_other(enum side side)
+{
+	return side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+}
+
+enum verdict {
+	VERDICT_NO,    /* certainly something else */
+	VERDICT_MAYBE, /* not enough bytes to tell, or not typical enough */
+	VERDICT_YES,
+};
+
+/* What feed did with the bytes it was given. */
+struct step {
+	enum {
+		STEP_MORE, /* took nothing; call again with >= n bytes at hand */
+		STEP_DONE, /* took n bytes (1 <= n <= size) */
+		STEP_SKIP, /* took nothing; the next n bytes (any amount, may be
+			    * more than are here) are body of the current message:
+			    * the stream appends them to it without buffering, and
+			    * bridges holes inside them by itself */
+		STEP_BAD,  /* not this protocol, or beyond repair: resynchronise */
+	} kind;
+	uint64_t n;
+};
+
+enum pairing {
+	PAIR_IN_ORDER, /* the n-th response answers the n-th request */
+	PAIR_BY_ID,    /* by sink_id; several may be open at once */
+	PAIR_NONE,     /* every message is a call of its own */
+};
+
+enum transport { TRANSPORT_TCP = 1, TRANSPORT_UDP = 2, TRANSPORT_BOTH = 3 };
+
+struct sink; /* dissect/sink.h */
+
+struct dissector {
+	const char *name;       /* "http", "dns": lower case, stable, in the store */
+	const char *title;      /* "HTTP/1.x" for people */
+	const uint16_t *ports;  /* hints, 0-terminated; never decisive */
+	enum transport transport;
+	enum pairing pairing;
+	size_t conn_size;       /* zeroed state the stream keeps per connection */
+
+	/*
+	 * Do these first bytes of a connection (either may be empty), or these
+	 * bytes at the start of a packet after a hole, begin a message?
+	 * Called with growing slices until all protocols but one say no, or one
+	 * says yes.  After a hole only one side is given.
+	 */
+	enum verdict (*probe)(struct bytes client, struct bytes server);
+
+	/*
+	 * Parses from the front of `in`: contiguous bytes of one side (TCP), or
+	 * one whole datagram (UDP; must be consumed in one call).  Called again
+	 * until it asks for more or everything is consumed.
+	 */
+	struct step (*feed)(void *conn, enum side side, struct bytes in,
+			    struct sink *sink);
+
+	/*
+	 * `missing` bytes of `side` will never come (0: unknown, at least one).
+	 * Returns true when the state bridges the hole and feed may go on behind
+	 * it; false when the next message must be searched by probe, in which
+	 * case the state of that side is as after the end of a message.  An open
+	 * message is ended by the stream as incomplete when false is returned.
+	 */
+	bool (*gap)(void *conn, enum side side, uint64_t missing,
+		    struct sink *sink);
+
+	/* The side sent FIN (or the capture ended, `clean` false): a body that
+	 * runs to the end of the connection is complete.  May be NULL. */
+	void (*finish)(void *conn, enum side side, bool clean,
+		       struct sink *sink);
+};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events as frames between a parser and the writer; decoding trusts nothing. */
+#pragma once
+
+#include "base/frame.h"
+#include "dissect/event.h"
+#include "dissect/payload.h"
+
+enum event_type {
+	EVENT_BLOCK = 1,
+	EVENT_CALL,
+	EVENT_CONNECTION,
+	EVENT_NAME,
+	EVENT_PROGRESS, /* struct event_progress */
+	EVENT_DONE,     /* coverage; the parser exits 0 after it */
+	EVENT_FAULT,    /* text; the parser gives up */
+};
+
+#define EVENT_FRAME_LIMIT (24u << 20)
+
+struct event_progress {
+	uint64_t bytes_read, packets;
+	int64_t time_ns; /* of the last packet */
+};
+
+void event_encode_block(struct buf *out, const struct payload_block *block);
+void event_encode_call(struct buf *out, const struct call_event *call);
+void event_encode_connection(struct buf *out, const struct connection_event *c);
+void event_encode_name(struct buf *out, const struct name_event *name);
+void event_encode_progress(struct buf *out, const struct event_progress *p);
+void event_encode_done(struct buf *out, const struct coverage *coverage);
+void event_encode_fault(struct buf *out, const char *text);
+
+/* Each returns 0 with slices borrowed from `payload`, or ERR_CORRUPT. */
+int event_decode_block(struct bytes payload, struct payload_block *block);
+int event_decode_call(struct bytes payload, struct call_event *call);
+int event_decode_connection(struct bytes payload, struct connection_event *c);
+int event_decode_name(struct bytes payload, struct name_event *name);
+int event_decode_progress(struct bytes payload, struct event_progress *p);
+int event_decode_done(struct bytes payload, struct coverage *coverage);

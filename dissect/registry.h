@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of protocols.  Adding one: a line here; see CONTRIBUTING.md. */
+#pragma once
+
+#include "dissect/dissector.h"
+
+#define DISSECTORS(X) \
+	X(http)       \
+	X(dns)
+
+#define X(name) extern const struct dissector dissector_##name;
+DISSECTORS(X)
+#undef X
+
+enum protocol {
+	PROTOCOL_UNKNOWN,
+#define X(name) PROTOCOL_##name,
+	DISSECTORS(X)
+#undef X
+	PROTOCOL_COUNT
+};
+
+/* The dissector of a protocol, or NULL for PROTOCOL_UNKNOWN and beyond. */
+const struct dissector *registry_dissector(unsigned protocol);
+
+/* PROTOCOL_UNKNOWN when no protocol has that name. */
+enum protocol registry_find(struct bytes name);

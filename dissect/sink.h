@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a dissector may say.  All slices are copied before the call returns.
+ * Strings are bytes from the wire: any values, escaped by whoever shows them.
+ */
+#pragma once
+
+#include "dissect/dissector.h"
+
+enum field {
+	FIELD_METHOD,       /* operation: GET, QUERY, SELECT … */
+	FIELD_HOST,         /* whom the request names: Host, SNI, database, queue */
+	FIELD_PATH,         /* resource: path, query name, key, topic */
+	FIELD_QUERY,        /* the path's query string, without '?' */
+	FIELD_VERSION,      /* "1.1" */
+	FIELD_STATUS_TEXT,  /* "Not Found", "NXDOMAIN" */
+	FIELD_CONTENT_TYPE,
+	FIELD_USER_AGENT,
+	FIELD_ERROR,        /* one sentence when the message reports a failure */
+	FIELD_SUMMARY,      /* one log line, when the generic one would be poor */
+	FIELD_COUNT
+};
+
+enum message_flag {
+	MESSAGE_INFORMATIONAL = 1 << 0, /* 1xx: does not answer its request yet */
+	MESSAGE_IS_ERROR = 1 << 1,      /* failed as the protocol defines failure */
+	MESSAGE_UPGRADE = 1 << 2,       /* the connection changes protocol after */
+	MESSAGE_NO_RESPONSE = 1 << 3,   /* a request that is never answered */
+	MESSAGE_RETRANSMISSION = 1 << 4, /* application-level repeat (DNS) */
+};
+
+/* How a body is encoded; decoded by the payload packer within limits. */
+enum encoding {
+	ENCODING_NONE,
+	ENCODING_GZIP,
+	ENCODING_DEFLATE,
+	ENCODING_BROTLI,
+	ENCODING_ZSTD,
+	ENCODING_UNKNOWN, /* named but not known: kept as on the wire */
+};
+
+/*
+ * Opens a message on the side being fed, beginning at the front of the slice
+ * given to feed.  Until sink_end, everything below is about it.
+ */
+void sink_begin(struct sink *s);
+
+void sink_field(struct sink *s, enum field field, struct bytes value);
+
+/* HTTP status, DNS rcode, …; whether it is an error is MESSAGE_IS_ERROR. */
+void sink_status(struct sink *s, int32_t status);
+
+/* One header, or name/value attribute of the message, in wire order. */
+void sink_header(struct sink *s, struct bytes name, struct bytes value);
+
+/* Body bytes, wire-encoded but without transfer framing (not for STEP_SKIP). */
+void sink_body(struct sink *s, struct bytes data);
+
+void sink_encoding(struct sink *s, enum encoding encoding);
+void sink_flags(struct sink *s, unsigned message_flags);
+
+/* The key that pairs request and response (PAIR_BY_ID). */
+void sink_id(struct sink *s, uint64_t id);
+
+/* The body is known to be cut (limits of the protocol parser). */
+void sink_truncated(struct sink *s);
+
+/* Ends the message behind the bytes that feed is about to report as taken
+ * (`consumed` of the slice given to feed). */
+void sink_end(struct sink *s, size_t consumed);
+
+/*
+ * Server side, after sink_begin: the method of the request this message will
+ * be paired with; empty when that is not known.  (A response to HEAD.)
+ */
+struct bytes sink_request_method(struct sink *s);
+
+/* DNS and the like: `name` resolved to `ip` (16 bytes, IPv4 mapped). */
+void sink_name(struct sink *s, const uint8_t ip[16], struct bytes name);

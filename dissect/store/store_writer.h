@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a dissection database: bulk load with no journal into
+ * <name>.sqlite.part, one transaction per batch so that readers see what is
+ * there so far, indexes last, then fsync and rename.  One writer per file.
+ * Nothing the parsers send is trusted: lengths, enums and references are
+ * checked (ERR_CORRUPT).
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "dissect/event.h"
+
+struct store_writer;
+
+enum payload_kind { PAYLOAD_HEADS, PAYLOAD_BODIES };
+
+/*
+ * Creates `path` (replacing a stale one) with the schema of schema/sql/.
+ * `meta` is an object of strings, numbers and objects kept in the table
+ * `meta` (snapshot, dissection, options, versions …), state "running".
+ */
+int store_writer_open(const char *path, json_t *meta,
+		      struct store_writer **w, struct error *e);
+
+/* A zstd-compressed payload block; `block` is the id that payload_refs use. */
+int store_writer_block(struct store_writer *w, uint64_t block,
+		       enum payload_kind kind, uint32_t raw_size,
+		       struct bytes compressed);
+
+int store_writer_call(struct store_writer *w, const struct call_event *call);
+int store_writer_connection(struct store_writer *w,
+			    const struct connection_event *c);
+int store_writer_name(struct store_writer *w, const struct name_event *name);
+
+/* A fault of the run itself ("parser 2 was killed by signal 31"). */
+int store_writer_fault(struct store_writer *w, const char *kind,
+		       const char *text);
+
+/* Makes everything so far visible to readers. */
+int store_writer_commit(struct store_writer *w);
+
+struct store_counts {
+	uint64_t calls, connections;
+	uint64_t calls_by_protocol[PROTOCOL_COUNT];
+	uint64_t file_bytes;
+};
+
+struct store_counts store_writer_counts(const struct store_writer *w);
+
+/* Why the last call failed, for the job's status. */
+const char *store_writer_error(const struct store_writer *w);
+
+/*
+ * Builds indexes, resolves names, stores coverage and counts, sets state
+ * "completed" (or "partial" with `problem` not NULL), fsyncs and renames
+ * `path` to `final_path`.  Frees the writer in any case.
+ */
+int store_writer_finish(struct store_writer *w, const struct coverage *coverage,
+			const char *problem, const char *final_path,
+			struct error *e);
+
+/* Closes and removes the file.  NULL is allowed. */
+void store_writer_abort(struct store_writer *w);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a tool is, for both sides: server/mcp/ (which calls it) and
+ * server/tools/ (which implements it).  Tools are plain blocking functions;
+ * they run on a pool thread, or directly in the CLI.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+/* What the user of this server permits; fixed at start, const afterwards. */
+struct tool_config {
+	const char *home;
+	const char *default_db;      /* NULL: none */
+	const char *const *allowed_paths; /* directories import may read and export
+					   * may write, absolute and resolved */
+	size_t allowed_path_count;
+	bool allow_reveal;           /* reveal=true may show secrets */
+	const char *program;         /* path of this executable, for jobs */
+	const char *dissect_program; /* path of aftertap-dissect */
+	int lifeline;                /* descriptor jobs inherit: its end of file
+				      * tells them to stop; -1: they live on */
+};
+
+struct tool_call {
+	const struct tool_config *config;
+	json_t *arguments;           /* object, borrowed; validated against the
+				      * input schema's names and types */
+	int64_t now_ns;
+	int64_t started_ns;          /* monotonic; of the first run */
+	const atomic_bool *cancelled;
+	/* Interrupts a running query: a tool that opens a store registers it. */
+	void (*set_interrupt)(void *context, void (*interrupt)(void *), void *arg);
+	void (*progress)(void *context, double value, double total,
+			 const char *message);
+	void *context;               /* of the two callbacks above */
+};
+
+enum tool_status {
+	TOOL_DONE,
+	TOOL_WAIT, /* not yet: run again after `wait_ms` (status polling with
+		    * wait_ms); nothing else is returned */
+};
+
+struct tool_result {
+	json_t *structured;  /* object; owned by the caller */
+	char *text;          /* compact rendering that stands alone; owned */
+	uint32_t wait_ms;
+};
+
+enum tool_effects {
+	TOOL_READS,
+	TOOL_WRITES,      /* adds something */
+	TOOL_DESTROYS,    /* removes something */
+};
+
+struct tool {
+	const char *name;          /* also schema/tools/<name>.json */
+	enum tool_effects effects;
+	/*
+	 * TOOL_DONE, TOOL_WAIT, or a negative error with its text in `e`, which
+	 * becomes an isError result (MCP) or an exit status (CLI).
+	 */
+	int (*run)(struct tool_call *call, struct tool_result *out,
+		   struct error *e);
+};
+
+/* NULL-terminated; in the order tools/list shows them. */
+extern const struct tool *const tools[];
+const struct tool *tool_find(const char *name);
+
+/* The parsed schema/tools/<name>.json: {"name","title","description",
+ * "inputSchema","outputSchema","annotations"}; borrowed, immutable, parsed at
+ * first use on the main thread by tool_schemas_load. */
+json_t *tool_schema(const struct tool *tool);
+int tool_schemas_load(struct error *e);
+
+/*
+ * Checks `arguments` against the tool's inputSchema (type, enum, minimum,
+ * maximum, maxLength, required, unknown names → nearest) and runs it once.
+ */
+int tool_run(const struct tool *tool, struct tool_call *call,
+	     struct tool_result *out, struct error *e);
+void tool_result_free(struct tool_result *r);
