@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "dissect/event.h"
 
