@@ -56,6 +56,7 @@ int command_dissect(const struct cli *cli, int argc, char **argv);
 int command_serve(const struct cli *cli, int argc, char **argv);
 int command_snapshots(const struct cli *cli, int argc, char **argv);
 int command_captures(const struct cli *cli, int argc, char **argv);
+int capture_command_delete(const struct cli *cli, const char *name);
 int command_dissections(const struct cli *cli, int argc, char **argv);
 int command_tool(const struct cli *cli, int argc, char **argv);
 int command_doctor(const struct cli *cli, int argc, char **argv);

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Everything once, on real traffic: install, build, record, import, snapshot,
+# dissect, and ask over MCP.  State goes to build/quickstart.
+set -eu
+cd "$(dirname "$0")/.."
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+say "install and build"
+sh tests/support/packages.sh build
+cmake --preset release -DAFTERTAP_TESTS=OFF >/dev/null
+cmake --build --preset release
+bin=$PWD/build/release
+home=$PWD/build/quickstart
+rm -rf "$home"
+mkdir -p "$home/www/api"
+export AFTERTAP_HOME=$home
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+
+say "record: a web server, a client, and tcpdump between them"
+echo '{"user":"ada","orders":[1,2,3]}' >"$home/www/api/user.json"
+python3 -m http.server --bind 127.0.0.1 --directory "$home/www" 8931 \
+	>"$home/server.log" 2>&1 &
+server=$!
+trap 'kill $server 2>/dev/null || true' EXIT
+$sudo tcpdump -i lo -U -w "$home/traffic.pcap" 'tcp port 8931' \
+	2>"$home/tcpdump.log" &
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	grep -q listening "$home/tcpdump.log" && break
+	sleep 0.3
+done
+for path in api/user.json api/missing api/user.json; do
+	curl -s -o /dev/null -H 'Authorization: Bearer secret' \
+		"http://127.0.0.1:8931/$path" || true
+done
+sleep 1
+$sudo pkill -INT -f "$home/traffic.pcap" || true
+sleep 1
+
+say "import, snapshot, dissect"
+"$bin/aftertap" import --name web "$home/traffic.pcap"
+"$bin/aftertap" snapshots create incident
+"$bin/aftertap" dissect incident --name full
+
+say "ask, as an agent does: MCP over stdio"
+ask() { python3 clients/ask.py --server "$bin/aftertap serve" "$@"; }
+echo "> list_api_calls filter='status_code >= 400'"
+ask list_api_calls db=incident/full filter='status_code >= 400'
+echo
+echo "> get_api_stats group_by=[\"path\"]"
+ask get_api_stats db=incident/full group_by='["path"]'
+
+say "next"
+echo "export AFTERTAP_HOME=$home"
+echo "$bin/aftertap calls             # the same from the shell"
+echo "$bin/aftertap mcp-config claude # paste into your MCP client"

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs, by name from Debian, what aftertap needs.
+#   packages.sh build   to build and run it
+#   packages.sh test    also what the tests need
+set -eu
+
+build="gcc clang cmake ninja-build pkg-config libuv1-dev libjansson-dev
+	libsqlite3-dev libzstd-dev liblz4-dev zlib1g-dev libbrotli-dev
+	libxxhash-dev libseccomp-dev libcap-dev libssl-dev node-llhttp
+	python3 tcpdump curl"
+test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
+	universal-ctags mandoc sqlite3 tshark wireshark-common nginx-light wrk
+	dnsmasq-base dnsutils iproute2 ethtool procps npm nodejs zstd lz4"
+
+case "${1:-}" in
+build) wanted=$build ;;
+test) wanted="$build $test" ;;
+*) echo "usage: $0 build|test" >&2; exit 2 ;;
+esac
+
+missing=""
+for package in $wanted; do
+	dpkg-query -W -f='${Status}' "$package" 2>/dev/null |
+		grep -q 'install ok installed' && continue
+	# A newer tool of the same name from elsewhere serves as well.
+	case "$package" in
+	npm | nodejs) command -v "${package%js}" >/dev/null && continue ;;
+	python3 | cmake) command -v "$package" >/dev/null && continue ;;
+	esac
+	missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+sudo=""
+if [ "$(id -u)" -ne 0 ]; then
+	sudo=sudo
+fi
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -q
+# shellcheck disable=SC2086
+$sudo apt-get install -q -y --no-install-recommends $missing
