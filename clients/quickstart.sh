@@ -24,7 +24,8 @@ python3 -m http.server --bind 127.0.0.1 --directory "$home/www" 8931 \
 	>"$home/server.log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null || true' EXIT
-$sudo tcpdump -i lo -U -w "$home/traffic.pcap" 'tcp port 8931' \
+$sudo sh -c 'echo $$ >"$1/tcpdump.pid"
+	exec tcpdump -i lo -U -w "$1/traffic.pcap" "tcp port 8931"' sh "$home" \
 	2>"$home/tcpdump.log" &
 for _ in 1 2 3 4 5 6 7 8 9 10; do
 	grep -q listening "$home/tcpdump.log" && break
@@ -35,7 +36,7 @@ for path in api/user.json api/missing api/user.json; do
 		"http://127.0.0.1:8931/$path" || true
 done
 sleep 1
-$sudo pkill -INT -f "$home/traffic.pcap" || true
+$sudo kill -INT "$(cat "$home/tcpdump.pid")"
 sleep 1
 
 say "import, snapshot, dissect"
