@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "capture/capture.h"
 #include "server/cli/options.h"
+#include "server/resources/content.h"
 #include "server/serve.h"
 
 int
@@ -73,8 +74,8 @@ add_allowed_path(const char **paths, size_t *count, const char *path)
 }
 
 static int
-parse_serve_options(struct tool_config *config, const char **paths, int argc,
-		    char **argv)
+parse_serve_options(struct serve_options *serve, struct tool_config *config,
+		    const char **paths, int argc, char **argv)
 {
 	struct options options = options_make(argc, argv);
 	const char *value;
@@ -83,8 +84,10 @@ parse_serve_options(struct tool_config *config, const char **paths, int argc,
 	while (options_next(&options)) {
 		if (options_flag(&options, "--allow-reveal")) {
 			config->allow_reveal = true;
+		} else if (options_flag(&options, "--jobs-outlive")) {
+			serve->jobs_outlive = true;
 		} else if (options_flag(&options, "--stdio")) {
-			continue;
+			continue; /* the only transport; said for clarity */
 		} else if ((value = options_value(&options, "--allow-path"))) {
 			status = add_allowed_path(
 				paths, &config->allowed_path_count, value);
@@ -101,17 +104,23 @@ int
 command_serve(const struct cli *cli, int argc, char **argv)
 {
 	const char **paths = alloc_zero((size_t)argc + 1, sizeof(*paths));
-	struct serve_options options = { .tools = tools };
+	struct tool_config config = cli_tool_config(cli);
+	struct mcp_content content;
+	struct serve_options options = { &config, &content, false };
+	struct error error = { 0 };
 	int status;
 
-	options.config = cli_tool_config(cli);
-	options.config.allowed_paths = paths;
-	options.config.allowed_path_count = 0;
-	options.config.allow_reveal = false;
-	status = parse_serve_options(&options.config, paths, argc, argv);
-	if (status == EXIT_DONE)
+	config.allowed_paths = paths;
+	config.allowed_path_count = 0;
+	config.allow_reveal = false;
+	status = parse_serve_options(&options, &config, paths, argc, argv);
+	if (status == EXIT_DONE && content_load(&content, &error) < 0)
+		status = cli_fail(EXIT_FAILED, "%s", error.text);
+	if (status == EXIT_DONE) {
 		status = serve_stdio(&options);
-	for (size_t i = 0; i < options.config.allowed_path_count; i++)
+		content_free(&content);
+	}
+	for (size_t i = 0; i < config.allowed_path_count; i++)
 		free((void *)(uintptr_t)paths[i]);
 	free(paths);
 	return status;
