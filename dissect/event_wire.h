@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events as frames between a parser and the writer; decoding trusts nothing. */
+/*
+ * Events as frames between a parser and the writer; decoding trusts nothing.
+ *
+ * Numbers are varints, times are fixed.  The encoder clamps times to
+ * 0 … EVENT_TIME_MAX and counts to EVENT_COUNT_MAX, so that differences and
+ * sums of any two fit; a decoder refuses the rest.  What a decoder accepts
+ * has only known protocols, flags, reasons, encodings and states, and
+ * payload_refs that end below 4 GiB; whether a block exists is for the store
+ * to know.
+ */
 #pragma once
 
 #include "base/frame.h"
@@ -12,15 +21,20 @@ enum event_type {
 	EVENT_CONNECTION,
 	EVENT_NAME,
 	EVENT_PROGRESS, /* struct event_progress */
-	EVENT_DONE,     /* coverage; the parser exits 0 after it */
+	EVENT_DONE,     /* struct event_progress; the parser exits 0 after it */
 	EVENT_FAULT,    /* text; the parser gives up */
 };
 
 #define EVENT_FRAME_LIMIT (24u << 20)
+#define EVENT_TIME_MAX (INT64_MAX / 2)
+#define EVENT_COUNT_MAX ((uint64_t)1 << 56)
 
+/* How far a parser has come, with its counts so far. */
 struct event_progress {
 	uint64_t bytes_read, packets;
 	int64_t time_ns; /* of the last packet */
+	uint32_t damaged_segments;
+	struct coverage coverage;
 };
 
 void event_encode_block(struct buf *out, const struct payload_block *block);
@@ -28,13 +42,14 @@ void event_encode_call(struct buf *out, const struct call_event *call);
 void event_encode_connection(struct buf *out, const struct connection_event *c);
 void event_encode_name(struct buf *out, const struct name_event *name);
 void event_encode_progress(struct buf *out, const struct event_progress *p);
-void event_encode_done(struct buf *out, const struct coverage *coverage);
+void event_encode_done(struct buf *out, const struct event_progress *p);
 void event_encode_fault(struct buf *out, const char *text);
 
-/* Each returns 0 with slices borrowed from `payload`, or ERR_CORRUPT. */
+/* Each returns 0 with slices borrowed from `payload`, or ERR_CORRUPT.  The
+ * head and body of a call's halves stay behind: only their refs travel. */
 int event_decode_block(struct bytes payload, struct payload_block *block);
 int event_decode_call(struct bytes payload, struct call_event *call);
 int event_decode_connection(struct bytes payload, struct connection_event *c);
 int event_decode_name(struct bytes payload, struct name_event *name);
+/* Also reads EVENT_DONE. */
 int event_decode_progress(struct bytes payload, struct event_progress *p);
-int event_decode_done(struct bytes payload, struct coverage *coverage);

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/event_wire.h"
+
+#include "base/reader.h"
+
+#define VARINT_MAX 10
+/* The fixed part of a call or connection, generously; strings come on top. */
+#define EVENT_FIXED_MAX 1024
+
+#define CALL_FLAGS_ALL ((CALL_CONNECTION_MIDSTREAM << 1) - 1)
+
+enum connection_bit {
+	CONNECTION_BIT_MIDSTREAM = 1 << 0,
+	CONNECTION_BIT_GUESSED = 1 << 1,
+	CONNECTION_BIT_ONE_DIRECTION = 1 << 2,
+	CONNECTION_BITS_ALL = (1 << 3) - 1,
+};
+
+/*
+ * Writing: room for the whole event is reserved once, then filled through a
+ * bare pointer.  A call has some fifty fields, and this is the busiest path
+ * between the processes.
+ */
+
+static uint8_t *
+put_varint(uint8_t *at, uint64_t value)
+{
+	while (value >= 0x80) {
+		*at++ = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	*at++ = (uint8_t)value;
+	return at;
+}
+
+static uint8_t *
+put_le64(uint8_t *at, uint64_t value)
+{
+	for (unsigned i = 0; i < 8; i++)
+		*at++ = (uint8_t)(value >> (8 * i));
+	return at;
+}
+
+static uint8_t *
+put_time(uint8_t *at, int64_t ns)
+{
+	if (ns < 0)
+		ns = 0;
+	if (ns > EVENT_TIME_MAX)
+		ns = EVENT_TIME_MAX;
+	return put_le64(at, (uint64_t)ns);
+}
+
+static uint8_t *
+put_count(uint8_t *at, uint64_t count)
+{
+	return put_varint(at, count < EVENT_COUNT_MAX ? count :
+							EVENT_COUNT_MAX);
+}
+
+static uint8_t *
+put_raw(uint8_t *at, const void *data, size_t size)
+{
+	memcpy(at, data, size);
+	return at + size;
+}
+
+static uint8_t *
+put_string(uint8_t *at, struct bytes in)
+{
+	at = put_varint(at, in.size);
+	return in.size ? put_raw(at, in.data, in.size) : at;
+}
+
+static uint8_t *
+put_endpoint(uint8_t *at, const struct endpoint *e)
+{
+	at = put_raw(at, e->ip, sizeof(e->ip));
+	return put_varint(at, e->port);
+}
+
+static uint8_t *
+put_packet(uint8_t *at, struct packet_ref packet)
+{
+	at = put_varint(at, packet.segment);
+	return put_count(at, packet.offset);
+}
+
+static uint8_t *
+put_payload(uint8_t *at, struct payload_ref ref)
+{
+	at = put_varint(at, ref.size);
+	if (ref.size == 0)
+		return at;
+	at = put_varint(at, ref.block);
+	return put_varint(at, ref.offset);
+}
+
+static uint8_t *
+put_half(uint8_t *at, const struct call_half *half)
+{
+	at = put_time(at, half->first_ns);
+	at = put_time(at, half->last_ns);
+	at = put_count(at, half->wire_bytes);
+	at = put_count(at, half->body_wire_bytes);
+	at = put_count(at, half->body_bytes);
+	at = put_string(at, half->content_type);
+	at = put_varint(at, half->encoding);
+	at = put_payload(at, half->head_ref);
+	at = put_payload(at, half->body_ref);
+	return put_packet(at, half->packet);
+}
+
+static size_t
+call_strings(const struct call_event *call)
+{
+	size_t size = call->request.content_type.size +
+		      call->response.content_type.size;
+
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		size += call->fields[i].size;
+	return size;
+}
+
+/* Frames what was written between the reserved start and `end`. */
+static void
+finish(struct buf *out, size_t frame, const uint8_t *end)
+{
+	out->size = (size_t)(end - out->data);
+	frame_end(out, frame);
+}
+
+/* Begins a frame with room for `size` bytes; NULL when `out` is full. */
+static uint8_t *
+start(struct buf *out, enum event_type type, size_t size, size_t *frame)
+{
+	if (!buf_reserve(out, FRAME_HEADER + size))
+		return NULL;
+	*frame = frame_begin(out, (uint8_t)type);
+	return out->data + out->size;
+}
+
+void
+event_encode_call(struct buf *out, const struct call_event *call)
+{
+	size_t frame;
+	uint8_t *at = start(out, EVENT_CALL,
+			    EVENT_FIXED_MAX + call_strings(call), &frame);
+
+	if (!at)
+		return;
+	at = put_varint(at, call->protocol);
+	at = put_varint(at, call->connection);
+	at = put_varint(at, call->flags);
+	at = put_varint(at, call->reason);
+	at = put_endpoint(at, &call->client);
+	at = put_endpoint(at, &call->server);
+	*at++ = call->ip_protocol;
+	at = put_varint(at, (uint32_t)call->status);
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		at = put_string(at, call->fields[i]);
+	at = put_half(at, &call->request);
+	at = put_half(at, &call->response);
+	finish(out, frame, at);
+}
+
+static uint8_t *
+put_pair(uint8_t *at, const uint32_t pair[2])
+{
+	at = put_varint(at, pair[0]);
+	return put_varint(at, pair[1]);
+}
+
+static uint8_t *
+put_pair64(uint8_t *at, const uint64_t pair[2])
+{
+	at = put_count(at, pair[0]);
+	return put_count(at, pair[1]);
+}
+
+static uint8_t *
+put_tcp(uint8_t *at, const struct tcp_facts *tcp)
+{
+	at = put_varint(at, tcp->completeness);
+	at = put_time(at, tcp->handshake_ns);
+	at = put_time(at, tcp->initial_rtt_ns);
+	at = put_time(at, tcp->rtt_min_ns);
+	at = put_time(at, tcp->rtt_max_ns);
+	at = put_time(at, tcp->rtt_sum_ns);
+	at = put_time(at, tcp->jitter_ns);
+	at = put_varint(at, tcp->rtt_samples);
+	at = put_time(at, tcp->first_data_ns);
+	at = put_pair(at, tcp->window_scale);
+	at = put_pair64(at, tcp->window_sum);
+	at = put_pair(at, tcp->retransmissions);
+	at = put_pair(at, tcp->fast_retransmissions);
+	at = put_pair(at, tcp->out_of_order);
+	at = put_pair(at, tcp->dup_acks);
+	at = put_pair(at, tcp->zero_windows);
+	at = put_pair(at, tcp->windows_full);
+	at = put_pair(at, tcp->keepalives);
+	at = put_pair(at, tcp->resets);
+	at = put_pair(at, tcp->fins);
+	at = put_pair(at, tcp->holes);
+	at = put_pair64(at, tcp->missing_bytes);
+	at = put_pair(at, tcp->overlaps_differing);
+	return put_pair64(at, tcp->payload_bytes);
+}
+
+void
+event_encode_connection(struct buf *out, const struct connection_event *c)
+{
+	size_t strings = c->first_bytes[0].size + c->first_bytes[1].size;
+	size_t frame;
+	uint8_t *at = start(out, EVENT_CONNECTION, EVENT_FIXED_MAX + strings,
+			    &frame);
+
+	if (!at)
+		return;
+	at = put_varint(at, c->id);
+	at = put_endpoint(at, &c->client);
+	at = put_endpoint(at, &c->server);
+	*at++ = c->ip_protocol;
+	at = put_varint(at, c->protocol);
+	at = put_varint(at, c->state);
+	*at++ = (uint8_t)((c->midstream ? CONNECTION_BIT_MIDSTREAM : 0) |
+			  (c->direction_guessed ? CONNECTION_BIT_GUESSED : 0) |
+			  (c->one_direction ? CONNECTION_BIT_ONE_DIRECTION :
+					      0));
+	at = put_varint(at, c->vlan);
+	at = put_varint(at, c->interface);
+	at = put_time(at, c->first_ns);
+	at = put_time(at, c->last_ns);
+	at = put_pair64(at, c->packets);
+	at = put_pair64(at, c->wire_bytes);
+	at = put_count(at, c->duplicate_packets);
+	at = put_count(at, c->undissected_bytes);
+	at = put_varint(at, c->calls);
+	at = put_string(at, c->first_bytes[0]);
+	at = put_string(at, c->first_bytes[1]);
+	at = put_packet(at, c->packet);
+	if (c->ip_protocol == 6)
+		at = put_tcp(at, &c->tcp);
+	finish(out, frame, at);
+}
+
+void
+event_encode_block(struct buf *out, const struct payload_block *block)
+{
+	size_t frame;
+	uint8_t *at = start(out, EVENT_BLOCK,
+			    3 * VARINT_MAX + block->compressed.size, &frame);
+
+	if (!at)
+		return;
+	at = put_varint(at, block->block);
+	*at++ = block->bodies;
+	at = put_varint(at, block->raw_size);
+	at = put_raw(at, block->compressed.data, block->compressed.size);
+	finish(out, frame, at);
+}
+
+void
+event_encode_name(struct buf *out, const struct name_event *name)
+{
+	size_t frame;
+	uint8_t *at = start(out, EVENT_NAME, EVENT_FIXED_MAX + name->name.size,
+			    &frame);
+
+	if (!at)
+		return;
+	at = put_raw(at, name->ip, sizeof(name->ip));
+	at = put_time(at, name->time_ns);
+	at = put_string(at, name->name);
+	finish(out, frame, at);
+}
+
+static void
+encode_progress(struct buf *out, enum event_type type,
+		const struct event_progress *p)
+{
+	size_t frame;
+	uint8_t *at = start(out, type, EVENT_FIXED_MAX, &frame);
+
+	if (!at)
+		return;
+	at = put_count(at, p->bytes_read);
+	at = put_count(at, p->packets);
+	at = put_time(at, p->time_ns);
+	at = put_varint(at, p->damaged_segments);
+#define X(name, text) at = put_count(at, p->coverage.name);
+	COVERAGE_MAP(X)
+#undef X
+	finish(out, frame, at);
+}
+
+void
+event_encode_progress(struct buf *out, const struct event_progress *p)
+{
+	encode_progress(out, EVENT_PROGRESS, p);
+}
+
+void
+event_encode_done(struct buf *out, const struct event_progress *p)
+{
+	encode_progress(out, EVENT_DONE, p);
+}
+
+void
+event_encode_fault(struct buf *out, const char *text)
+{
+	size_t frame = frame_begin(out, EVENT_FAULT);
+
+	buf_text(out, text);
+	frame_end(out, frame);
+}
+
+/* Reading: the sticky reader, with a range for everything that has one. */
+
+/* A number that must be below `end`. */
+static uint64_t
+get_below(struct reader *r, uint64_t end)
+{
+	uint64_t value = reader_varint(r);
+
+	if (value < end)
+		return value;
+	r->failed = true;
+	return 0;
+}
+
+static uint64_t
+get_count(struct reader *r)
+{
+	return get_below(r, EVENT_COUNT_MAX + 1);
+}
+
+static uint32_t
+get_u32(struct reader *r)
+{
+	return (uint32_t)get_below(r, (uint64_t)UINT32_MAX + 1);
+}
+
+static int64_t
+get_time(struct reader *r)
+{
+	uint64_t value = reader_le64(r);
+
+	if (value <= (uint64_t)EVENT_TIME_MAX)
+		return (int64_t)value;
+	r->failed = true;
+	return 0;
+}
+
+static void
+get_ip(struct reader *r, uint8_t ip[16])
+{
+	struct bytes in = reader_take(r, 16);
+
+	if (in.size)
+		memcpy(ip, in.data, 16);
+}
+
+static struct endpoint
+get_endpoint(struct reader *r)
+{
+	struct endpoint e = { 0 };
+
+	get_ip(r, e.ip);
+	e.port = (uint16_t)get_below(r, UINT16_MAX + 1);
+	return e;
+}
+
+static struct packet_ref
+get_packet(struct reader *r)
+{
+	struct packet_ref packet;
+
+	packet.segment = get_u32(r);
+	packet.offset = get_count(r);
+	return packet;
+}
+
+static struct payload_ref
+get_payload(struct reader *r)
+{
+	struct payload_ref ref = { .size = get_u32(r) };
+
+	if (ref.size == 0)
+		return ref;
+	ref.block = get_below(r, (uint64_t)INT64_MAX + 1);
+	ref.offset = get_u32(r);
+	if (ref.offset > UINT32_MAX - ref.size)
+		r->failed = true;
+	return ref;
+}
+
+static void
+get_half(struct reader *r, struct call_half *half)
+{
+	*half = (struct call_half){ 0 };
+	half->first_ns = get_time(r);
+	half->last_ns = get_time(r);
+	half->wire_bytes = get_count(r);
+	half->body_wire_bytes = get_count(r);
+	half->body_bytes = get_count(r);
+	half->content_type = reader_string(r);
+	half->encoding = (enum encoding)get_below(r, ENCODING_UNKNOWN + 1);
+	half->head_ref = get_payload(r);
+	half->body_ref = get_payload(r);
+	half->packet = get_packet(r);
+}
+
+/* All of the payload must have been meant. */
+static int
+ended(const struct reader *r)
+{
+	return r->failed || reader_left(r) > 0 ? ERR_CORRUPT : 0;
+}
+
+int
+event_decode_call(struct bytes payload, struct call_event *call)
+{
+	struct reader r = reader_make(payload);
+
+	call->protocol = (enum protocol)get_below(&r, PROTOCOL_COUNT);
+	call->connection = get_below(&r, (uint64_t)INT64_MAX + 1);
+	call->flags = (uint32_t)get_below(&r, CALL_FLAGS_ALL + 1);
+	call->reason = (enum call_reason)get_below(&r, CALL_REASON_COUNT);
+	call->client = get_endpoint(&r);
+	call->server = get_endpoint(&r);
+	call->ip_protocol = reader_u8(&r);
+	call->status = (int32_t)get_u32(&r);
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		call->fields[i] = reader_string(&r);
+	get_half(&r, &call->request);
+	get_half(&r, &call->response);
+	return ended(&r);
+}
+
+static void
+get_pair(struct reader *r, uint32_t pair[2])
+{
+	pair[0] = get_u32(r);
+	pair[1] = get_u32(r);
+}
+
+static void
+get_pair64(struct reader *r, uint64_t pair[2])
+{
+	pair[0] = get_count(r);
+	pair[1] = get_count(r);
+}
+
+static void
+get_tcp(struct reader *r, struct tcp_facts *tcp)
+{
+	tcp->completeness = (uint32_t)get_below(r, 64);
+	tcp->handshake_ns = get_time(r);
+	tcp->initial_rtt_ns = get_time(r);
+	tcp->rtt_min_ns = get_time(r);
+	tcp->rtt_max_ns = get_time(r);
+	tcp->rtt_sum_ns = get_time(r);
+	tcp->jitter_ns = get_time(r);
+	tcp->rtt_samples = get_u32(r);
+	tcp->first_data_ns = get_time(r);
+	get_pair(r, tcp->window_scale);
+	get_pair64(r, tcp->window_sum);
+	get_pair(r, tcp->retransmissions);
+	get_pair(r, tcp->fast_retransmissions);
+	get_pair(r, tcp->out_of_order);
+	get_pair(r, tcp->dup_acks);
+	get_pair(r, tcp->zero_windows);
+	get_pair(r, tcp->windows_full);
+	get_pair(r, tcp->keepalives);
+	get_pair(r, tcp->resets);
+	get_pair(r, tcp->fins);
+	get_pair(r, tcp->holes);
+	get_pair64(r, tcp->missing_bytes);
+	get_pair(r, tcp->overlaps_differing);
+	get_pair64(r, tcp->payload_bytes);
+}
+
+int
+event_decode_connection(struct bytes payload, struct connection_event *c)
+{
+	struct reader r = reader_make(payload);
+	uint8_t bits;
+
+	*c = (struct connection_event){ 0 };
+	c->id = get_below(&r, (uint64_t)INT64_MAX + 1);
+	c->client = get_endpoint(&r);
+	c->server = get_endpoint(&r);
+	c->ip_protocol = reader_u8(&r);
+	c->protocol = (enum protocol)get_below(&r, PROTOCOL_COUNT);
+	c->state = (enum connection_state)get_below(&r,
+						    CONNECTION_EVICTED + 1);
+	bits = reader_u8(&r);
+	if (bits & ~CONNECTION_BITS_ALL)
+		r.failed = true;
+	c->midstream = bits & CONNECTION_BIT_MIDSTREAM;
+	c->direction_guessed = bits & CONNECTION_BIT_GUESSED;
+	c->one_direction = bits & CONNECTION_BIT_ONE_DIRECTION;
+	c->vlan = (uint16_t)get_below(&r, UINT16_MAX + 1);
+	c->interface = get_u32(&r);
+	c->first_ns = get_time(&r);
+	c->last_ns = get_time(&r);
+	get_pair64(&r, c->packets);
+	get_pair64(&r, c->wire_bytes);
+	c->duplicate_packets = get_count(&r);
+	c->undissected_bytes = get_count(&r);
+	c->calls = get_u32(&r);
+	c->first_bytes[0] = reader_string(&r);
+	c->first_bytes[1] = reader_string(&r);
+	c->packet = get_packet(&r);
+	if (c->ip_protocol == 6)
+		get_tcp(&r, &c->tcp);
+	return ended(&r);
+}
+
+int
+event_decode_block(struct bytes payload, struct payload_block *block)
+{
+	struct reader r = reader_make(payload);
+
+	block->block = get_below(&r, (uint64_t)INT64_MAX + 1);
+	block->bodies = get_below(&r, 2);
+	block->raw_size = get_u32(&r);
+	block->compressed = reader_take(&r, reader_left(&r));
+	if (block->raw_size == 0 || block->compressed.size == 0)
+		return ERR_CORRUPT;
+	return ended(&r);
+}
+
+int
+event_decode_name(struct bytes payload, struct name_event *name)
+{
+	struct reader r = reader_make(payload);
+
+	get_ip(&r, name->ip);
+	name->time_ns = get_time(&r);
+	name->name = reader_string(&r);
+	return ended(&r);
+}
+
+int
+event_decode_progress(struct bytes payload, struct event_progress *p)
+{
+	struct reader r = reader_make(payload);
+
+	p->bytes_read = get_count(&r);
+	p->packets = get_count(&r);
+	p->time_ns = get_time(&r);
+	p->damaged_segments = get_u32(&r);
+#define X(name, text) p->coverage.name = get_count(&r);
+	COVERAGE_MAP(X)
+#undef X
+	return ended(&r);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Heads and bodies go to separate blocks: heads repeat each other line by
+ * line and are read often, bodies are neither.  A block is one zstd frame, so
+ * that reading one call decompresses one block.
+ *
+ * Bodies are recognised by a keyed hash of what was on the wire, before they
+ * are decoded: a file served a thousand times is inflated and stored once.
+ * The memory of that is a set-associative table of fixed size; what falls out
+ * of it is merely stored again.
+ */
+#include "dissect/payload.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include <xxhash.h>
+#include <zstd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "dissect/content.h"
+
+#define DEDUP_MIN_SIZE 64 /* bytes below which storing is cheaper */
+#define DEDUP_WAYS 4
+#define SECRET_SIZE 192   /* XXH3's own secret has that many */
+
+/* What became of a body that was seen before. */
+struct seen {
+	XXH128_hash_t hash; /* of the bytes on the wire */
+	uint64_t body_bytes;
+	struct payload_ref ref; /* size 0 and body_bytes 0: slot unused */
+	uint8_t encoding;
+	bool truncated, undecoded;
+};
+
+/* One kind of payload and its open block. */
+struct block {
+	struct buf raw;
+	uint64_t id; /* of the open block; valid while raw.size > 0 */
+	bool bodies;
+};
+
+struct payload_packer {
+	struct payload_options options;
+	void (*emit)(void *context, const struct payload_block *block);
+	void *context;
+	struct block heads, bodies;
+	uint64_t next_block;
+	struct content_decoder *decoder;
+	struct buf decoded;    /* scratch: one body */
+	struct buf compressed; /* scratch: one block */
+	ZSTD_CCtx *zstd;
+	struct seen *seen;     /* set × DEDUP_WAYS, most recent first */
+	size_t set_mask;
+	uint8_t secret[SECRET_SIZE];
+};
+
+static size_t
+set_count(size_t entries)
+{
+	size_t sets = 1;
+
+	while (sets * 2 * DEDUP_WAYS <= entries)
+		sets *= 2;
+	return sets;
+}
+
+struct payload_packer *
+payload_packer_new(const struct payload_options *options,
+		   void (*emit)(void *context, const struct payload_block *),
+		   void *context)
+{
+	struct payload_packer *p = alloc_zero(1, sizeof(*p));
+	size_t sets = set_count(options->dedup_entries);
+	size_t raw_limit = (size_t)options->block_bytes + options->body_limit;
+
+	assert(options->block_bytes > 0 && options->block_step > 0);
+	p->options = *options;
+	p->emit = emit;
+	p->context = context;
+	p->next_block = options->first_block;
+	buf_init(&p->heads.raw, UINT32_MAX);
+	buf_init(&p->bodies.raw, raw_limit);
+	p->bodies.bodies = true;
+	buf_init(&p->decoded, options->body_limit);
+	buf_init(&p->compressed, ZSTD_compressBound(UINT32_MAX));
+	p->decoder = content_decoder_new();
+	p->zstd = ZSTD_createCCtx();
+	if (!p->zstd)
+		abort();
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel,
+			       options->level);
+	p->seen = alloc_zero(sets * DEDUP_WAYS, sizeof(*p->seen));
+	p->set_mask = sets - 1;
+	if (getrandom(p->secret, SECRET_SIZE, 0) != SECRET_SIZE)
+		abort();
+	return p;
+}
+
+void
+payload_packer_free(struct payload_packer *p)
+{
+	if (!p)
+		return;
+	buf_free(&p->heads.raw);
+	buf_free(&p->bodies.raw);
+	buf_free(&p->decoded);
+	buf_free(&p->compressed);
+	content_decoder_free(p->decoder);
+	ZSTD_freeCCtx(p->zstd);
+	free(p->seen);
+	free(p);
+}
+
+/* Compresses the open block and hands it over. */
+static void
+block_close(struct payload_packer *p, struct block *b)
+{
+	size_t bound = ZSTD_compressBound(b->raw.size);
+	struct payload_block out;
+	uint8_t *at;
+	size_t size;
+
+	if (b->raw.size == 0)
+		return;
+	buf_reset(&p->compressed);
+	at = buf_reserve(&p->compressed, bound);
+	size = ZSTD_compress2(p->zstd, at, bound, b->raw.data, b->raw.size);
+	assert(!ZSTD_isError(size)); /* the room suffices by contract */
+	out = (struct payload_block){
+		.block = b->id,
+		.bodies = b->bodies,
+		.raw_size = (uint32_t)b->raw.size,
+		.compressed = bytes_make(at, size),
+	};
+	p->emit(p->context, &out);
+	buf_reset(&b->raw);
+}
+
+/* Appends to the open block, or to a new one when that would overfill it. */
+static struct payload_ref
+block_append(struct payload_packer *p, struct block *b, struct bytes in)
+{
+	struct payload_ref ref = { .size = (uint32_t)in.size };
+
+	if (in.size == 0)
+		return ref;
+	if (b->raw.size + in.size > p->options.block_bytes)
+		block_close(p, b);
+	if (b->raw.size == 0) {
+		b->id = p->next_block;
+		p->next_block += p->options.block_step;
+	}
+	ref.block = b->id;
+	ref.offset = (uint32_t)b->raw.size;
+	buf_bytes(&b->raw, in);
+	assert(!b->raw.failed); /* callers cap what they give */
+	return ref;
+}
+
+/* The set of a hash: its DEDUP_WAYS slots. */
+static struct seen *
+seen_set(struct payload_packer *p, XXH128_hash_t hash)
+{
+	return &p->seen[(hash.low64 & p->set_mask) * DEDUP_WAYS];
+}
+
+/* The slot of this content moved to the front of its set, or NULL. */
+static const struct seen *
+seen_find(struct payload_packer *p, XXH128_hash_t hash, enum encoding encoding)
+{
+	struct seen *set = seen_set(p, hash);
+
+	for (unsigned i = 0; i < DEDUP_WAYS; i++) {
+		struct seen hit = set[i];
+
+		if (!XXH128_isEqual(hit.hash, hash) ||
+		    hit.encoding != encoding || hit.ref.size == 0)
+			continue;
+		memmove(set + 1, set, i * sizeof(*set));
+		set[0] = hit;
+		return set;
+	}
+	return NULL;
+}
+
+static void
+seen_add(struct payload_packer *p, const struct seen *entry)
+{
+	struct seen *set = seen_set(p, entry->hash);
+
+	memmove(set + 1, set, (DEDUP_WAYS - 1) * sizeof(*set));
+	set[0] = *entry;
+}
+
+/* Undoes the encoding and stores the result, or the wire form if it is bad. */
+static void
+store_body(struct payload_packer *p, const struct call_half *half,
+	   struct seen *result)
+{
+	struct bytes body = half->body;
+	enum content_result content = CONTENT_BAD;
+	uint64_t decoded = 0;
+
+	if (half->encoding != ENCODING_NONE) {
+		buf_reset(&p->decoded);
+		content = content_decode(p->decoder, half->encoding, body,
+					 p->options.ratio_limit, &p->decoded,
+					 &decoded);
+		result->undecoded = content == CONTENT_BAD;
+		result->truncated = content == CONTENT_CUT;
+	}
+	if (content != CONTENT_BAD) {
+		body = buf_view(&p->decoded);
+		result->body_bytes = decoded;
+	} else {
+		result->body_bytes = half->body_wire_bytes;
+	}
+	if (body.size > p->options.body_limit) {
+		body = bytes_first(body, p->options.body_limit);
+		result->truncated = true;
+	}
+	result->ref = block_append(p, &p->bodies, body);
+}
+
+/* Fills in what became of the half's body. */
+static struct seen
+pack_body(struct payload_packer *p, const struct call_half *half)
+{
+	struct seen result = { .encoding = (uint8_t)half->encoding };
+	const struct seen *hit;
+
+	if (half->body.size < DEDUP_MIN_SIZE) {
+		store_body(p, half, &result);
+		return result;
+	}
+	result.hash = XXH3_128bits_withSecret(half->body.data, half->body.size,
+					      p->secret, SECRET_SIZE);
+	hit = seen_find(p, result.hash, half->encoding);
+	if (hit) {
+		result = *hit;
+		if (half->encoding == ENCODING_NONE || result.undecoded)
+			result.body_bytes = half->body_wire_bytes;
+		return result;
+	}
+	store_body(p, half, &result);
+	if (result.ref.size > 0)
+		seen_add(p, &result);
+	return result;
+}
+
+static void
+pack_half(struct payload_packer *p, struct call_half *half, uint32_t *flags,
+	  uint32_t truncated, uint32_t undecoded)
+{
+	half->head_ref = block_append(p, &p->heads, half->head);
+	half->body_ref = (struct payload_ref){ 0 };
+	half->body_bytes = half->body_wire_bytes;
+	if (half->body.size > 0) {
+		struct seen body = pack_body(p, half);
+
+		half->body_ref = body.ref;
+		half->body_bytes = body.body_bytes;
+		*flags |= body.truncated ? truncated : 0;
+		*flags |= body.undecoded ? undecoded : 0;
+	}
+}
+
+void
+payload_packer_call(struct payload_packer *p, struct call_event *call,
+		    struct coverage *coverage)
+{
+	uint32_t before = call->flags;
+	uint32_t news;
+
+	pack_half(p, &call->request, &call->flags, CALL_REQUEST_TRUNCATED,
+		  CALL_REQUEST_UNDECODED);
+	pack_half(p, &call->response, &call->flags, CALL_RESPONSE_TRUNCATED,
+		  CALL_RESPONSE_UNDECODED);
+	news = call->flags & ~before;
+	coverage->bodies_truncated += (news & CALL_REQUEST_TRUNCATED) != 0;
+	coverage->bodies_truncated += (news & CALL_RESPONSE_TRUNCATED) != 0;
+	coverage->bodies_undecoded += (news & CALL_REQUEST_UNDECODED) != 0;
+	coverage->bodies_undecoded += (news & CALL_RESPONSE_UNDECODED) != 0;
+}
+
+void
+payload_packer_flush(struct payload_packer *p)
+{
+	block_close(p, &p->heads);
+	block_close(p, &p->bodies);
+}
