@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests share: running aftertap, tshark, and servers in a
+network namespace."""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIPPED = 77  # ctest's SKIP_RETURN_CODE
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+def skip(reason):
+    print("SKIPPED:", reason)
+    sys.exit(SKIPPED)
+
+
+def need(*programs):
+    missing = [p for p in programs if not shutil.which(p)]
+    if missing:
+        skip("not installed: " + " ".join(missing))
+
+
+def need_root():
+    if os.geteuid() != 0:
+        skip("needs root for network namespaces and recording")
+    probe = subprocess.run(["ip", "netns", "add", "aftertap-probe"],
+                           capture_output=True, text=True)
+    if probe.returncode:
+        skip("no network namespaces here: " + probe.stderr.strip())
+    subprocess.run(["ip", "netns", "delete", "aftertap-probe"], check=True)
+
+
+class Failures:
+    """Collects what is wrong, so that one run shows all of it."""
+
+    def __init__(self):
+        self.count = 0
+
+    def check(self, what, got, expected):
+        if got != expected:
+            self.count += 1
+            print(f"FAIL {what}: got {got!r}, expected {expected!r}")
+        else:
+            print(f"ok   {what}: {got!r}"[:160])
+
+    def that(self, what, truth, detail=""):
+        if not truth:
+            self.count += 1
+        print(("ok   " if truth else "FAIL ") + what, detail)
+
+    def exit(self):
+        sys.exit(1 if self.count else 0)
+
+
+class Aftertap:
+    """The program in a home of its own."""
+
+    def __init__(self, binary, home):
+        self.binary, self.home = binary, home
+
+    def run(self, *words, check=True):
+        done = subprocess.run(
+            [self.binary, "--home", self.home, "--quiet", *words],
+            capture_output=True, text=True)
+        if check and done.returncode:
+            raise SystemExit(f"aftertap {' '.join(words)}: exit "
+                             f"{done.returncode}\n{done.stderr}")
+        return done
+
+    def json(self, *words):
+        return json.loads(self.run("--json", *words).stdout)
+
+    def tool(self, name, **arguments):
+        pairs = [f"{key}={json.dumps(value) if isinstance(value, (list, dict)) else value}"
+                 for key, value in arguments.items()]
+        return self.json("tool", name, *pairs)
+
+    def dissected(self, pcap, name, *options):
+        """Imports, snapshots and dissects a file; returns the db address."""
+        self.run("import", "--name", name, pcap)
+        self.run("snapshots", "create", name, "--captures", name)
+        self.run("dissect", name, "--name", "d", *options)
+        return name + "/d"
+
+    def database(self, db):
+        snapshot, name = db.split("/")
+        return os.path.join(self.home, "snapshots", snapshot, "dissections",
+                            name + ".sqlite")
+
+
+@contextlib.contextmanager
+def workspace():
+    directory = tempfile.mkdtemp(prefix="aftertap-e2e-")
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class Namespace:
+    """A network namespace with a loopback that looks like a wire."""
+
+    def __init__(self, name):
+        self.name = f"{name}-{os.getpid()}"
+        self.children = []
+
+    def __enter__(self):
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        self.run("ip", "link", "set", "lo", "mtu", "1500")
+        self.run("ip", "link", "set", "lo", "up")
+        self.run("ethtool", "-K", "lo", "tso", "off", "gso", "off", "gro",
+                 "off", check=False)
+        return self
+
+    def __exit__(self, *_):
+        for child in self.children:
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children:
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        subprocess.run(["ip", "netns", "delete", self.name])
+
+    def run(self, *words, check=True, **more):
+        more.setdefault("stdout", subprocess.DEVNULL)
+        more.setdefault("stderr", subprocess.DEVNULL)
+        return subprocess.run(["ip", "netns", "exec", self.name, *words],
+                              check=check, **more)
+
+    def start(self, *words, **more):
+        more.setdefault("stdout", subprocess.DEVNULL)
+        more.setdefault("stderr", subprocess.DEVNULL)
+        child = subprocess.Popen(["ip", "netns", "exec", self.name, *words],
+                                 **more)
+        self.children.append(child)
+        return child
+
+    def record(self, path, expression):
+        """tcpdump, listening when this returns; stop with stop()."""
+        log = open(path + ".log", "w+")
+        child = self.start("tcpdump", "-i", "lo", "-B", "262144", "-s", "0",
+                           "-U", "-Z", "root", "-w", path, expression,
+                           stderr=log)
+        deadline = time.time() + 10
+        while "listening" not in open(log.name).read():
+            if time.time() > deadline:
+                raise SystemExit("tcpdump did not start")
+            time.sleep(0.05)
+        return child
+
+    @staticmethod
+    def stop(recorder):
+        time.sleep(1)
+        recorder.send_signal(2)
+        recorder.wait(10)
+
+
+def tshark_fields(pcap, display_filter, fields, *options):
+    """Rows of tshark -T fields; the values of a field joined by '|'."""
+    command = ["tshark", "-n", "--disable-protocol", "json", *options,
+               "-r", pcap, "-Y", display_filter, "-T", "fields",
+               "-E", "separator=/t", "-E", "aggregator=|"]
+    for field in fields:
+        command += ["-e", field]
+    output = subprocess.run(command, capture_output=True, text=True,
+                            errors="replace").stdout
+    return [line.split("\t") for line in output.splitlines()]
