@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-#define ARENA_ALIGN 16
+#define ARENA_ALIGN      16
 #define ARENA_CHUNK_SIZE ((size_t)16 << 10)
 
 struct arena_chunk {

@@ -13,15 +13,15 @@
 #include "base/text.h"
 
 #define SECONDS_PER_DAY 86400
-#define DAYS_PER_ERA 146097 /* 400 years */
-#define DAYS_TO_1970 719468 /* from 0000-03-01 */
+#define DAYS_PER_ERA    146097 /* 400 years */
+#define DAYS_TO_1970    719468 /* from 0000-03-01 */
 
 /* The units of durations, longest first. */
 static const struct duration_unit {
 	const char *name;
 	int64_t ns;
 } duration_units[] = {
-	{ "d", SECONDS_PER_DAY * CLOCK_NS_PER_S },
+	{ "d", SECONDS_PER_DAY *CLOCK_NS_PER_S },
 	{ "h", 3600 * CLOCK_NS_PER_S },
 	{ "m", 60 * CLOCK_NS_PER_S },
 	{ "s", CLOCK_NS_PER_S },
@@ -81,7 +81,8 @@ date_from_days(int64_t days)
 	int64_t era = since / DAYS_PER_ERA;
 	int64_t in_era = since % DAYS_PER_ERA;
 	int64_t year = (in_era - in_era / 1460 + in_era / 36524 -
-			in_era / (DAYS_PER_ERA - 1)) / 365;
+			in_era / (DAYS_PER_ERA - 1)) /
+		       365;
 	int64_t in_year = in_era - (year * 365 + year / 4 - year / 100);
 	int64_t month = (in_year * 5 + 2) / 153;
 	struct date d;
@@ -123,10 +124,9 @@ clock_format(int64_t ns, char out[CLOCK_TEXT_SIZE])
 	int64_t seconds = divide_floor(ns, CLOCK_NS_PER_S, &fraction);
 	int64_t days = divide_floor(seconds, SECONDS_PER_DAY, &second);
 	struct date d = date_from_days(days);
-	int n = snprintf(out, CLOCK_TEXT_SIZE,
-			 "%04d-%02u-%02uT%02d:%02d:%02d", (int)d.year, d.month,
-			 d.day, (int)(second / 3600), (int)(second / 60 % 60),
-			 (int)(second % 60));
+	int n = snprintf(out, CLOCK_TEXT_SIZE, "%04d-%02u-%02uT%02d:%02d:%02d",
+			 (int)d.year, d.month, d.day, (int)(second / 3600),
+			 (int)(second / 60 % 60), (int)(second % 60));
 	char *end = out + n;
 	size_t room = CLOCK_TEXT_SIZE - (size_t)n;
 
@@ -284,8 +284,8 @@ parse_unix(const char *text, int64_t *ns)
 	if (digits >= 11)
 		return *at == '\0' &&
 		       !__builtin_mul_overflow(value, CLOCK_NS_PER_MS, ns);
-	return digits == 10 && take_fraction(&at, &billionths) &&
-	       *at == '\0' && join_ns(value, billionths, ns);
+	return digits == 10 && take_fraction(&at, &billionths) && *at == '\0' &&
+	       join_ns(value, billionths, ns);
 }
 
 bool
@@ -332,8 +332,8 @@ take_duration(const char **at, int64_t *sum)
 	*at += letters;
 	unit = duration_units[i].ns;
 	/* Units over a second are whole seconds; this order cannot overflow. */
-	part = unit < CLOCK_NS_PER_S ? billionths * unit / CLOCK_NS_PER_S :
-				       unit / CLOCK_NS_PER_S * billionths;
+	part = unit < CLOCK_NS_PER_S ? billionths * unit / CLOCK_NS_PER_S
+				     : unit / CLOCK_NS_PER_S * billionths;
 	return !__builtin_mul_overflow(number, unit, &whole) &&
 	       !__builtin_add_overflow(*sum, whole, sum) &&
 	       !__builtin_add_overflow(*sum, part, sum);
@@ -362,8 +362,10 @@ clock_format_duration(int64_t ns, char out[CLOCK_TEXT_SIZE])
 	const struct duration_unit *unit = duration_units;
 	uint64_t whole, rest;
 
-	if (size == 0)
-		return strcpy(out, "0s");
+	if (size == 0) {
+		snprintf(out, CLOCK_TEXT_SIZE, "0s");
+		return out;
+	}
 	while (size < (uint64_t)unit->ns)
 		unit++;
 	whole = size / (uint64_t)unit->ns;

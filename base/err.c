@@ -10,10 +10,9 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Both tables are indexed by -code: the codes count down without a gap. */
-static const char *const err_texts[] = {
-	[0] = "success",
+static const char *const err_texts[] = { [0] = "success",
 #define X(name, code, text) [-(code)] = (text),
-	ERR_MAP(X)
+					 ERR_MAP(X)
 #undef X
 };
 

@@ -12,8 +12,8 @@
 
 #include "base/alloc.h"
 
-#define READ_STEP ((size_t)64 << 10)
-#define COPY_STEP ((size_t)128 << 10)
+#define READ_STEP  ((size_t)64 << 10)
+#define COPY_STEP  ((size_t)128 << 10)
 #define TREE_DEPTH 64
 
 int
@@ -106,9 +106,8 @@ file_write_all(int fd, const void *data, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == ENOSPC || errno == EDQUOT ?
-				       ERR_NOSPACE :
-				       ERR_IO;
+			return errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE
+								  : ERR_IO;
 		at += n;
 		size -= (size_t)n;
 	}
@@ -139,8 +138,8 @@ sync_parent(const char *path)
 
 	if (!slash)
 		return file_sync_dir(".");
-	parent = alloc_string_n(path, slash == path ? 1 :
-						      (size_t)(slash - path));
+	parent = alloc_string_n(path,
+				slash == path ? 1 : (size_t)(slash - path));
 	rc = file_sync_dir(parent);
 	free(parent);
 	return rc;
@@ -165,9 +164,8 @@ file_write_atomic(const char *path, struct bytes data, mode_t mode,
 		rc = error_set_errno(e, errno, "cannot write \"%s\"", path);
 		unlink(temporary);
 	} else if (sync_parent(path) < 0) {
-		rc = error_set_errno(e, errno,
-				     "cannot sync the directory of \"%s\"",
-				     path);
+		rc = error_set_errno(
+			e, errno, "cannot sync the directory of \"%s\"", path);
 	}
 	close(fd);
 	free(temporary);
@@ -317,8 +315,8 @@ file_rename_new(const char *from, const char *to, struct error *e)
 		return 0;
 	if (file_exists(to))
 		return error_set(e, ERR_EXISTS, "\"%s\" already exists", to);
-	return error_set_errno(e, errno, "cannot rename \"%s\" to \"%s\"",
-			       from, to);
+	return error_set_errno(e, errno, "cannot rename \"%s\" to \"%s\"", from,
+			       to);
 }
 
 bool

@@ -48,7 +48,10 @@ bool file_exists(const char *path);
 /*
  * An advisory lock that dies with its process (fcntl F_SETLK).  file_lock
  * creates `path` and returns its descriptor, or ERR_BUSY.  file_lock_holder
- * returns the process id that holds it, 0 for nobody, or a negative error.
+ * returns the process id that holds it, 0 for nobody, or a negative error
+ * (ERR_BUSY: somebody in another pid namespace).  Both close a descriptor of
+ * `path`, which by POSIX drops every lock this process has on it: a process
+ * that holds a lock must not call either for the same path.
  */
 int file_lock(const char *path, struct error *e);
 pid_t file_lock_holder(const char *path);

@@ -22,7 +22,8 @@ struct frame {
 /* Appends a header for a payload of unknown size; returns its position. */
 size_t frame_begin(struct buf *out, uint8_t type);
 
-/* Fills in the size of the frame begun at `position`. */
+/* Fills in the size of the frame begun at `position`.  When something did not
+ * fit (`out->failed`), removes the frame: `out` holds whole frames only. */
 void frame_end(struct buf *out, size_t position);
 
 /*

@@ -15,7 +15,7 @@
 #include "base/err.h"
 
 #define SHA256_SIZE 32
-#define READ_SIZE ((size_t)128 << 10)
+#define READ_SIZE   ((size_t)128 << 10)
 
 struct hash_key
 hash_key_random(void)

@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 #define LOG_MESSAGE_SIZE 2048
-#define LOG_LINE_LIMIT (LOG_MESSAGE_SIZE * 8)
+#define LOG_LINE_LIMIT   (LOG_MESSAGE_SIZE * 8)
 
 static const char *const log_names[] = {
 	[LOG_ERROR] = "error",
@@ -67,8 +67,7 @@ log_write(enum log_level level, const char *format, ...)
 		   log_names[level]);
 	log_append_line(&line, buf_view(&text));
 	/* One write, so that lines of several processes do not mix. */
-	while (write(STDERR_FILENO, line.data, line.size) < 0 &&
-	       errno == EINTR)
+	while (write(STDERR_FILENO, line.data, line.size) < 0 && errno == EINTR)
 		;
 	buf_free(&text);
 	buf_free(&line);

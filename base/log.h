@@ -11,7 +11,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* The level below which nothing is written; the one mutable global allowed. */
 void log_set_level(enum log_level level);
 
-/* One line; control characters in the arguments are escaped. */
+/* One line of at most 2 KiB before escaping; control characters in the arguments are escaped. */
 void log_write(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -16,8 +16,8 @@
 #include "base/hash.h"
 
 #define MAP_FIRST_SLOTS 16
-#define MAP_MAX_LIMIT ((size_t)1 << 30)
-#define MAP_ALIGN 8
+#define MAP_MAX_LIMIT   ((size_t)1 << 30)
+#define MAP_ALIGN       8
 
 /* Set in every tag, so that 0 can mean an empty slot. */
 #define TAG_USED 0x80000000U
@@ -159,7 +159,8 @@ map_put(struct map *m, const void *key, bool *added)
 		return map_entry(m, slot) + m->value_offset;
 	if (m->count >= m->limit)
 		return NULL;
-	/* At most 3/4 full: short probes, and always an empty slot to stop at. */
+	/* At most 3/4 full: short probes, and always an empty slot to stop at.
+	 */
 	if (m->count + 1 > (m->mask + 1) / 4 * 3) {
 		map_grow(m);
 		slot = map_find(m, key, tag);

@@ -4,7 +4,8 @@
  * in entries and seeded with a secret key.  Keys of one map all have the same
  * size (a struct without padding), values are stored inline.
  *
- * Pointers to values stay valid until the next map_put or map_remove.
+ * Pointers to values stay valid until the next map_put or map_remove; they
+ * are aligned to 8 bytes.
  */
 #pragma once
 
@@ -18,6 +19,7 @@ struct map;
 struct map *map_new(size_t key_size, size_t value_size, size_t limit);
 void map_free(struct map *m);
 
+/* Entries in the map. */
 size_t map_count(const struct map *m);
 
 /* The value of `key`, or NULL. */

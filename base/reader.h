@@ -39,7 +39,8 @@ reader_take(struct reader *r, size_t size)
 		return bytes_make(NULL, 0);
 	}
 	out = bytes_make(r->at, size);
-	r->at += size;
+	if (size) /* an empty input may be NULL, which has no next */
+		r->at += size;
 	return out;
 }
 

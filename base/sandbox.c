@@ -32,12 +32,12 @@ struct landlock_request {
 };
 
 #define LANDLOCK_QUERY_VERSION 1U
-#define LANDLOCK_FS_ABI1 ((1ULL << 13) - 1) /* EXECUTE … MAKE_SYM */
-#define LANDLOCK_FS_ABI2 (1ULL << 13)       /* REFER */
-#define LANDLOCK_FS_ABI3 (1ULL << 14)       /* TRUNCATE */
-#define LANDLOCK_FS_ABI5 (1ULL << 15)       /* IOCTL_DEV */
-#define LANDLOCK_NET_ABI4 3ULL              /* BIND_TCP, CONNECT_TCP */
-#define LANDLOCK_SCOPE_ABI6 3ULL            /* ABSTRACT_UNIX, SIGNAL */
+#define LANDLOCK_FS_ABI1       ((1ULL << 13) - 1) /* EXECUTE … MAKE_SYM */
+#define LANDLOCK_FS_ABI2       (1ULL << 13)       /* REFER */
+#define LANDLOCK_FS_ABI3       (1ULL << 14)       /* TRUNCATE */
+#define LANDLOCK_FS_ABI5       (1ULL << 15)       /* IOCTL_DEV */
+#define LANDLOCK_NET_ABI4      3ULL               /* BIND_TCP, CONNECT_TCP */
+#define LANDLOCK_SCOPE_ABI6    3ULL               /* ABSTRACT_UNIX, SIGNAL */
 
 static int
 landlock_abi(void)
@@ -86,7 +86,8 @@ enter_landlock(struct error *e)
 	/* Trailing zeroes of a structure newer than the kernel are accepted. */
 	fd = syscall(SYS_landlock_create_ruleset, &request, sizeof(request), 0);
 	if (fd < 0)
-		return error_set_errno(e, errno, "cannot create a Landlock ruleset");
+		return error_set_errno(e, errno,
+				       "cannot create a Landlock ruleset");
 	if (syscall(SYS_landlock_restrict_self, (int)fd, 0) < 0)
 		rc = error_set_errno(e, errno, "cannot enter Landlock");
 	close((int)fd);
@@ -96,19 +97,32 @@ enter_landlock(struct error *e)
 #ifndef AFTERTAP_SANITIZED
 /* Calls a parser may make with any arguments. */
 static const int parser_calls[] = {
-	SCMP_SYS(read),		 SCMP_SYS(pread64),
-	SCMP_SYS(write),	 SCMP_SYS(writev),
-	SCMP_SYS(recvmsg),	 SCMP_SYS(recvfrom),
-	SCMP_SYS(close),	 SCMP_SYS(lseek),
-	SCMP_SYS(fstat),	 SCMP_SYS(poll),
-	SCMP_SYS(ppoll),	 SCMP_SYS(munmap),
-	SCMP_SYS(mremap),	 SCMP_SYS(brk),
-	SCMP_SYS(madvise),	 SCMP_SYS(futex),
-	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
-	SCMP_SYS(getrandom),	 SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(restart_syscall), SCMP_SYS(getpid),
-	SCMP_SYS(gettid),	 SCMP_SYS(exit),
+	SCMP_SYS(read),
+	SCMP_SYS(pread64),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(close),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fstat),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(brk),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 };
 
@@ -238,8 +252,8 @@ sandbox_drop_privileges(struct error *e)
 }
 
 int
-sandbox_enter(enum sandbox_profile profile,
-	      const struct sandbox_limits *limits, struct error *e)
+sandbox_enter(enum sandbox_profile profile, const struct sandbox_limits *limits,
+	      struct error *e)
 {
 	int rc;
 

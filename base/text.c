@@ -10,7 +10,7 @@
 /* The longest escape of one input byte is "\xNN". */
 #define ESCAPE_GROWTH 4
 #define NAME_MAX_SIZE 100
-#define NEAREST_FAR 64
+#define NEAREST_FAR   64
 
 /*
  * The size of the well-formed UTF-8 sequence at the start of `in`, 1 to 4, and
@@ -213,8 +213,9 @@ text_size(const char *text, uint64_t *value)
 const char *
 text_format_size(uint64_t bytes, char *out, size_t size)
 {
-	static const char *const units[] = { "kB", "MB", "GB",
-					     "TB", "PB", "EB" };
+	static const char *const units[] = {
+		"kB", "MB", "GB", "TB", "PB", "EB"
+	};
 	uint64_t unit = 1000;
 	size_t i = 0;
 	uint64_t tenths;
@@ -264,8 +265,7 @@ text_distance(const char *a, const char *b, unsigned limit)
 			unsigned change = diagonal + (a[i] != b[j]);
 
 			diagonal = row[j + 1];
-			row[j + 1] = least(change,
-					   least(diagonal, row[j]) + 1);
+			row[j + 1] = least(change, least(diagonal, row[j]) + 1);
 		}
 	}
 	distance = row[b_size];

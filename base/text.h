@@ -23,8 +23,8 @@ void text_escape(struct buf *out, struct bytes in);
  * a cut is shown by an ellipsis.  Free with free(3). */
 char *text_printable(struct bytes in, size_t limit);
 
-/* Decimal without sign, blanks or leading '+'; false unless all of `in` is
- * one number that fits. */
+/* Decimal without blanks or leading '+'; false unless all of `in` is one
+ * number that fits.  Only text_i64 takes a leading '-'. */
 bool text_u64(struct bytes in, uint64_t *value);
 bool text_i64(struct bytes in, int64_t *value);
 

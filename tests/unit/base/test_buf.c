@@ -53,7 +53,7 @@ an_append_that_does_not_fit_leaves_nothing(void **state)
 static void
 integers_are_little_endian(void **state)
 {
-	static const uint8_t expected[] = { 1, 3, 2, 7, 6, 5, 4, 15,
+	static const uint8_t expected[] = { 1,  3,  2,  7,  6,  5, 4, 15,
 					    14, 13, 12, 11, 10, 9, 8 };
 	struct buf b;
 
@@ -71,7 +71,8 @@ integers_are_little_endian(void **state)
 static void
 varints_are_leb128_and_read_back(void **state)
 {
-	static const uint64_t values[] = { 0, 127, 128, 150, 16383, 16384,
+	static const uint64_t values[] = { 0,      127,        128,
+					   150,    16383,      16384,
 					   624485, UINT32_MAX, UINT64_MAX };
 	static const uint8_t leb128_624485[] = { 0xe5, 0x8e, 0x26 };
 	struct reader r;

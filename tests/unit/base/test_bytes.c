@@ -60,8 +60,8 @@ trimming_takes_blanks_and_tabs_from_both_ends(void **state)
 	(void)state;
 	assert_true(bytes_equal(bytes_trim(bytes_of(" \t a b\t ")),
 				bytes_of("a b")));
-	assert_true(bytes_equal(bytes_trim(bytes_of("\na\r")),
-				bytes_of("\na\r")));
+	assert_true(
+		bytes_equal(bytes_trim(bytes_of("\na\r")), bytes_of("\na\r")));
 	assert_int_equal(bytes_trim(bytes_of(" \t ")).size, 0);
 	assert_int_equal(bytes_trim(bytes_make(NULL, 0)).size, 0);
 }

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define NOW (1795442531 * CLOCK_NS_PER_S)
+#define NOW      (1795442531 * CLOCK_NS_PER_S)
 
 static void
 rfc_3339_is_read_with_any_offset(void **state)
@@ -40,8 +40,8 @@ rfc_3339_is_read_with_any_offset(void **state)
 		int64_t ns = 0;
 
 		assert_true(clock_parse(cases[i].text, NOW, &ns));
-		assert_true(ns == cases[i].seconds * CLOCK_NS_PER_S +
-					  cases[i].ns);
+		assert_true(ns ==
+			    cases[i].seconds * CLOCK_NS_PER_S + cases[i].ns);
 	}
 }
 
@@ -68,17 +68,17 @@ what_is_no_time_is_refused(void **state)
 		"",
 		"yesterday",
 		"2026-11-23",
-		"2026-11-23T14:02:11",	    /* no offset */
-		"2026-11-23T14Z",	    /* no minutes */
-		"2026-11-23T14:02:11.Z",    /* a dot alone */
-		"2026-11-23T14:02.5Z",	    /* fraction of a minute */
+		"2026-11-23T14:02:11",   /* no offset */
+		"2026-11-23T14Z",        /* no minutes */
+		"2026-11-23T14:02:11.Z", /* a dot alone */
+		"2026-11-23T14:02.5Z",   /* fraction of a minute */
 		"2026-11-23T24:00:00Z",
 		"2026-11-23T14:60:00Z",
 		"2026-13-01T00:00:00Z",
 		"2026-00-01T00:00:00Z",
 		"2026-01-00T00:00:00Z",
-		"2026-02-29T00:00:00Z",	    /* no leap year */
-		"2100-02-29T00:00:00Z",	    /* no leap year either */
+		"2026-02-29T00:00:00Z", /* no leap year */
+		"2100-02-29T00:00:00Z", /* no leap year either */
 		"2026-04-31T00:00:00Z",
 		"2026-11-23T14:02:11+2:00",
 		"2026-11-23T14:02:11+02",
@@ -107,10 +107,10 @@ what_is_no_time_is_refused(void **state)
 static void
 unix_time_is_seconds_or_milliseconds_by_its_length(void **state)
 {
-	static const char *const bad[] = { "179544253", "1795442531123.5",
-					   "1795442531.", "1795442531x",
-					   "9223372036855",
-					   "99999999999999999999" };
+	static const char *const bad[] = {
+		"179544253",   "1795442531123.5", "1795442531.",
+		"1795442531x", "9223372036855",   "99999999999999999999"
+	};
 	int64_t ns;
 
 	(void)state;
@@ -149,19 +149,36 @@ durations_are_sums_of_numbers_with_units(void **state)
 		const char *text;
 		int64_t ns;
 	} cases[] = {
-		{ "1h", 3600000000000 },   { "15m", 900000000000 },
-		{ "90s", 90000000000 },	   { "250ms", 250000000 },
-		{ "1h30m", 5400000000000 }, { "2d", 172800000000000 },
-		{ "100us", 100000 },	   { "5ns", 5 },
-		{ "-5ns", -5 },		   { "+5ns", 5 },
-		{ "0s", 0 },		   { "1.5h", 5400000000000 },
-		{ "0.25ms", 250000 },	   { "0.5d", 43200000000000 },
+		{ "1h", 3600000000000 },
+		{ "15m", 900000000000 },
+		{ "90s", 90000000000 },
+		{ "250ms", 250000000 },
+		{ "1h30m", 5400000000000 },
+		{ "2d", 172800000000000 },
+		{ "100us", 100000 },
+		{ "5ns", 5 },
+		{ "-5ns", -5 },
+		{ "+5ns", 5 },
+		{ "0s", 0 },
+		{ "1.5h", 5400000000000 },
+		{ "0.25ms", 250000 },
+		{ "0.5d", 43200000000000 },
 		{ "1m1ms1us1ns", 60001001001 },
 	};
-	static const char *const bad[] = { "",	   "1",	    "h",     "1 h",
-					   "1H",   "1w",    "1.h",   ".5h",
-					   "1h-5m", "--1h", "1hm",   "1msx",
-					   "106752d", "9223372036854775808ns",
+	static const char *const bad[] = { "",
+					   "1",
+					   "h",
+					   "1 h",
+					   "1H",
+					   "1w",
+					   "1.h",
+					   ".5h",
+					   "1h-5m",
+					   "--1h",
+					   "1hm",
+					   "1msx",
+					   "106752d",
+					   "9223372036854775808ns",
 					   "99999999999999999999s" };
 	int64_t ns;
 

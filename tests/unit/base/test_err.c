@@ -78,19 +78,18 @@ errno_chooses_the_code_and_ends_the_sentence(void **state)
 	static const struct {
 		int errno_value, code;
 	} cases[] = {
-		{ ENOENT, ERR_NOTFOUND }, { EEXIST, ERR_EXISTS },
+		{ ENOENT, ERR_NOTFOUND },  { EEXIST, ERR_EXISTS },
 		{ ENOTEMPTY, ERR_EXISTS }, { ENOSPC, ERR_NOSPACE },
-		{ EDQUOT, ERR_NOSPACE },  { EACCES, ERR_DENIED },
-		{ EPERM, ERR_DENIED },	  { EROFS, ERR_DENIED },
-		{ EMFILE, ERR_IO },	  { 123456, ERR_IO },
+		{ EDQUOT, ERR_NOSPACE },   { EACCES, ERR_DENIED },
+		{ EPERM, ERR_DENIED },     { EROFS, ERR_DENIED },
+		{ EMFILE, ERR_IO },        { 123456, ERR_IO },
 	};
 	struct error e;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(
-			error_set_errno(&e, cases[i].errno_value, "x"),
-			cases[i].code);
+		assert_int_equal(error_set_errno(&e, cases[i].errno_value, "x"),
+				 cases[i].code);
 	assert_string_equal(e.text, "x: unknown error");
 	error_set_errno(&e, ENOENT, "cannot open \"%s\"", "/x");
 	assert_string_equal(e.text,

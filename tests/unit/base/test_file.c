@@ -140,13 +140,15 @@ a_link_shares_and_a_copy_does_not(void **state)
 	assert_int_equal(file_link_or_copy("f", "g", NULL, &e), ERR_EXISTS);
 	assert_int_equal(file_link_or_copy("no", "h", NULL, &e), ERR_NOTFOUND);
 	/* procfs takes no links, and is another file system */
-	assert_int_equal(file_link_or_copy("/proc/sys/kernel/ostype", "o",
-					   &copied, &e), 0);
+	assert_int_equal(
+		file_link_or_copy("/proc/sys/kernel/ostype", "o", &copied, &e),
+		0);
 	assert_true(copied);
 	assert_contents("o", "Linux\n");
 	assert_int_equal(mode_of("o"), S_IFREG | 0444);
-	assert_int_equal(file_link_or_copy("/proc/sys/kernel/ostype", "o",
-					   &copied, &e), ERR_EXISTS);
+	assert_int_equal(
+		file_link_or_copy("/proc/sys/kernel/ostype", "o", &copied, &e),
+		ERR_EXISTS);
 }
 
 static void
@@ -157,10 +159,10 @@ removing_a_tree_does_not_follow_links(void **state)
 	(void)state;
 	assert_int_equal(file_make_dirs("tree/a/b/c", &e), 0);
 	assert_int_equal(file_make_dirs("outside", &e), 0);
-	assert_int_equal(file_write_atomic("outside/f", bytes_of("x"), 0600,
-					   &e), 0);
-	assert_int_equal(file_write_atomic("tree/a/b/g", bytes_of("x"), 0,
-					   &e), 0);
+	assert_int_equal(
+		file_write_atomic("outside/f", bytes_of("x"), 0600, &e), 0);
+	assert_int_equal(file_write_atomic("tree/a/b/g", bytes_of("x"), 0, &e),
+			 0);
 	assert_int_equal(symlink("../../outside", "tree/a/link"), 0);
 	assert_int_equal(symlink("tree", "top"), 0);
 	assert_true(file_remove_tree("top", &e) < 0);
@@ -191,7 +193,8 @@ a_tree_too_deep_is_an_error_not_a_crash(void **state)
 	assert_int_equal(rename("deep/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/"
 				"d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/"
 				"d/d/d/d/d/d/d/d/d/d/d",
-				"half"), 0);
+				"half"),
+			 0);
 	assert_int_equal(file_remove_tree("deep", &e), 0);
 }
 
@@ -267,7 +270,7 @@ a_lock_is_exclusive_and_dies_with_its_holder(void **state)
 	assert_int_equal(file_lock("no/lock", &e), ERR_NOTFOUND);
 }
 
-#define IN_DIRECTORY(test)                                                    \
+#define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
 
 int

@@ -23,9 +23,9 @@ capture(enum log_level level, const char *text)
 	int ends[2], saved = dup(STDERR_FILENO);
 	ssize_t n;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0,
-				    ends),
-			 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends),
+		0);
 	dup2(ends[1], STDERR_FILENO);
 	log_write(level, "key=%d %s", 7, text);
 	dup2(saved, STDERR_FILENO);
@@ -55,8 +55,7 @@ strangers_cannot_forge_lines_or_colours(void **state)
 {
 	(void)state;
 	capture(LOG_ERROR, "a\nb\t\x1b[31m\xff");
-	assert_non_null(
-		strstr(line, "error key=7 a\\nb\\t\\x1b[31m\\xff\n"));
+	assert_non_null(strstr(line, "error key=7 a\\nb\\t\\x1b[31m\\xff\n"));
 	assert_string_equal(strchr(line, '\n'), "\n");
 }
 

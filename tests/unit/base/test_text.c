@@ -35,19 +35,20 @@ static void
 malformed_utf8_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"\x80",		    /* continuation alone */
-		"\xc2",		    /* cut off */
-		"\xe2\x82",	    /* cut off */
-		"\xf0\x9f\x98",	    /* cut off */
-		"\xc0\x80",	    /* overlong NUL */
-		"\xc1\xbf",	    /* overlong */
-		"\xe0\x9f\xbf",	    /* overlong */
+		"\x80",             /* continuation alone */
+		"\xc2",             /* cut off */
+		"\xe2\x82",         /* cut off */
+		"\xf0\x9f\x98",     /* cut off */
+		"\xc0\x80",         /* overlong NUL */
+		"\xc1\xbf",         /* overlong */
+		"\xe0\x9f\xbf",     /* overlong */
 		"\xf0\x8f\xbf\xbf", /* overlong */
-		"\xed\xa0\x80",	    /* surrogate */
-		"\xed\xbf\xbf",	    /* surrogate */
+		"\xed\xa0\x80",     /* surrogate */
+		"\xed\xbf\xbf",     /* surrogate */
 		"\xf4\x90\x80\x80", /* above U+10FFFF */
-		"\xf5\x80\x80\x80", "\xff",
-		"\xe2\x41\x82",	    /* interrupted */
+		"\xf5\x80\x80\x80",
+		"\xff",
+		"\xe2\x41\x82", /* interrupted */
 		"eight ok\x80",
 	};
 
@@ -65,11 +66,13 @@ harmful_characters_become_visible(void **state)
 		{ "plain\ttext\n", "plain\ttext\n" },
 		{ "\x1b[31mred", "\\x1b[31mred" },
 		{ "a\rb\x7f", "a\\x0db\\x7f" },
-		{ "\xc2\x85", "\\u{0085}" },		 /* NEL, a C1 control */
-		{ "\xe2\x80\xae" "evil", "\\u{202e}evil" }, /* RLO */
+		{ "\xc2\x85", "\\u{0085}" }, /* NEL, a C1 control */
+		{ "\xe2\x80\xae"
+		  "evil",
+		  "\\u{202e}evil" }, /* RLO */
 		{ "\xe2\x81\xa6\xe2\x81\xa9", "\\u{2066}\\u{2069}" },
 		{ "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
-		{ "caf\xe9!", "caf\\xe9!" },		 /* Latin-1 */
+		{ "caf\xe9!", "caf\\xe9!" }, /* Latin-1 */
 		{ "\xe2\x82", "\\xe2\\x82" },
 		{ "\xff", "\\xff" },
 	};
@@ -124,8 +127,8 @@ cut_text_ends_in_an_ellipsis_between_characters(void **state)
 		size_t limit;
 		const char *out;
 	} cases[] = {
-		{ 1, "a…" }, { 2, "a…" }, { 3, "aü…" }, { 4, "aü…" },
-		{ 5, "aü…" }, { 6, "aü€" },
+		{ 1, "a…" },  { 2, "a…" },  { 3, "aü…" },
+		{ 4, "aü…" }, { 5, "aü…" }, { 6, "aü€" },
 	};
 
 	(void)state;
@@ -140,8 +143,13 @@ cut_text_ends_in_an_ellipsis_between_characters(void **state)
 static void
 only_whole_decimal_numbers_are_numbers(void **state)
 {
-	static const char *const bad[] = { "",	 "-1",	" 1", "1 ",
-					   "+1", "0x1", "1e3",
+	static const char *const bad[] = { "",
+					   "-1",
+					   " 1",
+					   "1 ",
+					   "+1",
+					   "0x1",
+					   "1e3",
 					   "18446744073709551616",
 					   "99999999999999999999999" };
 	uint64_t value = 1;
@@ -157,7 +165,11 @@ only_whole_decimal_numbers_are_numbers(void **state)
 static void
 signed_numbers_reach_both_ends(void **state)
 {
-	static const char *const bad[] = { "",	  "-",	"--1", "+1", "- 1",
+	static const char *const bad[] = { "",
+					   "-",
+					   "--1",
+					   "+1",
+					   "- 1",
 					   "9223372036854775808",
 					   "-9223372036854775809" };
 	int64_t value;
@@ -180,15 +192,20 @@ sizes_are_powers_of_1024(void **state)
 		const char *text;
 		uint64_t value;
 	} good[] = {
-		{ "4096", 4096 },	 { "64MiB", 67108864 },
-		{ "10GiB", 10737418240 }, { "500k", 512000 },
-		{ "1K", 1024 },		 { "2T", 2199023255552 },
-		{ "0g", 0 },		 { "16777215TiB", 16777215ULL << 40 },
+		{ "4096", 4096 },
+		{ "64MiB", 67108864 },
+		{ "10GiB", 10737418240 },
+		{ "500k", 512000 },
+		{ "1K", 1024 },
+		{ "2T", 2199023255552 },
+		{ "0g", 0 },
+		{ "16777215TiB", 16777215ULL << 40 },
 	};
-	static const char *const bad[] = { "",	 "k",	 "1.5GiB", "-1",
-					   "1B", "1MB",	 "1 k",	   "1kk",
-					   "1P", "1iB",	 "16777216TiB",
-					   "99999999999999999999" };
+	static const char *const bad[] = {
+		"",   "k",   "1.5GiB",      "-1",
+		"1B", "1MB", "1 k",         "1kk",
+		"1P", "1iB", "16777216TiB", "99999999999999999999"
+	};
 	uint64_t value;
 
 	(void)state;
@@ -207,11 +224,16 @@ sizes_for_people_have_one_decimal(void **state)
 		uint64_t value;
 		const char *text;
 	} cases[] = {
-		{ 0, "0 B" },		   { 999, "999 B" },
-		{ 1000, "1.0 kB" },	   { 1400000000, "1.4 GB" },
-		{ 1449, "1.4 kB" },	   { 1450, "1.5 kB" },
-		{ 999949, "999.9 kB" },	   { 999950, "1.0 MB" },
-		{ 67108864, "67.1 MB" },   { UINT64_MAX, "18.4 EB" },
+		{ 0, "0 B" },
+		{ 999, "999 B" },
+		{ 1000, "1.0 kB" },
+		{ 1400000000, "1.4 GB" },
+		{ 1449, "1.4 kB" },
+		{ 1450, "1.5 kB" },
+		{ 999949, "999.9 kB" },
+		{ 999950, "1.0 MB" },
+		{ 67108864, "67.1 MB" },
+		{ UINT64_MAX, "18.4 EB" },
 	};
 	char out[16];
 
@@ -240,8 +262,8 @@ static void
 the_nearest_word_is_a_likely_slip_or_a_relative(void **state)
 {
 	static const char *const fields[] = {
-		"method", "status_code", "src.pod.name", "src.ip",
-		"dst.port", "protocol", NULL
+		"method",   "status_code", "src.pod.name", "src.ip", "dst.port",
+		"protocol", NULL
 	};
 
 	(void)state;
