@@ -12,9 +12,9 @@ foreach(file IN LISTS files)
 		hex "${hex}")
 	string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
 	string(APPEND arrays
-		"static const char text_${index}[] = {\n${bytes}0};\n")
+		"static const unsigned char text_${index}[] = {\n${bytes}0};\n")
 	string(APPEND entries
-		"\t{ \"${file}\", text_${index}, ${size} },\n")
+		"\t{ \"${file}\", (const char *)text_${index}, ${size} },\n")
 	math(EXPR index "${index} + 1")
 endforeach()
 set(body "/* Generated from schema/ by cmake/EmbedTextScript.cmake. */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/store/payload_refs.h"
+
+#include "base/err.h"
+#include "base/reader.h"
+
+static uint8_t *
+put_varint(uint8_t *at, uint64_t value)
+{
+	while (value >= 0x80) {
+		*at++ = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	*at++ = (uint8_t)value;
+	return at;
+}
+
+/* The difference as an unsigned number that is small when it is near 0. */
+static uint64_t
+zigzag(uint64_t to, uint64_t from)
+{
+	uint64_t delta = to - from;
+
+	return delta << 1 ^ (0 - (delta >> 63));
+}
+
+static uint64_t
+unzigzag(uint64_t from, uint64_t code)
+{
+	return from + (code >> 1 ^ (0 - (code & 1)));
+}
+
+size_t
+payload_refs_encode(const struct payload_ref refs[PAYLOAD_PART_COUNT],
+		    uint8_t out[PAYLOAD_REFS_SIZE])
+{
+	uint64_t block = 0, end = 0;
+	uint8_t *at = out;
+	bool any = false;
+
+	for (int i = 0; i < PAYLOAD_PART_COUNT; i++) {
+		at = put_varint(at, refs[i].size);
+		if (refs[i].size == 0)
+			continue;
+		any = true;
+		at = put_varint(at, zigzag(refs[i].block, block));
+		at = put_varint(at, zigzag(refs[i].offset, end));
+		block = refs[i].block;
+		end = (uint64_t)refs[i].offset + refs[i].size;
+	}
+	return any ? (size_t)(at - out) : 0;
+}
+
+int
+payload_refs_decode(struct bytes in,
+		    struct payload_ref refs[PAYLOAD_PART_COUNT])
+{
+	struct reader r = reader_make(in);
+	uint64_t block = 0, end = 0;
+
+	memset(refs, 0, PAYLOAD_PART_COUNT * sizeof(*refs));
+	for (int i = 0; in.size && i < PAYLOAD_PART_COUNT; i++) {
+		uint64_t size = reader_varint(&r), offset;
+
+		if (size == 0)
+			continue;
+		block = unzigzag(block, reader_varint(&r));
+		offset = unzigzag(end, reader_varint(&r));
+		if (size > PAYLOAD_BLOCK_LIMIT ||
+		    offset > PAYLOAD_BLOCK_LIMIT - size || block > INT64_MAX)
+			return ERR_CORRUPT;
+		end = offset + size;
+		refs[i] = (struct payload_ref){ block, (uint32_t)offset,
+						(uint32_t)size };
+	}
+	return r.failed || reader_left(&r) ? ERR_CORRUPT : 0;
+}

@@ -1,0 +1,167 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The public schema, readable by any SQLite program.  Columns: docs/store.md.
+
+CREATE VIEW api_calls AS SELECT
+	c.id,
+	strftime('%Y-%m-%dT%H:%M:%f', c.ts / 1000000000.0, 'unixepoch') || 'Z'
+		AS time,
+	c.ts,
+	(SELECT name FROM protocols WHERE id = c.protocol) AS protocol,
+	(SELECT text FROM strings WHERE id = c.method) AS method,
+	(SELECT text FROM strings WHERE id = c.host) AS host,
+	(SELECT text FROM strings WHERE id = c.path) AS path,
+	c.query,
+	c.status,
+	(SELECT text FROM strings WHERE id = c.status_text) AS status_text,
+	c.elapsed / 1e6 AS latency_ms,
+	(c.elapsed - c.request_time - c.response_time) / 1e6 AS wait_ms,
+	c.flags & 4 != 0 AS is_error,
+	(SELECT text FROM strings WHERE id = c.error) AS error,
+	(SELECT ip FROM addresses WHERE id = c.client) AS src_ip,
+	c.client_port AS src_port,
+	(SELECT name FROM addresses WHERE id = c.client) AS src_name,
+	(SELECT ip FROM addresses WHERE id = c.server) AS dst_ip,
+	c.server_port AS dst_port,
+	(SELECT name FROM addresses WHERE id = c.server) AS dst_name,
+	c.request_size,
+	c.response_size,
+	c.request_body AS request_body_size,
+	c.response_body AS response_body_size,
+	(SELECT text FROM strings WHERE id = c.request_type)
+		AS request_content_type,
+	(SELECT text FROM strings WHERE id = c.response_type)
+		AS response_content_type,
+	(SELECT text FROM strings WHERE id = c.user_agent) AS user_agent,
+	(SELECT text FROM strings WHERE id = c.version) AS version,
+	(SELECT text FROM strings WHERE id = c.summary) AS summary,
+	c.flags & 1 != 0 AS has_request,
+	c.flags & 2 != 0 AS has_response,
+	c.flags & 8 != 0 AS uncertain,
+	(SELECT text FROM reasons WHERE id = c.reason) AS reason,
+	c.flags & 48 = 0 AND c.flags & 3 = 3 AS complete,
+	c.flags & 192 != 0 AS truncated,
+	CASE WHEN c.flags & 16777216 THEN 'udp' ELSE 'tcp' END AS transport,
+	c.conn AS connection_id,
+	c.request_segment,
+	c.request_offset,
+	c.response_segment,
+	c.response_offset
+FROM calls c;
+
+CREATE VIEW connections AS SELECT
+	c.id,
+	strftime('%Y-%m-%dT%H:%M:%f', c.ts / 1000000000.0, 'unixepoch') || 'Z'
+		AS time,
+	c.ts,
+	c.last_ts,
+	(c.last_ts - c.ts) / 1e6 AS duration_ms,
+	CASE c.ip_protocol WHEN 6 THEN 'tcp' WHEN 17 THEN 'udp'
+		WHEN 132 THEN 'sctp' WHEN 1 THEN 'icmp' WHEN 58 THEN 'icmpv6'
+		ELSE 'ip' || c.ip_protocol END AS transport,
+	(SELECT name FROM protocols WHERE id = c.protocol) AS protocol,
+	(SELECT name FROM states WHERE id = c.state) AS state,
+	(SELECT ip FROM addresses WHERE id = c.client) AS src_ip,
+	c.client_port AS src_port,
+	(SELECT name FROM addresses WHERE id = c.client) AS src_name,
+	(SELECT ip FROM addresses WHERE id = c.server) AS dst_ip,
+	c.server_port AS dst_port,
+	(SELECT name FROM addresses WHERE id = c.server) AS dst_name,
+	c.calls,
+	c.packets_c AS src_packets,
+	c.packets_s AS dst_packets,
+	c.bytes_c AS src_bytes,
+	c.bytes_s AS dst_bytes,
+	c.payload_c AS src_payload_bytes,
+	c.payload_s AS dst_payload_bytes,
+	c.undissected AS undissected_bytes,
+	c.duplicates AS duplicate_packets,
+	c.missing_c + c.missing_s AS missing_bytes,
+	c.holes_c + c.holes_s AS holes,
+	c.flags & 1 != 0 AS midstream,
+	c.flags & 2 != 0 AS direction_guessed,
+	c.flags & 4 != 0 AS one_direction,
+	c.vlan,
+	c.interface,
+	hex(c.first_bytes_c) AS src_first_bytes,
+	hex(c.first_bytes_s) AS dst_first_bytes,
+	c.completeness,
+	c.handshake / 1e6 AS handshake_ms,
+	c.initial_rtt / 1e6 AS initial_rtt_ms,
+	c.rtt_min / 1e6 AS rtt_min_ms,
+	CASE WHEN c.rtt_samples THEN c.rtt_sum / 1e6 / c.rtt_samples END
+		AS rtt_avg_ms,
+	c.rtt_max / 1e6 AS rtt_max_ms,
+	c.rtt_samples,
+	c.jitter / 1e6 AS jitter_ms,
+	c.first_data / 1e6 AS time_to_first_byte_ms,
+	c.retransmissions_c + c.retransmissions_s AS retransmissions,
+	c.fast_c + c.fast_s AS fast_retransmissions,
+	c.disorder_c + c.disorder_s AS out_of_order,
+	c.dup_acks_c + c.dup_acks_s AS dup_acks,
+	c.zero_windows_c + c.zero_windows_s AS zero_windows,
+	c.windows_full_c + c.windows_full_s AS windows_full,
+	c.keepalives_c + c.keepalives_s AS keepalives,
+	c.resets_c + c.resets_s AS resets,
+	c.fins_c + c.fins_s AS fins,
+	c.overlaps_c + c.overlaps_s AS overlaps_differing,
+	c.segment,
+	c.offset
+FROM conns c;
+
+CREATE VIEW flows AS SELECT
+	(SELECT ip FROM addresses WHERE id = c.client) AS src_ip,
+	(SELECT name FROM addresses WHERE id = c.client) AS src_name,
+	(SELECT ip FROM addresses WHERE id = c.server) AS dst_ip,
+	c.server_port AS dst_port,
+	(SELECT name FROM addresses WHERE id = c.server) AS dst_name,
+	CASE c.ip_protocol WHEN 6 THEN 'tcp' WHEN 17 THEN 'udp'
+		WHEN 132 THEN 'sctp' WHEN 1 THEN 'icmp' WHEN 58 THEN 'icmpv6'
+		ELSE 'ip' || c.ip_protocol END AS transport,
+	group_concat(DISTINCT (SELECT name FROM protocols WHERE id = c.protocol))
+		AS protocols,
+	count(*) AS connections,
+	sum(c.calls) AS calls,
+	sum(c.packets_c + c.packets_s) AS packets,
+	sum(c.bytes_c) AS src_bytes,
+	sum(c.bytes_s) AS dst_bytes,
+	min(c.ts) AS first_ts,
+	max(c.last_ts) AS last_ts,
+	sum(c.retransmissions_c + c.retransmissions_s) AS retransmissions,
+	sum(c.missing_c + c.missing_s) AS missing_bytes
+FROM conns c
+GROUP BY c.client, c.server, c.server_port, c.ip_protocol;
+
+CREATE VIEW workloads AS SELECT
+	a.ip,
+	a.name,
+	CASE WHEN a.name = '' THEN 'none' ELSE 'dns' END AS mechanism,
+	sum(r.is_client) AS connections_as_client,
+	sum(1 - r.is_client) AS connections_as_server,
+	sum(r.calls * r.is_client) AS calls_as_client,
+	sum(r.calls * (1 - r.is_client)) AS calls_as_server,
+	sum(r.sent) AS bytes_sent,
+	sum(r.received) AS bytes_received,
+	min(r.ts) AS first_ts,
+	max(r.last_ts) AS last_ts
+FROM addresses a JOIN (
+	SELECT client AS address, 1 AS is_client, calls, bytes_c AS sent,
+		bytes_s AS received, ts, last_ts FROM conns
+	UNION ALL
+	SELECT server, 0, calls, bytes_s, bytes_c, ts, last_ts FROM conns
+) r ON r.address = a.id
+GROUP BY a.id;
+
+CREATE VIEW errors AS SELECT
+	(SELECT name FROM protocols WHERE id = c.protocol) AS protocol,
+	(SELECT text FROM strings WHERE id = c.method) AS method,
+	(SELECT text FROM strings WHERE id = c.host) AS host,
+	(SELECT text FROM strings WHERE id = c.path) AS path,
+	c.status,
+	(SELECT text FROM strings WHERE id = c.error) AS error,
+	count(*) AS calls,
+	min(c.ts) AS first_ts,
+	max(c.ts) AS last_ts,
+	min(c.id) AS example_id
+FROM calls c
+WHERE c.flags & 4
+GROUP BY c.protocol, c.method, c.host, c.path, c.status, c.error;
