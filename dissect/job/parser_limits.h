@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the memory a run may use is shared out among and inside its parsers. */
+#pragma once
+
+#include "dissect/engine.h"
+#include "dissect/job/parser_process.h"
+#include "dissect/payload.h"
+
+struct parser_limits {
+	struct engine_options engine;
+	struct payload_options payload;
+};
+
+/* `engine.filter` borrows the ports from the setup's options; its addresses
+ * are allocated and live as long as the parser. */
+struct parser_limits parser_limits(const struct parser_setup *setup);
+
+/* Bytes of address space for RLIMIT_AS: the parser's share of memory, and the
+ * room that code and untouched reservations take. */
+uint64_t parser_address_space(const struct parser_setup *setup);

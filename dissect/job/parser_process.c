@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/job/parser_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/sandbox.h"
+#include "dissect/engine.h"
+#include "dissect/event_wire.h"
+#include "dissect/job/parser_limits.h"
+#include "dissect/payload.h"
+#include "dissect/job/segment_channel.h"
+
+/* Frames wait until their payload blocks are closed: enough to fill blocks
+ * well, little enough that a running dissection can be watched. */
+#define PENDING_BYTES (512u << 10)
+#define PENDING_NS (200 * CLOCK_NS_PER_MS)
+#define FRAMES_MAX (64u << 20)
+#define CLOCK_PACKETS 512 /* packets between looks at the clock */
+
+/* Descriptors of the sandboxed process. */
+enum { EVENTS_FD = 3, CHANNEL_FD = 4, FIRST_CLOSED_FD = 5 };
+
+struct parser_state {
+	const struct parser_setup *setup;
+	struct packet_reader *reader;
+	struct engine *engine;
+	struct payload_packer *packer;
+	struct coverage packed; /* what the packer counted */
+	struct buf blocks;      /* frames of closed blocks, to go first */
+	struct buf pending;     /* frames that may refer to open blocks */
+	int64_t flushed_ns, last_packet_ns;
+	int64_t cpu_ns, wall_ns; /* when the duty cycle was last looked at */
+};
+
+static int64_t
+cpu_time_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec * CLOCK_NS_PER_S + now.tv_nsec;
+}
+
+static void
+take_block(void *context, const struct payload_block *block)
+{
+	struct parser_state *p = context;
+
+	event_encode_block(&p->blocks, block);
+}
+
+/* The writer is gone when nobody reads: so is the reason to go on. */
+static void
+send_frames(struct buf *frames)
+{
+	if (frames->failed ||
+	    file_write_all(EVENTS_FD, frames->data, frames->size) < 0)
+		_exit(1);
+	buf_reset(frames);
+}
+
+static struct event_progress
+progress(const struct parser_state *p)
+{
+	struct packet_reader_stats stats = packet_reader_stats(p->reader);
+	struct event_progress out = {
+		.bytes_read = stats.bytes_read,
+		.packets = stats.packets,
+		.time_ns = p->last_packet_ns,
+		.damaged_segments = (uint32_t)stats.damaged_segments,
+		.coverage = *engine_coverage(p->engine),
+	};
+
+	out.coverage.bodies_truncated += p->packed.bodies_truncated;
+	out.coverage.bodies_undecoded += p->packed.bodies_undecoded;
+	return out;
+}
+
+static void
+flush(struct parser_state *p)
+{
+	struct event_progress now = progress(p);
+
+	payload_packer_flush(p->packer);
+	event_encode_progress(&p->pending, &now);
+	send_frames(&p->blocks);
+	send_frames(&p->pending);
+	p->flushed_ns = clock_monotonic_ns();
+}
+
+static void
+take_call(void *context, const struct call_event *event)
+{
+	struct parser_state *p = context;
+	struct call_event call = *event;
+
+	payload_packer_call(p->packer, &call, &p->packed);
+	event_encode_call(&p->pending, &call);
+	if (p->pending.size + p->blocks.size >= PENDING_BYTES)
+		flush(p);
+}
+
+static void
+take_connection(void *context, const struct connection_event *connection)
+{
+	struct parser_state *p = context;
+
+	event_encode_connection(&p->pending, connection);
+	if (p->pending.size >= PENDING_BYTES)
+		flush(p);
+}
+
+static void
+take_name(void *context, const struct name_event *name)
+{
+	struct parser_state *p = context;
+
+	event_encode_name(&p->pending, name);
+	if (p->pending.size >= PENDING_BYTES)
+		flush(p);
+}
+
+static _Noreturn void
+give_up(struct parser_state *p, const char *text)
+{
+	payload_packer_flush(p->packer);
+	event_encode_fault(&p->pending, text);
+	send_frames(&p->blocks);
+	send_frames(&p->pending);
+	_exit(1);
+}
+
+/* Sleeps so that CPU time stays below the given part of the time passed. */
+static void
+rest(struct parser_state *p, unsigned percent, int64_t now_ns)
+{
+	int64_t used = cpu_time_ns() - p->cpu_ns;
+	int64_t due = used * 100 / percent;
+	int64_t passed = now_ns - p->wall_ns;
+
+	if (due - passed > 2 * CLOCK_NS_PER_MS)
+		poll(NULL, 0, (int)((due - passed) / CLOCK_NS_PER_MS));
+	if (passed > CLOCK_NS_PER_S) { /* what was not used is not saved up */
+		p->cpu_ns += used;
+		p->wall_ns = clock_monotonic_ns();
+	}
+}
+
+static void
+look_at_clock(struct parser_state *p)
+{
+	unsigned percent = p->setup->options->cpu_percent;
+	int64_t now_ns = clock_monotonic_ns();
+
+	if (now_ns - p->flushed_ns >= PENDING_NS)
+		flush(p);
+	if (percent > 0 && percent < 100)
+		rest(p, percent, now_ns);
+}
+
+static void
+read_packets(struct parser_state *p)
+{
+	struct packet_record packet;
+	unsigned until_clock = CLOCK_PACKETS;
+	int rc;
+
+	while ((rc = packet_reader_next(p->reader, &packet)) == 1) {
+		p->last_packet_ns = packet.time_ns;
+		engine_packet(p->engine, &packet);
+		if (--until_clock == 0) {
+			until_clock = CLOCK_PACKETS;
+			look_at_clock(p);
+		}
+	}
+	if (rc < 0)
+		give_up(p, err_text(rc));
+	engine_finish(p->engine);
+}
+
+static void
+finish(struct parser_state *p)
+{
+	struct event_progress done;
+
+	flush(p);
+	done = progress(p);
+	event_encode_done(&p->pending, &done);
+	send_frames(&p->pending);
+}
+
+/* Signals of the terminal are for the writer, which ends its parsers itself;
+ * without it they have no reason to live. */
+static void
+bind_to_parent(pid_t parent)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void
+keep_descriptors(int events, int channel)
+{
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* Above the numbers they will get, so that none overwrites another. */
+	events = fcntl(events, F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
+	channel = fcntl(channel, F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
+	if (nothing < 0 || events < 0 || channel < 0 ||
+	    dup2(nothing, STDIN_FILENO) < 0 ||
+	    dup2(nothing, STDOUT_FILENO) < 0 ||
+	    dup2(events, EVENTS_FD) < 0 || dup2(channel, CHANNEL_FD) < 0 ||
+	    close_range(FIRST_CLOSED_FD, ~0U, 0) < 0)
+		_exit(1);
+}
+
+static void
+prepare(struct parser_state *p, const struct parser_setup *setup,
+	struct segment_channel *channel)
+{
+	struct event_sink events = { p, take_call, take_connection,
+				     take_name };
+	struct parser_limits limits = parser_limits(setup);
+
+	*p = (struct parser_state){ .setup = setup };
+	buf_init(&p->blocks, FRAMES_MAX);
+	buf_init(&p->pending, FRAMES_MAX);
+	p->packer = payload_packer_new(&limits.payload, take_block, p);
+	p->engine = engine_new(&limits.engine, events);
+	p->reader = packet_reader_new(setup->segments, setup->segment_count,
+				      setup->window,
+				      segment_channel_source(channel));
+	p->flushed_ns = p->wall_ns = clock_monotonic_ns();
+	p->cpu_ns = cpu_time_ns();
+}
+
+void
+parser_process_run(const struct parser_setup *setup, int events, int channel,
+		   pid_t parent)
+{
+	struct sandbox_limits limits = {
+		.memory_bytes = parser_address_space(setup),
+		.cpu_seconds = setup->options->cpu_seconds,
+	};
+	struct segment_channel *segments;
+	struct parser_state state;
+	struct error why;
+
+	bind_to_parent(parent);
+	keep_descriptors(events, channel);
+	segments = segment_channel_new(CHANNEL_FD, setup->segments,
+				       setup->segment_count, setup->window);
+	prepare(&state, setup, segments);
+	if (sandbox_enter(SANDBOX_PARSER, &limits, &why) < 0)
+		give_up(&state, why.text);
+	read_packets(&state);
+	finish(&state);
+	_exit(0);
+}

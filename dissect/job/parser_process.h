@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What runs inside the sandbox: reads every packet of the snapshot, keeps the
+ * connections of its shard, and writes events into a pipe.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "capture/packet_reader.h"
+#include "dissect/job/job_options.h"
+
+/* All that a parser is given; copied by fork. */
+struct parser_setup {
+	const struct job_options *options;
+	const struct packet_segment *segments;
+	uint32_t segment_count;
+	struct packet_window window;
+	unsigned index, count; /* this shard, of how many */
+};
+
+/*
+ * The body of the forked process: gives up everything but `events` (a pipe to
+ * write to), `channel` (segment_channel's parser side) and stderr, enters the
+ * sandbox, works, and exits 0.  `parent` is who must outlive it.
+ */
+_Noreturn void parser_process_run(const struct parser_setup *setup, int events,
+				  int channel, pid_t parent);

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/job/writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "dissect/job/job_result.h"
+#include "dissect/job/parser.h"
+#include "dissect/job/segment_channel.h"
+#include "dissect/store/store_writer.h"
+
+#define COMMIT_NS (200 * CLOCK_NS_PER_MS)
+#define STATUS_NS (250 * CLOCK_NS_PER_MS)
+#define TICK_MS 50
+/* How long a parser may live on after it closed its pipe. */
+#define LINGER_NS CLOCK_NS_PER_S
+#define FAULT_TEXT_MAX 200
+
+struct writer {
+	const struct job_options *options;
+	const struct snapshot *snapshot;
+	const struct job_files *files;
+	struct packet_window window;
+	struct job_status status;
+	struct parser parsers[JOB_PARSERS_MAX];
+	unsigned parser_count;
+	struct store_writer *store;
+	int signals;
+	bool cancelled;
+	struct error failure; /* of the store: the run cannot go on */
+	int64_t commit_due, status_due;
+};
+
+/* The poll set: who may have something to say. */
+enum { POLL_SIGNALS, POLL_LIFELINE, POLL_PARSERS };
+
+struct poll_set {
+	struct pollfd fds[POLL_PARSERS + 2 * JOB_PARSERS_MAX];
+	nfds_t count;
+};
+
+static void
+store_failed(struct writer *w, int code)
+{
+	if (w->failure.code == 0)
+		error_set(&w->failure, code, "%s",
+			  store_writer_error(w->store));
+}
+
+/* Ids are dealt out by stride; a parser must keep to its own. */
+static bool
+own_id(const struct parser *p, uint64_t id)
+{
+	return id % p->count == p->index;
+}
+
+static int
+take_block(struct writer *w, struct parser *p, struct bytes payload)
+{
+	struct payload_block block;
+
+	if (event_decode_block(payload, &block) < 0 ||
+	    !own_id(p, block.block) || block.block < p->next_block)
+		return ERR_CORRUPT;
+	p->next_block = block.block + 1;
+	return store_writer_block(w->store, block.block,
+				  block.bodies ? PAYLOAD_BODIES :
+						 PAYLOAD_HEADS,
+				  block.raw_size, block.compressed);
+}
+
+/* A reference must be into a block that this parser has sent. */
+static bool
+known_ref(const struct parser *p, struct payload_ref ref)
+{
+	return ref.size == 0 ||
+	       (own_id(p, ref.block) && ref.block < p->next_block);
+}
+
+static int
+take_call(struct writer *w, struct parser *p, struct bytes payload)
+{
+	struct call_event call;
+
+	if (event_decode_call(payload, &call) < 0 ||
+	    !own_id(p, call.connection) ||
+	    !known_ref(p, call.request.head_ref) ||
+	    !known_ref(p, call.request.body_ref) ||
+	    !known_ref(p, call.response.head_ref) ||
+	    !known_ref(p, call.response.body_ref))
+		return ERR_CORRUPT;
+	return store_writer_call(w->store, &call);
+}
+
+static int
+take_connection(struct writer *w, struct parser *p, struct bytes payload)
+{
+	struct connection_event connection;
+
+	if (event_decode_connection(payload, &connection) < 0 ||
+	    !own_id(p, connection.id))
+		return ERR_CORRUPT;
+	return store_writer_connection(w->store, &connection);
+}
+
+static int
+take_name(struct writer *w, struct bytes payload)
+{
+	struct name_event name;
+
+	if (event_decode_name(payload, &name) < 0)
+		return ERR_CORRUPT;
+	return store_writer_name(w->store, &name);
+}
+
+static void
+take_fault(struct parser *p, struct bytes payload)
+{
+	char *text = text_printable(payload, FAULT_TEXT_MAX);
+
+	parser_fail(p, "gave up: %s", text);
+	free(text);
+}
+
+/* One frame of a parser; a negative error is the parser's fault, or in
+ * w->failure the store's. */
+static int
+take_frame(struct writer *w, struct parser *p, const struct frame *frame)
+{
+	switch (frame->type) {
+	case EVENT_BLOCK:
+		return take_block(w, p, frame->payload);
+	case EVENT_CALL:
+		return take_call(w, p, frame->payload);
+	case EVENT_CONNECTION:
+		return take_connection(w, p, frame->payload);
+	case EVENT_NAME:
+		return take_name(w, frame->payload);
+	case EVENT_PROGRESS:
+		return event_decode_progress(frame->payload, &p->progress);
+	case EVENT_DONE:
+		p->done = true;
+		return event_decode_progress(frame->payload, &p->progress);
+	case EVENT_FAULT:
+		take_fault(p, frame->payload);
+		return 0;
+	default:
+		return ERR_CORRUPT;
+	}
+}
+
+/* Everything whole that has arrived from one parser. */
+static void
+take_frames(struct writer *w, struct parser *p)
+{
+	struct frame frame;
+	size_t offset = 0;
+	int rc;
+
+	while ((rc = parser_frame(p, &offset, &frame)) == 1) {
+		rc = p->done ? ERR_CORRUPT : take_frame(w, p, &frame);
+		if (rc < 0 || p->state == PARSER_FAILED)
+			break;
+	}
+	if (rc == ERR_CORRUPT)
+		parser_fail(p, "sent what is not an event");
+	else if (rc < 0)
+		store_failed(w, rc);
+	else
+		parser_drop(p, offset);
+}
+
+static void
+read_events(struct writer *w, struct parser *p)
+{
+	if (parser_read(p) > 0)
+		take_frames(w, p);
+}
+
+static void
+serve_segments(struct writer *w, struct parser *p)
+{
+	int rc = segment_channel_serve(p->channel, w->snapshot->paths,
+				       w->snapshot->segment_count);
+
+	if (rc == ERR_CORRUPT)
+		parser_fail(p, "asked for a segment it may not have");
+	else if (rc < 0) {
+		close(p->channel);
+		p->channel = -1;
+	}
+}
+
+/* A parser whose pipe has ended must end too. */
+static void
+bury(struct parser *p)
+{
+	if (p->events >= 0 || parser_reap(p, false))
+		return;
+	if (clock_monotonic_ns() - p->ended_ns > LINGER_NS) {
+		parser_fail(p, "closed its pipe and did not end");
+		parser_reap(p, true);
+	}
+}
+
+static void
+stop_parsers(struct writer *w)
+{
+	for (unsigned i = 0; i < w->parser_count; i++)
+		parser_stop(&w->parsers[i]);
+}
+
+static void
+cancel(struct writer *w)
+{
+	w->cancelled = true;
+	stop_parsers(w);
+}
+
+static void
+read_signals(struct writer *w)
+{
+	struct signalfd_siginfo signal;
+
+	while (read(w->signals, &signal, sizeof(signal)) ==
+	       (ssize_t)sizeof(signal)) {
+		if (w->cancelled) /* a second time: at once, and nothing kept */
+			error_set(&w->failure, ERR_CANCELLED,
+				  "cancelled twice");
+		cancel(w);
+	}
+}
+
+/* Nothing is ever written to the lifeline: readable means ended. */
+static void
+read_lifeline(struct writer *w)
+{
+	char byte;
+
+	if (read(w->options->lifeline, &byte, 1) == 0)
+		cancel(w);
+}
+
+static void
+poll_add(struct poll_set *set, int fd)
+{
+	set->fds[set->count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+static void
+poll_fill(const struct writer *w, struct poll_set *set)
+{
+	set->count = 0;
+	poll_add(set, w->signals);
+	poll_add(set, w->cancelled ? -1 : w->options->lifeline);
+	for (unsigned i = 0; i < w->parser_count; i++) {
+		const struct parser *p = &w->parsers[i];
+
+		/* Once the pipe has ended, the process is waited for. */
+		poll_add(set, p->events >= 0 ? p->events : p->process);
+		poll_add(set, p->channel);
+	}
+}
+
+static void
+handle_parser(struct writer *w, struct parser *p, const struct pollfd fds[2])
+{
+	if (fds[1].revents && p->channel == fds[1].fd && p->channel >= 0)
+		serve_segments(w, p);
+	if (fds[0].revents && p->events == fds[0].fd && p->events >= 0)
+		read_events(w, p);
+	bury(p);
+}
+
+static void
+handle(struct writer *w, const struct poll_set *set)
+{
+	if (set->fds[POLL_SIGNALS].revents)
+		read_signals(w);
+	if (set->fds[POLL_LIFELINE].revents && !w->cancelled)
+		read_lifeline(w);
+	for (unsigned i = 0; i < w->parser_count && !w->failure.code; i++)
+		handle_parser(w, &w->parsers[i],
+			      &set->fds[POLL_PARSERS + 2 * i]);
+}
+
+static bool
+parsers_left(const struct writer *w)
+{
+	for (unsigned i = 0; i < w->parser_count; i++)
+		if (w->parsers[i].process >= 0)
+			return true;
+	return false;
+}
+
+static void
+show_line(const struct writer *w, const char *end)
+{
+	char line[160];
+
+	if (!w->options->progress)
+		return;
+	job_status_line(&w->status, line, sizeof(line));
+	fprintf(stderr, "\r\033[K%s%s", line, end);
+	fflush(stderr);
+}
+
+/* Failing to write a status fails nothing: the next one may succeed. */
+static void
+update_status(struct writer *w)
+{
+	job_result_progress(&w->status, w->parsers, w->parser_count);
+	if (w->store)
+		w->status.counts = store_writer_counts(w->store);
+	(void)job_status_write(&w->status, w->files->status);
+	show_line(w, "");
+}
+
+static void
+tick(struct writer *w)
+{
+	int64_t now = clock_monotonic_ns();
+
+	if (now >= w->commit_due) {
+		int rc = store_writer_commit(w->store);
+
+		if (rc < 0)
+			store_failed(w, rc);
+		w->commit_due = clock_monotonic_ns() + COMMIT_NS;
+	}
+	if (now >= w->status_due) {
+		update_status(w);
+		w->status_due = clock_monotonic_ns() + STATUS_NS;
+	}
+}
+
+static void
+loop(struct writer *w)
+{
+	struct poll_set set;
+
+	while (parsers_left(w) && !w->failure.code) {
+		poll_fill(w, &set);
+		if (poll(set.fds, set.count, TICK_MS) > 0)
+			handle(w, &set);
+		if (!w->failure.code)
+			tick(w);
+	}
+}
+
+static int
+start_parsers(struct writer *w, struct error *e)
+{
+	struct parser_setup setup = {
+		.options = w->options,
+		.segments = w->snapshot->segments,
+		.segment_count = w->snapshot->segment_count,
+		.window = w->window,
+		.count = w->options->parsers,
+	};
+
+	for (setup.index = 0; setup.index < setup.count; setup.index++) {
+		int rc = parser_start(&w->parsers[setup.index], &setup, e);
+
+		if (rc < 0)
+			return rc;
+		w->parser_count++;
+	}
+	return 0;
+}
+
+static int
+watch_signals(struct writer *w, struct error *e)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (w->signals < 0)
+		return error_set_errno(e, errno, "cannot watch signals");
+	return 0;
+}
+
+static int
+start(struct writer *w, struct error *e)
+{
+	json_t *meta;
+	int rc = watch_signals(w, e);
+
+	if (rc == 0)
+		rc = start_parsers(w, e); /* before the database is open */
+	if (rc < 0)
+		return rc;
+	meta = job_result_meta(w->options, w->snapshot);
+	rc = store_writer_open(w->files->part, meta, &w->store, e);
+	json_decref(meta);
+	if (rc < 0)
+		return rc;
+	w->status.state = JOB_RUNNING;
+	w->status.phase = "reading";
+	update_status(w);
+	return 0;
+}
+
+static void
+end_parsers(struct writer *w)
+{
+	stop_parsers(w);
+	for (unsigned i = 0; i < w->parser_count; i++)
+		parser_reap(&w->parsers[i], true);
+}
+
+static void
+writer_free(struct writer *w)
+{
+	for (unsigned i = 0; i < w->parser_count; i++)
+		parser_free(&w->parsers[i]);
+	if (w->signals >= 0)
+		close(w->signals);
+	job_status_free(&w->status);
+	free(w);
+}
+
+/* The database as far as it came: finished, or removed. */
+static enum job_state
+conclude(struct writer *w, struct error *e)
+{
+	struct job_verdict verdict;
+	struct coverage coverage;
+	int rc;
+
+	if (w->failure.code) {
+		*e = w->failure;
+		store_writer_abort(w->store);
+		w->store = NULL;
+		return e->code == ERR_CANCELLED ? JOB_CANCELLED : JOB_FAILED;
+	}
+	verdict = job_result_verdict(w->parsers, w->parser_count,
+				     w->cancelled);
+	job_result_faults(w->store, w->parsers, w->parser_count);
+	w->status.phase = "indexing";
+	update_status(w);
+	coverage = job_result_coverage(w->parsers, w->parser_count);
+	rc = store_writer_finish(w->store, &coverage, verdict.problem,
+				 w->files->database, e);
+	w->store = NULL;
+	if (rc < 0) {
+		unlink(w->files->part);
+		return JOB_FAILED;
+	}
+	if (verdict.problem)
+		error_set(e, ERR_INTERNAL, "%s", verdict.problem);
+	return verdict.state;
+}
+
+static void
+report(struct writer *w, enum job_state state, const struct error *e)
+{
+	w->status.state = state;
+	w->status.phase = NULL;
+	w->status.finished_ns = clock_wall_ns();
+	w->status.failure = state == JOB_FAILED ? e->text : NULL;
+	update_status(w);
+	show_line(w, "\n");
+}
+
+enum job_state
+writer_run(const struct job_options *options, const struct snapshot *snapshot,
+	   const struct job_files *files, struct error *e)
+{
+	struct writer *w = alloc_zero(1, sizeof(*w));
+	enum job_state state = JOB_FAILED;
+
+	w->options = options;
+	w->snapshot = snapshot;
+	w->files = files;
+	w->signals = -1;
+	w->window = job_result_window(options, snapshot);
+	job_status_init(&w->status, options->snapshot, options->name,
+			job_options_json(options));
+	w->status.bytes_total = job_result_bytes(snapshot, w->window);
+	(void)job_status_write(&w->status, files->status);
+	if (start(w, e) == 0) {
+		loop(w);
+		state = conclude(w, e);
+	}
+	end_parsers(w);
+	report(w, state, e);
+	writer_free(w);
+	return state;
+}
