@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Who may include whom: the table of docs/architecture.md.
+
+The first rule whose folder a file is in decides.  An include must begin with
+one of `may` and with none of `never`.
+"""
+import lint
+
+# The parts of dissect/ that say what a result looks like, without the engine.
+RESULT = ("dissect/event.h", "dissect/registry.h", "dissect/payload.h",
+          "dissect/protocol_name.h")
+# The store's read side: everything in its folder but what writes.
+STORE_WRITES = ("dissect/store/store_writer.h", "dissect/store/writer.h")
+SERVER_MAY = ("base/", "schema/", "capture/", "dissect/store/",
+              "server/") + RESULT
+
+# (folder, may, never)
+RULES = (
+    ("base/", ("base/",), ()),
+    ("capture/", ("base/", "capture/"), ()),
+    ("dissect/proto/", ("base/", "dissect/"),
+     ("dissect/store/", "dissect/job/")),
+    ("dissect/store/", ("base/", "schema/", "dissect/"),
+     ("dissect/engine.h", "dissect/proto/", "dissect/job/")),
+    ("dissect/job/", ("base/", "dissect/", "capture/packet_reader.h",
+                      "capture/snapshot.h", "capture/home.h"), ()),
+    ("dissect/", ("base/", "dissect/", "capture/packet_reader.h",
+                  "capture/snapshot.h", "capture/home.h"),
+     ("dissect/store/", "dissect/job/")),
+    ("schema/", ("schema/",), ()),
+    ("server/mcp/", ("base/", "schema/", "server/mcp/", "server/tool.h",
+                     "server/resource.h", "server/prompt.h"), ()),
+    ("server/transport/", ("base/", "schema/", "server/transport/",
+                           "server/mcp/", "server/serve.h"), ()),
+    ("server/tools/", SERVER_MAY,
+     STORE_WRITES + ("server/mcp/", "server/transport/", "server/cli/")),
+    ("server/resources/", SERVER_MAY,
+     STORE_WRITES + ("server/mcp/", "server/transport/", "server/cli/")),
+    ("server/jobs/", SERVER_MAY,
+     STORE_WRITES + ("server/mcp/", "server/transport/", "server/cli/",
+                     "server/tools/")),
+    # The command line builds the program, so it sees all of the server.
+    ("server/cli/", SERVER_MAY, STORE_WRITES),
+    ("server/", ("base/", "server/"), ()),
+)
+
+# Libraries that belong to one place: (header prefix, who may include it).
+LIBRARIES = (
+    ("sqlite3.h", ("dissect/store/",)),
+    ("llhttp.h", ("dissect/proto/http", "server/transport/")),
+    ("seccomp.h", ("base/sandbox",)),
+    ("bpf/", ("capture/",)),
+    ("uv.h", ("server/", "dissect/job/", "capture/")),
+)
+
+
+def check_project_include(path, name):
+    for folder, may, never in RULES:
+        if not path.startswith(folder):
+            continue
+        if not name.startswith(may) or name.startswith(never):
+            return f"{folder} may not include \"{name}\""
+        return None
+    return None
+
+
+def check_library_include(path, name):
+    for header, owners in LIBRARIES:
+        if name.startswith(header) and not path.startswith(owners):
+            return f"<{name}> belongs to {' and '.join(owners)} alone"
+    return None
+
+
+def check(tree):
+    for path in tree.paths(".c", ".h"):
+        if not path.startswith(tuple(rule[0] for rule in RULES)):
+            continue
+        for number, kind, name in lint.includes(tree, path):
+            finding = (check_project_include(path, name) if kind == '"'
+                       else check_library_include(path, name))
+            if finding:
+                yield f"{path}:{number}: {finding}"
+
+
+BAD = [
+    {"base/a.c": '#include "capture/home.h"\n'},
+    {"capture/a.c": '#include "dissect/event.h"\n'},
+    {"dissect/a.c": '#include "server/tool.h"\n'},
+    {"dissect/a.c": '#include "capture/export.h"\n'},
+    {"dissect/proto/a.c": '# include "dissect/store/store.h"\n'},
+    {"dissect/store/a.c": '#include "dissect/engine.h"\n'},
+    {"schema/a.c": '#include "base/buf.h"\n'},
+    {"server/mcp/a.c": '#include "server/tools/db.h"\n'},
+    {"server/tools/a.c": '#include "dissect/store/store_writer.h"\n'},
+    {"server/tools/a.c": "#include <sqlite3.h>\n"},
+    {"dissect/proto/dns.c": "#include <llhttp.h>\n"},
+    {"base/a.c": '#include "a.h"\n'},  # not by full path
+]
+GOOD = {
+    "base/a.c": '#include "base/a.h"\n\n#include <stdio.h>\n',
+    "dissect/proto/http1.c": '#include <llhttp.h>\n#include "base/buf.h"\n',
+    "dissect/store/a.c": '#include <sqlite3.h>\n#include "dissect/event.h"\n',
+    "server/tools/a.c": '#include "dissect/store/store.h"\n',
+    "tests/unit/a.c": '#include "server/tools/db.h"\n',
+}
+
+if __name__ == "__main__":
+    lint.main(check, BAD, GOOD)
