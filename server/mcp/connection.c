@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One conversation: what comes in is classified and dispatched here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "server/mcp/internal.h"
+
+/* Rough memory of one parsed value, for the bound on unanswered requests. */
+#define VALUE_COST 64
+
+struct mcp_connection *
+mcp_connection_new(struct mcp_server *s, const struct mcp_host *host,
+		   void *context)
+{
+	struct mcp_connection *c = alloc_zero(1, sizeof(*c));
+
+	c->server = s;
+	c->host = host;
+	c->context = context;
+	c->version = MCP_NEWEST_LEGACY;
+	c->log_level = SEVERITY_OFF;
+	TAILQ_INIT(&c->in_flight);
+	TAILQ_INIT(&c->queue);
+	buf_init(&c->out, 2 * s->limits.result_bytes);
+	s->connections++;
+	return c;
+}
+
+void
+connection_release(struct mcp_connection *c)
+{
+	if (c->running > 0)
+		return;
+	c->server->connections--;
+	uri_set_clear(&c->subscribed);
+	buf_free(&c->out);
+	free(c);
+}
+
+void
+mcp_connection_close(struct mcp_connection *c)
+{
+	struct mcp_request *r, *next;
+
+	c->closed = true;
+	for (r = TAILQ_FIRST(&c->in_flight); r; r = next) {
+		next = TAILQ_NEXT(r, in_flight);
+		request_cancel(r);
+	}
+	if (c->watcher)
+		request_cancel(c->watcher);
+	connection_release(c);
+}
+
+void
+mcp_connection_pause(struct mcp_connection *c, bool paused)
+{
+	c->paused = paused;
+	connection_start_queued(c);
+}
+
+size_t
+mcp_connection_in_flight(const struct mcp_connection *c)
+{
+	return c->in_flight_count - c->listening;
+}
+
+size_t
+mcp_connection_running(const struct mcp_connection *c)
+{
+	return c->running;
+}
+
+/* A modern request carries its version and the client's capabilities itself
+ * (2026-07-28, basic/index#_meta). */
+static int
+check_modern(struct mcp_request *r, const json_t *meta)
+{
+	const json_t *version = json_object_get(meta, META_VERSION);
+	const json_t *level = json_object_get(meta, META_LOG_LEVEL);
+
+	r->version = MCP_MODERN;
+	if (!json_is_string(version))
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"_meta[\"" META_VERSION "\"] must be a string");
+	if (strcmp(json_string_value(version), mcp_version_text(MCP_MODERN))) {
+		r->error.data = json_pack("{s:[s], s:O}", "supported",
+					  mcp_version_text(MCP_MODERN),
+					  "requested", version);
+		return rpc_fail(&r->error, MCP_UNSUPPORTED_VERSION,
+				"unsupported protocol version");
+	}
+	if (!json_is_object(json_object_get(meta, META_CAPABILITIES)))
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"_meta[\"" META_CAPABILITIES
+				"\"] must be an object");
+	if (level && (!json_is_string(level) ||
+		      !severity_parse(json_string_value(level), &r->log_level)))
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"_meta[\"" META_LOG_LEVEL
+				"\"] is no log level");
+	r->connection->modern_seen = true;
+	return 0;
+}
+
+static int
+check_legacy(struct mcp_request *r, const char *method)
+{
+	struct mcp_connection *c = r->connection;
+
+	r->version = c->version;
+	r->log_level = c->log_level;
+	if (c->initialized || strcmp(method, "initialize") == 0 ||
+	    strcmp(method, "ping") == 0)
+		return 0;
+	return rpc_fail(&r->error, RPC_INVALID_REQUEST,
+			"send \"initialize\" first, or name the protocol "
+			"version in params._meta[\"" META_VERSION "\"]");
+}
+
+static int
+take_progress_token(struct mcp_request *r, const json_t *meta)
+{
+	const json_t *token = json_object_get(meta, "progressToken");
+
+	if (!token)
+		return 0;
+	if (!rpc_is_id(token) || json_string_length(token) > MAX_ID)
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"_meta.progressToken must be a string or an "
+				"integer, at most %d bytes", MAX_ID);
+	r->progress_token =
+		json_dumps(token, JSON_COMPACT | JSON_ENCODE_ANY);
+	return 0;
+}
+
+/* Which era the message belongs to, by its own content alone. */
+static int
+classify(struct mcp_request *r, const char *method)
+{
+	const json_t *meta = json_object_get(r->params, "_meta");
+
+	r->version = r->connection->version;
+	if (meta && !json_is_object(meta))
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"params._meta must be an object");
+	if (json_object_get(meta, META_VERSION)) {
+		if (check_modern(r, meta) < 0)
+			return -1;
+	} else if (check_legacy(r, method) < 0) {
+		return -1;
+	}
+	return take_progress_token(r, meta);
+}
+
+static int
+find_method(struct mcp_request *r, const char *name)
+{
+	const struct method *m = method_find(name);
+
+	if (!m || (mcp_is_modern(r->version) ? !m->modern : !m->legacy))
+		return rpc_fail(&r->error, RPC_METHOD_NOT_FOUND,
+				"no method \"%.200s\" in revision %s", name,
+				mcp_version_text(r->version));
+	if (r->batch && strcmp(name, "initialize") == 0)
+		return rpc_fail(&r->error, RPC_INVALID_REQUEST,
+				"initialize must not be part of a batch");
+	r->method = m;
+	return 0;
+}
+
+static int
+check_room(struct mcp_request *r)
+{
+	struct mcp_connection *c = r->connection;
+	const struct mcp_limits *limits = &c->server->limits;
+
+	if (request_find(c, r->id))
+		return rpc_fail(&r->error, RPC_INVALID_REQUEST,
+				"id %s belongs to a request that is not yet "
+				"answered", r->id);
+	if (c->in_flight_count >= limits->in_flight ||
+	    c->in_flight_bytes + r->cost > limits->in_flight_bytes)
+		return rpc_fail(&r->error, MCP_BUSY,
+				"%zu requests are unanswered: wait for some "
+				"of them", c->in_flight_count);
+	return 0;
+}
+
+/* Everything a request goes through before its handler. */
+static int
+admit(struct mcp_request *r, const char *method)
+{
+	if (classify(r, method) < 0 || find_method(r, method) < 0 ||
+	    check_room(r) < 0)
+		return HANDLED_FAILED;
+	return r->method->handle(r);
+}
+
+static void
+receive_request(struct mcp_connection *c, const struct rpc_message *m,
+		size_t cost, void *origin, struct batch *batch)
+{
+	struct mcp_request *r = request_new(c, m);
+
+	r->origin = origin;
+	r->batch = batch;
+	r->cost = cost;
+	if (batch)
+		batch->open++;
+	switch (admit(r, m->method)) {
+	case HANDLED_LATER:
+		request_submit(r);
+		break;
+	case HANDLED_OPEN:
+		request_keep_open(r);
+		break;
+	default:
+		request_answer(r);
+		break;
+	}
+}
+
+/* MCP 2025-11-25, basic/utilities/cancellation: unknown ids are ignored. */
+static void
+receive_cancelled(struct mcp_connection *c, json_t *params)
+{
+	const json_t *id = json_object_get(params, "requestId");
+	struct mcp_request *r;
+	char *text;
+
+	if (!rpc_is_id(id))
+		return;
+	text = json_dumps(id, JSON_COMPACT | JSON_ENCODE_ANY);
+	r = request_find(c, text);
+	free(text);
+	if (r)
+		request_cancel(r);
+	watch_adjust(c);
+}
+
+static void
+receive_one(struct mcp_connection *c, json_t *message, size_t cost,
+	    void *origin, struct batch *batch)
+{
+	struct rpc_error e = { 0 };
+	struct rpc_message m;
+	char *id;
+
+	if (rpc_take_apart(message, &m, &e) == 0 &&
+	    json_string_length(m.id) > MAX_ID) {
+		m.id = NULL;
+		rpc_fail(&e, RPC_INVALID_REQUEST,
+			 "\"id\" is longer than %d bytes", MAX_ID);
+	}
+	if (e.code && m.kind != RPC_NOTIFICATION) {
+		id = m.id ? json_dumps(m.id, JSON_COMPACT | JSON_ENCODE_ANY) :
+			    NULL;
+		send_error(c, origin, batch, id, &e);
+		free(id);
+	} else if (!e.code && m.kind == RPC_REQUEST) {
+		receive_request(c, &m, cost, origin, batch);
+	} else if (!e.code && m.kind == RPC_NOTIFICATION &&
+		   strcmp(m.method, "notifications/cancelled") == 0) {
+		receive_cancelled(c, m.params);
+	}
+}
+
+static bool
+claims_modern(const json_t *message)
+{
+	const json_t *params = json_object_get(message, "params");
+
+	return json_object_get(json_object_get(params, "_meta"),
+			       META_VERSION) != NULL;
+}
+
+static int
+check_batch(const struct mcp_connection *c, const json_t *array,
+	    struct rpc_error *e)
+{
+	json_t *element;
+	size_t i;
+
+	if (!c->initialized || !mcp_has_batches(c->version))
+		return rpc_fail(e, RPC_INVALID_REQUEST,
+				"batches exist in revision 2025-03-26 only");
+	if (json_array_size(array) == 0 || json_array_size(array) > MAX_BATCH)
+		return rpc_fail(e, RPC_INVALID_REQUEST,
+				"a batch has 1 to %d messages", MAX_BATCH);
+	json_array_foreach(array, i, element)
+		if (claims_modern(element))
+			return rpc_fail(e, RPC_INVALID_REQUEST,
+					"a batch must not contain requests "
+					"of revision 2026-07-28");
+	return 0;
+}
+
+static void
+receive_batch(struct mcp_connection *c, json_t *array, size_t cost,
+	      void *origin)
+{
+	struct rpc_error e = { 0 };
+	struct batch *batch;
+	json_t *element;
+	size_t i;
+
+	if (check_batch(c, array, &e) < 0) {
+		send_error(c, origin, NULL, NULL, &e);
+		return;
+	}
+	batch = alloc_zero(1, sizeof(*batch));
+	buf_init(&batch->answers, c->server->limits.result_bytes);
+	batch->origin = origin;
+	batch->open = 1;
+	cost = cost / json_array_size(array) + 1;
+	json_array_foreach(array, i, element)
+		receive_one(c, element, cost, origin, batch);
+	batch_end(c, batch);
+}
+
+static bool
+is_blank(struct bytes in)
+{
+	for (size_t i = 0; i < in.size; i++)
+		if (!strchr(" \t\r\n", in.data[i]) || in.data[i] == '\0')
+			return false;
+	return true;
+}
+
+void
+mcp_connection_receive(struct mcp_connection *c, struct bytes message,
+		       void *origin)
+{
+	struct rpc_error e = { 0 };
+	size_t values = 0;
+	json_t *value;
+
+	if (is_blank(message))
+		return;
+	if (message.size > c->server->limits.message_bytes) {
+		mcp_connection_refuse_oversize(c, origin);
+		return;
+	}
+	value = rpc_parse(message, &values, &e);
+	if (!value)
+		send_error(c, origin, NULL, NULL, &e);
+	else if (json_is_array(value))
+		receive_batch(c, value, message.size + values * VALUE_COST,
+			      origin);
+	else
+		receive_one(c, value, message.size + values * VALUE_COST,
+			    origin, NULL);
+	json_decref(value);
+}
+
+void
+mcp_connection_refuse_oversize(struct mcp_connection *c, void *origin)
+{
+	struct rpc_error e = { 0 };
+
+	rpc_fail(&e, RPC_INVALID_REQUEST,
+		 "message refused: longer than %zu bytes",
+		 c->server->limits.message_bytes);
+	send_error(c, origin, NULL, NULL, &e);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which methods there are, in which era, and what both eras' handlers share. */
+#include <string.h>
+
+#include "server/mcp/internal.h"
+
+#define HOUR_MS 3600000
+#define NEVER (-1) /* results without caching members */
+
+static const struct method methods[] = {
+	{ "tools/call", true, true, handle_tools_call, NEVER, NULL },
+	{ "tools/list", true, true, handle_tools_list, HOUR_MS, "public" },
+	{ "resources/list", true, true, handle_resources_list, HOUR_MS,
+	  "public" },
+	{ "resources/templates/list", true, true, handle_templates_list,
+	  HOUR_MS, "public" },
+	{ "resources/read", true, true, handle_resources_read, 0, "private" },
+	{ "resources/subscribe", true, false, handle_subscribe, NEVER, NULL },
+	{ "resources/unsubscribe", true, false, handle_unsubscribe, NEVER,
+	  NULL },
+	{ "prompts/list", true, true, handle_prompts_list, HOUR_MS, "public" },
+	{ "prompts/get", true, true, handle_prompts_get, NEVER, NULL },
+	{ "completion/complete", true, true, handle_complete, NEVER, NULL },
+	{ "ping", true, false, handle_ping, NEVER, NULL },
+	{ "initialize", true, false, handle_initialize, NEVER, NULL },
+	{ "logging/setLevel", true, false, handle_set_level, NEVER, NULL },
+	{ "server/discover", false, true, handle_discover, HOUR_MS, "public" },
+	{ "subscriptions/listen", false, true, handle_listen, NEVER, NULL },
+};
+
+const struct method *
+method_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+const char *
+require_string(struct mcp_request *r, const char *name)
+{
+	const json_t *value = json_object_get(r->params, name);
+
+	if (json_is_string(value))
+		return json_string_value(value);
+	rpc_fail(&r->error, RPC_INVALID_PARAMS, "params.%s must be a string",
+		 name);
+	return NULL;
+}
+
+int
+answer_page(struct mcp_request *r, enum list_kind kind)
+{
+	struct mcp_server *s = r->connection->server;
+	const json_t *cursor = json_object_get(r->params, "cursor");
+
+	if (cursor && !json_is_string(cursor))
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"params.cursor must be a string");
+	return catalogue_page(&s->lists[kind][r->version],
+			      json_string_value(cursor), s->limits.page,
+			      &r->body, &r->error);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prompts/list and prompts/get. */
+#include <string.h>
+
+#include "server/mcp/internal.h"
+
+#define MAX_ARGUMENT 8192 /* bytes of one prompt argument */
+
+int
+handle_prompts_list(struct mcp_request *r)
+{
+	return answer_page(r, LIST_PROMPTS);
+}
+
+json_t *
+prompt_find(const struct mcp_server *s, const char *name)
+{
+	json_t *prompt;
+	size_t i;
+
+	json_array_foreach(s->content->prompts, i, prompt)
+		if (strcmp(json_string_value(json_object_get(prompt, "name")),
+			   name) == 0)
+			return prompt;
+	return NULL;
+}
+
+json_t *
+prompt_argument(json_t *prompt, const char *name)
+{
+	json_t *argument;
+	size_t i;
+
+	json_array_foreach(json_object_get(prompt, "arguments"), i, argument)
+		if (strcmp(json_string_value(json_object_get(argument,
+							     "name")),
+			   name) == 0)
+			return argument;
+	return NULL;
+}
+
+static int
+check_given(struct mcp_request *r, json_t *prompt, json_t *given)
+{
+	const char *name;
+	json_t *value;
+
+	if (given && !json_is_object(given))
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"params.arguments must be an object");
+	json_object_foreach(given, name, value) {
+		if (!prompt_argument(prompt, name))
+			return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+					"the prompt has no argument "
+					"\"%.100s\"", name);
+		if (!json_is_string(value) ||
+		    json_string_length(value) > MAX_ARGUMENT)
+			return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+					"argument \"%.100s\" must be a string "
+					"of at most %d bytes", name,
+					MAX_ARGUMENT);
+	}
+	return 0;
+}
+
+static int
+check_required(struct mcp_request *r, json_t *prompt, json_t *given)
+{
+	json_t *argument;
+	size_t i;
+
+	json_array_foreach(json_object_get(prompt, "arguments"), i, argument) {
+		const char *name =
+			json_string_value(json_object_get(argument, "name"));
+
+		if (json_is_true(json_object_get(argument, "required")) &&
+		    !json_object_get(given, name))
+			return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+					"argument \"%s\" is required", name);
+	}
+	return 0;
+}
+
+/* One {{name}} or {{name|words}}; `in` is what stands between the braces. */
+static void
+expand(struct buf *out, struct bytes in, const json_t *given)
+{
+	const uint8_t *bar = memchr(in.data, '|', in.size);
+	size_t name_size = bar ? (size_t)(bar - in.data) : in.size;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)given, name, value) {
+		if (bytes_equal(bytes_of(name), bytes_first(in, name_size))) {
+			buf_text(out, json_string_value(value));
+			return;
+		}
+	}
+	if (bar)
+		buf_bytes(out, bytes_from(in, name_size + 1));
+}
+
+static void
+render(struct buf *out, struct bytes text, const json_t *given)
+{
+	while (text.size > 0) {
+		const uint8_t *open = memmem(text.data, text.size, "{{", 2);
+		size_t before = open ? (size_t)(open - text.data) : text.size;
+		const uint8_t *close;
+		size_t inside;
+
+		buf_bytes(out, bytes_first(text, before));
+		text = bytes_from(text, before);
+		close = open ? memmem(text.data, text.size, "}}", 2) : NULL;
+		if (!close) {
+			buf_bytes(out, text);
+			return;
+		}
+		inside = (size_t)(close - text.data) - 2;
+		expand(out, bytes_first(bytes_from(text, 2), inside), given);
+		text = bytes_from(text, inside + 4);
+	}
+}
+
+static void
+write_prompt(struct buf *out, json_t *prompt, const json_t *given)
+{
+	json_t *line;
+	struct buf text;
+	size_t i;
+
+	buf_init(&text, out->limit);
+	json_array_foreach(json_object_get(prompt, "text"), i, line) {
+		if (i > 0)
+			buf_u8(&text, '\n');
+		render(&text, bytes_of(json_string_value(line)), given);
+	}
+	buf_text(out, "{\"description\":");
+	rpc_write_json(out, json_object_get(prompt, "description"));
+	buf_text(out, ",\"messages\":[{\"role\":\"user\",\"content\":"
+		      "{\"type\":\"text\",\"text\":");
+	rpc_write_string(out, buf_view(&text));
+	buf_text(out, "}}]}");
+	buf_free(&text);
+}
+
+int
+handle_prompts_get(struct mcp_request *r)
+{
+	const char *name = require_string(r, "name");
+	json_t *given = json_object_get(r->params, "arguments");
+	json_t *prompt;
+
+	if (!name)
+		return HANDLED_FAILED;
+	prompt = prompt_find(r->connection->server, name);
+	if (!prompt)
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"unknown prompt \"%.128s\"", name);
+	if (check_given(r, prompt, given) < 0 ||
+	    check_required(r, prompt, given) < 0)
+		return HANDLED_FAILED;
+	write_prompt(&r->body, prompt, given);
+	return HANDLED;
+}

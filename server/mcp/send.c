@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Composing outgoing messages and handing them to the host. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/mcp/internal.h"
+
+#define KEEP_CAPACITY ((size_t)1 << 20) /* larger buffers are given back */
+#define LOG_TEXT 1024
+
+/* Sends what c->out holds. */
+static void
+send_out(struct mcp_connection *c, void *origin, bool is_response, int code)
+{
+	struct mcp_outgoing message = {
+		.text = buf_view(&c->out),
+		.origin = origin,
+		.is_response = is_response,
+		.error_code = code,
+	};
+
+	if (!c->closed && !c->out.failed)
+		c->host->send(c->context, &message);
+	if (c->out.capacity > KEEP_CAPACITY)
+		buf_free(&c->out);
+	else
+		buf_reset(&c->out);
+}
+
+/* Sends the response in c->out, or keeps it for the batch it belongs to. */
+static void
+send_or_collect(struct mcp_connection *c, void *origin, struct batch *batch,
+		int code)
+{
+	if (!batch) {
+		send_out(c, origin, true, code);
+		return;
+	}
+	buf_u8(&c->out, ',');
+	buf_bytes(&batch->answers, buf_view(&c->out));
+	buf_reset(&c->out);
+}
+
+void
+batch_end(struct mcp_connection *c, struct batch *b)
+{
+	if (--b->open > 0)
+		return;
+	if (b->answers.size > 0) {
+		buf_u8(&c->out, '[');
+		buf_append(&c->out, b->answers.data, b->answers.size - 1);
+		buf_u8(&c->out, ']');
+		send_out(c, b->origin, true, 0);
+	}
+	buf_free(&b->answers);
+	free(b);
+}
+
+/*
+ * The id of an error response whose request could not be read.  JSON-RPC says
+ * null; MCP's schema has no null and lets it be absent from 2025-11-25 on.
+ */
+static const char *
+unknown_id(const struct mcp_connection *c)
+{
+	if (c->modern_seen ||
+	    (c->initialized && mcp_omits_unknown_id(c->version)))
+		return NULL;
+	return "null";
+}
+
+void
+send_error(struct mcp_connection *c, void *origin, struct batch *batch,
+	   const char *id, struct rpc_error *e)
+{
+	int code = e->code;
+
+	rpc_write_error(&c->out, id ? id : unknown_id(c), e);
+	json_decref(e->data);
+	e->data = NULL;
+	send_or_collect(c, origin, batch, code);
+}
+
+/* What a modern result has besides its own members. */
+static void
+write_modern_members(struct buf *out, const struct mcp_request *r)
+{
+	const struct method *m = r->method;
+
+	if (m->ttl_ms >= 0)
+		buf_format(out, "\"ttlMs\":%d,\"cacheScope\":\"%s\",",
+			   (int)m->ttl_ms, m->scope);
+	buf_format(out,
+		   "\"resultType\":\"complete\",\"_meta\":{\"" META_SERVER
+		   "\":%s",
+		   r->connection->server->info);
+	if (r->listened)
+		buf_format(out, ",\"" META_SUBSCRIPTION "\":%s", r->id);
+	buf_text(out, "}}");
+}
+
+static void
+write_result(struct buf *out, const struct mcp_request *r)
+{
+	assert(r->body.size >= 2);
+	buf_format(out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", r->id);
+	if (mcp_is_modern(r->version)) {
+		buf_append(out, r->body.data, r->body.size - 1);
+		if (r->body.size > 2)
+			buf_u8(out, ',');
+		write_modern_members(out, r);
+	} else {
+		buf_bytes(out, buf_view(&r->body));
+	}
+	buf_u8(out, '}');
+}
+
+void
+send_response(struct mcp_request *r)
+{
+	struct mcp_connection *c = r->connection;
+
+	if (!r->error.code && r->body.failed)
+		rpc_fail(&r->error, RPC_INTERNAL_ERROR,
+			 "the result is larger than %zu bytes",
+			 c->server->limits.result_bytes);
+	if (r->error.code) {
+		send_error(c, r->origin, r->batch, r->id, &r->error);
+		return;
+	}
+	write_result(&c->out, r);
+	send_or_collect(c, r->origin, r->batch, 0);
+}
+
+void
+send_notification(struct mcp_connection *c, void *origin, const char *method,
+		  const char *params, const struct mcp_request *listener)
+{
+	buf_format(&c->out,
+		   "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":%s",
+		   method, params);
+	if (listener)
+		buf_format(&c->out,
+			   "%s\"_meta\":{\"" META_SUBSCRIPTION "\":%s}",
+			   params[1] ? "," : "", listener->id);
+	buf_text(&c->out, "}}");
+	send_out(c, origin, false, 0);
+}
+
+void
+send_progress(struct mcp_request *r, const struct report *report)
+{
+	struct buf params;
+
+	buf_init(&params, SIZE_MAX);
+	buf_format(&params, "{\"progressToken\":%s,\"progress\":%.15g",
+		   r->progress_token, report->value);
+	if (report->total > 0)
+		buf_format(&params, ",\"total\":%.15g", report->total);
+	if (report->message && mcp_has_annotations(r->version)) {
+		buf_text(&params, ",\"message\":");
+		rpc_write_string(&params, bytes_of(report->message));
+	}
+	send_notification(r->connection, r->origin, "notifications/progress",
+			  buf_cstr(&params), NULL);
+	buf_free(&params);
+}
+
+void
+send_log(struct mcp_request *r, enum log_severity severity,
+	 const char *format, ...)
+{
+	char text[LOG_TEXT];
+	struct buf params;
+	va_list args;
+
+	if ((int)severity > (int)r->log_level)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	buf_init(&params, SIZE_MAX);
+	buf_format(&params, "{\"level\":\"%s\",\"logger\":\"%s\",\"data\":",
+		   severity_name(severity),
+		   r->connection->server->content->name);
+	rpc_write_string(&params, bytes_of(text));
+	send_notification(r->connection, r->origin, "notifications/message",
+			  buf_cstr(&params), NULL);
+	buf_free(&params);
+}

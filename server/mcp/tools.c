@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/list and tools/call. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "server/mcp/internal.h"
+
+int
+handle_tools_list(struct mcp_request *r)
+{
+	return answer_page(r, LIST_TOOLS);
+}
+
+static void
+write_text_content(struct buf *out, struct bytes text)
+{
+	buf_text(out, "{\"content\":[{\"type\":\"text\",\"text\":");
+	rpc_write_string(out, text);
+	buf_text(out, "}]");
+}
+
+/* Input and business errors are results that the model reads (SEP-1303). */
+static void
+write_failure(struct mcp_request *r, const char *text)
+{
+	buf_free(&r->body);
+	r->failed_tool = true;
+	write_text_content(&r->body, bytes_of(text));
+	buf_text(&r->body, ",\"isError\":true}");
+}
+
+static void
+write_success(struct mcp_request *r, const struct tool_result *result)
+{
+	struct buf *out = &r->body;
+
+	if (result->text) {
+		write_text_content(out, bytes_of(result->text));
+	} else {
+		char *text = json_dumps(result->structured, JSON_COMPACT);
+
+		write_text_content(out, bytes_of(text));
+		free(text);
+	}
+	if (result->structured && mcp_has_structured(r->version)) {
+		buf_text(out, ",\"structuredContent\":");
+		rpc_write_json(out, result->structured);
+	}
+	buf_u8(out, '}');
+}
+
+static void
+call_tool(struct mcp_request *r)
+{
+	const struct mcp_server *s = r->connection->server;
+	struct tool_call call = request_call(r);
+	struct tool_result result = { 0 };
+	struct error e = { 0 };
+	int rc = s->content->tools.run(r->tool, &call, &result, &e);
+	char *problem;
+
+	if (rc == TOOL_WAIT) {
+		r->wait_ms = result.wait_ms ? result.wait_ms : 1;
+	} else if (rc < 0) {
+		write_failure(r, e.text[0] ? e.text : err_text(rc));
+	} else {
+		write_success(r, &result);
+		if (r->body.failed) {
+			problem = alloc_format(
+				"the result is larger than %zu MiB: ask for "
+				"less with limit, fields, a narrower filter "
+				"or a shorter time range",
+				s->limits.result_bytes >> 20);
+			write_failure(r, problem);
+			free(problem);
+		}
+	}
+	json_decref(result.structured);
+	free(result.text);
+}
+
+static void
+log_call(struct mcp_request *r)
+{
+	int64_t ms = (clock_monotonic_ns() - r->started_ns) / CLOCK_NS_PER_MS;
+
+	if (r->wait_ms)
+		return;
+	if (r->failed_tool)
+		send_log(r, SEVERITY_WARNING, "%s failed after %lld ms",
+			 r->tool->name, (long long)ms);
+	else
+		send_log(r,
+			 r->tool->effects == TOOL_READS ? SEVERITY_DEBUG :
+							  SEVERITY_INFO,
+			 "%s took %lld ms", r->tool->name, (long long)ms);
+}
+
+static const struct tool *
+find_tool(const struct tool *const *table, const char *name)
+{
+	for (const struct tool *const *t = table; t && *t; t++)
+		if (strcmp((*t)->name, name) == 0)
+			return *t;
+	return NULL;
+}
+
+static int
+unknown_tool(struct mcp_request *r, const char *name)
+{
+	const struct tool *const *table =
+		r->connection->server->content->tools.table;
+	const char *names[64] = { NULL };
+	const char *nearest;
+
+	for (size_t i = 0; i < 63 && table && table[i]; i++)
+		names[i] = table[i]->name;
+	nearest = text_nearest(name, names);
+	return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+			"unknown tool \"%.128s\"%s%s%s", name,
+			nearest ? "; did you mean \"" : "",
+			nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
+int
+handle_tools_call(struct mcp_request *r)
+{
+	const char *name = require_string(r, "name");
+	const json_t *arguments = json_object_get(r->params, "arguments");
+
+	if (!name)
+		return HANDLED_FAILED;
+	r->tool = find_tool(r->connection->server->content->tools.table, name);
+	if (!r->tool)
+		return unknown_tool(r, name);
+	if (!arguments)
+		json_object_set_new(r->params, "arguments", json_object());
+	else if (!json_is_object(arguments))
+		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
+				"params.arguments must be an object");
+	r->work = call_tool;
+	r->finished = log_call;
+	return HANDLED_LATER;
+}
