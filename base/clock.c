@@ -256,15 +256,15 @@ join_ns(int64_t seconds, int64_t billionths, int64_t *ns)
 static bool
 parse_rfc3339(const char *at, int64_t *ns)
 {
-	int64_t days, billionths, offset, seconds;
+	int64_t days, billionths, offset, minutes, seconds;
 	unsigned part[3];
 
 	if (!take_date(&at, &days) || !take_char(&at, "Tt ") ||
 	    !take_time(&at, part) || !take_fraction(&at, &billionths) ||
 	    !take_offset(at, &offset))
 		return false;
-	seconds = days * SECONDS_PER_DAY + part[0] * 3600 + part[1] * 60 +
-		  part[2] - offset;
+	minutes = (int64_t)part[0] * 60 + part[1];
+	seconds = days * SECONDS_PER_DAY + minutes * 60 + part[2] - offset;
 	/* A leap second ends a UTC day, and has no number of its own. */
 	if (part[2] == 60 && seconds % SECONDS_PER_DAY != 0)
 		return false;
@@ -382,7 +382,7 @@ clock_format_duration(int64_t ns, char out[CLOCK_TEXT_SIZE])
 				 whole, unit->name);
 		return out;
 	}
-	rest = unit->ns > 1 ? rest / ((uint64_t)unit->ns / 10) : 0;
+	rest = rest * 10 / (uint64_t)unit->ns;
 	if (whole < 10 && rest)
 		snprintf(out, CLOCK_TEXT_SIZE, "%s%u.%u%s", sign,
 			 (unsigned)whole, (unsigned)rest, unit->name);

@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 #define LOG_MESSAGE_SIZE 2048
-#define LOG_LINE_LIMIT   (LOG_MESSAGE_SIZE * 8)
+#define LOG_LINE_LIMIT   ((size_t)LOG_MESSAGE_SIZE * 8)
 
 static const char *const log_names[] = {
 	[LOG_ERROR] = "error",
@@ -21,6 +21,7 @@ static const char *const log_names[] = {
 	[LOG_DEBUG] = "debug",
 };
 
+/* NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables) */
 static _Atomic enum log_level log_threshold = LOG_INFO;
 
 void

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,9 +19,10 @@
 static int
 enter_directory(void **state)
 {
-	static char directory[64];
+	static const char pattern[] = "/tmp/aftertap-file-XXXXXX";
+	static char directory[sizeof(pattern)];
 
-	strcpy(directory, "/tmp/aftertap-file-XXXXXX");
+	memcpy(directory, pattern, sizeof(pattern));
 	*state = mkdtemp(directory);
 	return *state ? chdir(*state) : -1;
 }
