@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "capture/capture.h"
+#include "capture/home.h"
+#include "capture/json_file.h"
+#include "capture/segment_index.h"
+#include "capture/staging.h"
+
+#define SEGMENTS_MAX 1000000
+
+static int
+capture_missing(const char *name, struct error *e)
+{
+	char *shown = text_printable(bytes_of(name), 100);
+
+	error_set(e, ERR_NOTFOUND, "there is no capture named \"%s\"", shown);
+	free(shown);
+	return ERR_NOTFOUND;
+}
+
+/* The directory of a capture that exists, or NULL with ERR_NOTFOUND. */
+static char *
+capture_path(const char *home, const char *name, struct error *e)
+{
+	char *path;
+
+	if (!text_is_name(name)) {
+		capture_missing(name, e);
+		return NULL;
+	}
+	path = home_path(home, "captures", name, NULL);
+	if (file_exists(path))
+		return path;
+	free(path);
+	capture_missing(name, e);
+	return NULL;
+}
+
+int
+capture_load(const char *home, const char *name, json_t **capture,
+	     struct error *e)
+{
+	char *path = capture_path(home, name, e);
+	char *file;
+	int status;
+
+	if (!path)
+		return ERR_NOTFOUND;
+	file = home_path(path, "capture.json", NULL);
+	status = json_file_read(file, capture, e);
+	if (status == ERR_NOTFOUND)
+		status = capture_missing(name, e);
+	free(file);
+	free(path);
+	return status;
+}
+
+static int
+capture_by_first(const void *a, const void *b)
+{
+	json_t *const *left = a, *const *right = b;
+	const char *first[2], *name[2];
+	int order;
+
+	for (int i = 0; i < 2; i++) {
+		const json_t *capture = i ? *right : *left;
+
+		first[i] = json_string_value(json_object_get(capture, "first"));
+		name[i] = json_string_value(json_object_get(capture, "name"));
+	}
+	order = strcmp(first[0] ? first[0] : "", first[1] ? first[1] : "");
+	return order ? order : strcmp(name[0], name[1]);
+}
+
+/* A JSON array of `items` in the order of `compare`. */
+static json_t *
+capture_sorted(json_t *items, int (*compare)(const void *, const void *))
+{
+	size_t count = json_array_size(items);
+	json_t **all = alloc_zero(count + 1, sizeof(json_t *));
+	json_t *sorted = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		all[i] = json_array_get(items, i);
+	qsort(all, count, sizeof(json_t *), compare);
+	for (size_t i = 0; i < count; i++)
+		json_array_append(sorted, all[i]);
+	free(all);
+	json_decref(items);
+	return sorted;
+}
+
+int
+capture_list(const char *home, json_t **list, struct error *e)
+{
+	char *path = home_path(home, "captures", NULL);
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+	json_t *items = json_array();
+
+	(void)e; /* a home without captures is an empty list */
+	free(path);
+	while (directory && (entry = readdir(directory)) != NULL) {
+		json_t *capture;
+
+		if (text_is_name(entry->d_name) &&
+		    capture_load(home, entry->d_name, &capture, NULL) == 0) {
+			json_object_set_new(capture, "name",
+					    json_string(entry->d_name));
+			json_array_append_new(items, capture);
+		}
+	}
+	if (directory)
+		closedir(directory);
+	*list = capture_sorted(items, capture_by_first);
+	return 0;
+}
+
+static int
+capture_by_file(const void *a, const void *b)
+{
+	json_t *const *left = a, *const *right = b;
+	struct segment_index index[2];
+
+	segment_index_parse(*left, &index[0]);
+	segment_index_parse(*right, &index[1]);
+	return (index[0].number > index[1].number) -
+	       (index[0].number < index[1].number);
+}
+
+/* Reads the index entry `name` of a segment into `items`. */
+static int
+capture_read_entry(const char *segments, const char *name, json_t *items,
+		   struct error *e)
+{
+	struct segment_index index;
+	char *path = home_path(segments, name, NULL);
+	json_t *entry;
+	int status = json_file_read(path, &entry, e);
+
+	if (status == 0 && (segment_index_parse(entry, &index) < 0 ||
+			    json_array_size(items) >= SEGMENTS_MAX)) {
+		json_decref(entry);
+		status = error_set(e, ERR_CORRUPT,
+				   "%s is not the index entry of a segment",
+				   path);
+	}
+	if (status == 0)
+		json_array_append_new(items, entry);
+	free(path);
+	return status;
+}
+
+int
+capture_segments(const char *home, const char *name, json_t **segments,
+		 struct error *e)
+{
+	char *path = capture_path(home, name, e);
+	char *inside = path ? home_path(path, "segments", NULL) : NULL;
+	DIR *directory = inside ? opendir(inside) : NULL;
+	const struct dirent *entry;
+	json_t *items = json_array();
+	int status = path ? 0 : ERR_NOTFOUND;
+
+	while (status == 0 && directory &&
+	       (entry = readdir(directory)) != NULL) {
+		size_t size = strlen(entry->d_name);
+
+		/* A dot begins the temporary name of one being written. */
+		if (entry->d_name[0] != '.' && size > 5 &&
+		    strcmp(entry->d_name + size - 5, ".json") == 0)
+			status = capture_read_entry(inside, entry->d_name,
+						    items, e);
+	}
+	if (directory)
+		closedir(directory);
+	free(inside);
+	free(path);
+	if (status < 0)
+		json_decref(items);
+	else
+		*segments = capture_sorted(items, capture_by_file);
+	return status;
+}
+
+int
+capture_delete(const char *home, const char *name, struct error *e)
+{
+	char *path = capture_path(home, name, e);
+	char *lock;
+	int status;
+
+	if (!path)
+		return ERR_NOTFOUND;
+	lock = home_path(path, "job.lock", NULL);
+	if (file_lock_holder(lock) != 0)
+		status = error_set(e, ERR_BUSY,
+				   "capture \"%s\" is still being recorded; "
+				   "stop it first", name);
+	else
+		status = staging_remove(path, e);
+	free(lock);
+	free(path);
+	return status;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/decompress.h"
+
+#include <stdlib.h>
+
+#include <lz4frame.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+
+/* Output of one step once a zstd frame has turned out to be damaged. */
+#define ZSTD_CAUTIOUS_STEP ((size_t)64 << 10)
+/* 128 MiB, what the zstd program accepts without being asked. */
+#define ZSTD_WINDOW_LOG 27
+
+struct decompressor {
+	enum compression kind;
+	bool at_boundary;
+	bool finished; /* what follows is padding or garbage: ignored */
+	bool failed;   /* damaged: nothing more comes */
+	bool cautious; /* zstd: in small steps, to get what precedes damage */
+	z_stream gzip;
+	ZSTD_DCtx *zstd;
+	LZ4F_dctx *lz4;
+};
+
+enum compression
+compression_detect(struct bytes start)
+{
+	if (bytes_starts_with(start, "\x1f\x8b"))
+		return COMPRESSION_GZIP;
+	if (bytes_starts_with(start, "\x28\xb5\x2f\xfd"))
+		return COMPRESSION_ZSTD;
+	if (bytes_starts_with(start, "\x04\x22\x4d\x18"))
+		return COMPRESSION_LZ4;
+	/* A skippable frame, as pzstd writes first; lz4 has them as well, but
+	 * nobody begins a file with one. */
+	if (start.size >= 4 && (start.data[0] & 0xf0) == 0x50 &&
+	    bytes_starts_with(bytes_from(start, 1), "\x2a\x4d\x18"))
+		return COMPRESSION_ZSTD;
+	return COMPRESSION_NONE;
+}
+
+const char *
+compression_name(enum compression kind)
+{
+	switch (kind) {
+	case COMPRESSION_GZIP:
+		return "gzip";
+	case COMPRESSION_ZSTD:
+		return "zstd";
+	case COMPRESSION_LZ4:
+		return "lz4";
+	case COMPRESSION_NONE:
+		break;
+	}
+	return "uncompressed";
+}
+
+struct decompressor *
+decompressor_new(enum compression kind)
+{
+	struct decompressor *d = alloc_zero(1, sizeof(*d));
+	int failed = 0;
+
+	d->kind = kind;
+	/* For zstd the state before a frame; gzip wants its first header. */
+	d->at_boundary = kind == COMPRESSION_ZSTD;
+	if (kind == COMPRESSION_GZIP)
+		failed = inflateInit2(&d->gzip, 15 + 16) != Z_OK;
+	else if (kind == COMPRESSION_LZ4)
+		failed = LZ4F_isError(LZ4F_createDecompressionContext(
+				 &d->lz4, LZ4F_VERSION)) != 0;
+	else
+		d->zstd = ZSTD_createDCtx();
+	if (d->zstd)
+		failed = ZSTD_isError(ZSTD_DCtx_setParameter(
+				 d->zstd, ZSTD_d_windowLogMax,
+				 ZSTD_WINDOW_LOG)) != 0;
+	/* Like any other allocation here: out of memory aborts. */
+	if (failed || (kind == COMPRESSION_ZSTD && !d->zstd))
+		abort();
+	return d;
+}
+
+void
+decompressor_free(struct decompressor *d)
+{
+	if (!d)
+		return;
+	if (d->kind == COMPRESSION_GZIP)
+		inflateEnd(&d->gzip);
+	LZ4F_freeDecompressionContext(d->lz4);
+	ZSTD_freeDCtx(d->zstd);
+	free(d);
+}
+
+static int
+gzip_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
+	 size_t *written)
+{
+	int status;
+
+	if (d->at_boundary) {
+		/* As gzip(1): zeroes or garbage behind a member are ignored. */
+		if (in->data[0] != 0x1f) {
+			d->finished = true;
+			*in = bytes_from(*in, in->size);
+			return 0;
+		}
+		inflateReset(&d->gzip);
+	}
+	/* zlib's interface lacks the const; it does not write there. */
+	d->gzip.next_in = (z_const Bytef *)(uintptr_t)in->data;
+	d->gzip.avail_in = (uInt)in->size;
+	d->gzip.next_out = out;
+	d->gzip.avail_out = (uInt)size;
+	status = inflate(&d->gzip, Z_NO_FLUSH);
+	d->at_boundary = status == Z_STREAM_END;
+	*written = size - d->gzip.avail_out;
+	*in = bytes_from(*in, in->size - d->gzip.avail_in);
+	if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
+		return ERR_CORRUPT;
+	return 0;
+}
+
+/*
+ * zstd decompresses a whole frame in one go when both buffers allow it, and
+ * gives nothing of a frame that is damaged somewhere.  So a frame that fails
+ * at its start is tried again in small steps.
+ */
+static int
+zstd_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
+	 size_t *written)
+{
+	bool at_start = d->at_boundary;
+	ZSTD_inBuffer input = { in->data, in->size, 0 };
+	ZSTD_outBuffer output = { out, size, 0 };
+	size_t status;
+
+	if (d->cautious && output.size > ZSTD_CAUTIOUS_STEP)
+		output.size = ZSTD_CAUTIOUS_STEP;
+	status = ZSTD_decompressStream(d->zstd, &output, &input);
+	if (ZSTD_isError(status) && at_start && !d->cautious) {
+		d->cautious = true;
+		ZSTD_DCtx_reset(d->zstd, ZSTD_reset_session_only);
+		input.pos = 0;
+		output.pos = 0;
+		output.size = size < ZSTD_CAUTIOUS_STEP ? size
+							: ZSTD_CAUTIOUS_STEP;
+		status = ZSTD_decompressStream(d->zstd, &output, &input);
+	}
+	*written = output.pos;
+	*in = bytes_from(*in, input.pos);
+	if (ZSTD_isError(status))
+		return ERR_CORRUPT;
+	d->at_boundary = status == 0;
+	return 0;
+}
+
+static int
+lz4_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
+	size_t *written)
+{
+	size_t used = in->size;
+	size_t status;
+
+	*written = size;
+	status = LZ4F_decompress(d->lz4, out, written, in->data, &used, NULL);
+	if (LZ4F_isError(status)) {
+		*written = 0;
+		return ERR_CORRUPT;
+	}
+	d->at_boundary = status == 0;
+	*in = bytes_from(*in, used);
+	return 0;
+}
+
+static int
+decompressor_step(struct decompressor *d, struct bytes *in, uint8_t *out,
+		  size_t size, size_t *written)
+{
+	switch (d->kind) {
+	case COMPRESSION_GZIP:
+		return gzip_run(d, in, out, size, written);
+	case COMPRESSION_ZSTD:
+		return zstd_run(d, in, out, size, written);
+	case COMPRESSION_LZ4:
+		return lz4_run(d, in, out, size, written);
+	case COMPRESSION_NONE:
+		break;
+	}
+	return ERR_INTERNAL; /* there is none for uncompressed data */
+}
+
+int
+decompressor_run(struct decompressor *d, struct bytes *in, uint8_t *out,
+		 size_t size, size_t *written)
+{
+	int status;
+
+	*written = 0;
+	if (d->failed)
+		return ERR_CORRUPT;
+	if (d->finished || (in->size == 0 && d->at_boundary)) {
+		*in = bytes_from(*in, in->size);
+		return 0;
+	}
+	status = decompressor_step(d, in, out, size, written);
+	d->failed = status < 0;
+	return *written ? 0 : status;
+}
+
+bool
+decompressor_at_boundary(const struct decompressor *d)
+{
+	return d->at_boundary || d->finished;
+}

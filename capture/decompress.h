@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Streaming decompression of gzip (RFC 1952, several members), zstd (RFC 8878,
+ * several frames) and the LZ4 frame format, told apart by their magic numbers.
+ * Memory is bounded; a bomb costs time only.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+
+enum compression {
+	COMPRESSION_NONE,
+	COMPRESSION_GZIP,
+	COMPRESSION_ZSTD,
+	COMPRESSION_LZ4,
+};
+
+/* Bytes that compression_detect wants to see. */
+#define COMPRESSION_MAGIC 4
+
+enum compression compression_detect(struct bytes start);
+
+/* "gzip", "zstd", "lz4", "uncompressed". */
+const char *compression_name(enum compression kind);
+
+struct decompressor;
+
+struct decompressor *decompressor_new(enum compression kind);
+void decompressor_free(struct decompressor *d);
+
+/*
+ * Decompresses from the front of `*in` (which moves past what was used) to
+ * `out`.  Returns 0 and the number of bytes written, or ERR_CORRUPT after all
+ * that could be had before the damage.  Nothing used and nothing written means
+ * that more input is needed.
+ */
+int decompressor_run(struct decompressor *d, struct bytes *in, uint8_t *out,
+		     size_t size, size_t *written);
+
+/* True where the input may end: behind a whole member or frame. */
+bool decompressor_at_boundary(const struct decompressor *d);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/json_file.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+
+/* A manifest of 100,000 segments is about 60 MB. */
+#define JSON_FILE_MAX ((size_t)256 << 20)
+
+int
+json_file_read(const char *path, json_t **object, struct error *e)
+{
+	json_error_t problem;
+	struct buf text;
+	int status;
+
+	buf_init(&text, JSON_FILE_MAX);
+	status = file_read(path, &text, e);
+	if (status == 0) {
+		*object = json_loadb((const char *)text.data, text.size,
+				     JSON_REJECT_DUPLICATES, &problem);
+		if (!json_is_object(*object)) {
+			json_decref(*object);
+			*object = NULL;
+			status = error_set(e, ERR_CORRUPT,
+					   "%s is damaged: not a JSON object",
+					   path);
+		}
+	}
+	buf_free(&text);
+	return status;
+}
+
+int
+json_file_write(const char *path, const json_t *object, mode_t mode,
+		struct error *e)
+{
+	char *text = json_dumps(object, JSON_INDENT(1));
+	int status;
+
+	assert(text); /* every string in it is UTF-8 */
+	status = file_write_atomic(path, bytes_of(text), mode, e);
+	free(text);
+	return status;
+}
