@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/connection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+
+#define FIRST_BUCKETS 1024
+/* Moving a connection within its list touches two others; do it at most this
+ * often. */
+#define TOUCH_NS 1000000000LL
+
+_Static_assert(sizeof(struct connection_key) == 38, "no padding: hashed");
+_Static_assert(sizeof(struct connection) + sizeof(struct tcp) <= 1024,
+	       "the memory bound that connection.h states");
+
+struct list {
+	struct connection *oldest, *newest;
+};
+
+struct connection_table {
+	struct hash_key seed;
+	struct connection **buckets;
+	uint32_t bucket_count; /* a power of two */
+	uint32_t count, limit;
+	struct list lists[CONNECTION_KINDS];
+	struct list waiting;
+};
+
+struct connection_table *
+connection_table_new(uint32_t limit)
+{
+	struct connection_table *t = alloc_zero(1, sizeof(*t));
+
+	t->seed = hash_key_random();
+	t->limit = limit ? limit : 1;
+	t->bucket_count = FIRST_BUCKETS;
+	t->buckets = alloc_zero(FIRST_BUCKETS, sizeof(*t->buckets));
+	return t;
+}
+
+void
+connection_table_free(struct connection_table *t)
+{
+	if (!t)
+		return;
+	assert(t->count == 0);
+	free(t->buckets);
+	free(t);
+}
+
+struct connection_key
+connection_key(const struct packet *p, bool *source_is_low)
+{
+	int order = memcmp(p->source.ip, p->target.ip, sizeof(p->source.ip));
+	struct connection_key key = { .ip_protocol = p->ip_protocol };
+
+	if (order == 0)
+		order = p->source.port - p->target.port;
+	*source_is_low = order <= 0;
+	key.low = order <= 0 ? p->source : p->target;
+	key.high = order <= 0 ? p->target : p->source;
+	return key;
+}
+
+uint64_t
+connection_hash(const struct connection_table *t,
+		const struct connection_key *key)
+{
+	return hash_bytes(t->seed, bytes_make(key, sizeof(*key)));
+}
+
+uint32_t
+connection_shard(const struct connection_key *key, uint32_t count)
+{
+	if (count <= 1)
+		return 0;
+	return (uint32_t)(XXH3_64bits(key, sizeof(*key)) % count);
+}
+
+static struct connection **
+table_bucket(const struct connection_table *t, uint64_t hash)
+{
+	return &t->buckets[hash & (t->bucket_count - 1)];
+}
+
+struct connection *
+connection_find(const struct connection_table *t,
+		const struct connection_key *key, uint64_t hash)
+{
+	struct connection *c = *table_bucket(t, hash);
+
+	while (c && (c->hash != hash ||
+		     memcmp(&c->key, key, sizeof(*key)) != 0))
+		c = c->chain;
+	return c;
+}
+
+bool
+connection_table_full(const struct connection_table *t)
+{
+	return t->count >= t->limit;
+}
+
+static void
+table_grow(struct connection_table *t)
+{
+	struct connection **old = t->buckets;
+	uint32_t old_count = t->bucket_count;
+
+	t->bucket_count = old_count * 2;
+	t->buckets = alloc_zero(t->bucket_count, sizeof(*t->buckets));
+	for (uint32_t i = 0; i < old_count; i++) {
+		struct connection *next;
+
+		for (struct connection *c = old[i]; c; c = next) {
+			struct connection **bucket = table_bucket(t, c->hash);
+
+			next = c->chain;
+			c->chain = *bucket;
+			*bucket = c;
+		}
+	}
+	free(old);
+}
+
+static void
+list_remove(struct list *l, struct connection *c)
+{
+	if (c->older)
+		c->older->newer = c->newer;
+	else
+		l->oldest = c->newer;
+	if (c->newer)
+		c->newer->older = c->older;
+	else
+		l->newest = c->older;
+}
+
+static void
+list_append(struct list *l, struct connection *c)
+{
+	c->older = l->newest;
+	c->newer = NULL;
+	if (l->newest)
+		l->newest->newer = c;
+	else
+		l->oldest = c;
+	l->newest = c;
+}
+
+struct connection *
+connection_add(struct connection_table *t, const struct connection_key *key,
+	       uint64_t hash, int64_t now_ns)
+{
+	struct connection *c = alloc_zero(1, sizeof(*c));
+	struct connection **bucket;
+
+	assert(!connection_table_full(t));
+	if (t->count >= t->bucket_count)
+		table_grow(t);
+	bucket = table_bucket(t, hash);
+	c->key = *key;
+	c->hash = hash;
+	c->chain = *bucket;
+	*bucket = c;
+	t->count++;
+	c->kind = CONNECTION_DATAGRAMS;
+	if (key->ip_protocol == IP_PROTOCOL_TCP) {
+		c->kind = CONNECTION_UNANSWERED;
+		c->tcp = alloc_zero(1, sizeof(*c->tcp));
+	}
+	c->active_ns = now_ns;
+	list_append(&t->lists[c->kind], c);
+	return c;
+}
+
+void
+connection_remove(struct connection_table *t, struct connection *c)
+{
+	struct connection **link = table_bucket(t, c->hash);
+
+	while (*link != c)
+		link = &(*link)->chain;
+	*link = c->chain;
+	t->count--;
+	connection_wait(t, c, false);
+	list_remove(&t->lists[c->kind], c);
+	free(c->tcp);
+	free(c);
+}
+
+void
+connection_touch(struct connection_table *t, struct connection *c,
+		 enum connection_kind kind, int64_t now_ns)
+{
+	int64_t since = now_ns - c->active_ns;
+
+	if (kind == c->kind && since >= 0 && since < TOUCH_NS)
+		return;
+	list_remove(&t->lists[c->kind], c);
+	c->kind = (uint8_t)kind;
+	c->active_ns = now_ns;
+	list_append(&t->lists[kind], c);
+}
+
+struct connection *
+connection_idle(const struct connection_table *t, int64_t now_ns)
+{
+	static const int64_t limits[CONNECTION_KINDS] = {
+		[CONNECTION_ENDED] = CONNECTION_ENDED_NS,
+		[CONNECTION_UNANSWERED] = CONNECTION_UNANSWERED_NS,
+		[CONNECTION_DATAGRAMS] = CONNECTION_DATAGRAMS_NS,
+		[CONNECTION_STREAM] = CONNECTION_STREAM_NS,
+	};
+
+	for (unsigned kind = 0; kind < CONNECTION_KINDS; kind++) {
+		struct connection *c = t->lists[kind].oldest;
+
+		if (c && now_ns - c->active_ns > limits[kind] + TOUCH_NS)
+			return c;
+	}
+	return NULL;
+}
+
+struct connection *
+connection_victim(const struct connection_table *t)
+{
+	const struct connection *datagrams, *stream;
+
+	if (t->lists[CONNECTION_ENDED].oldest)
+		return t->lists[CONNECTION_ENDED].oldest;
+	if (t->lists[CONNECTION_UNANSWERED].oldest)
+		return t->lists[CONNECTION_UNANSWERED].oldest;
+	datagrams = t->lists[CONNECTION_DATAGRAMS].oldest;
+	stream = t->lists[CONNECTION_STREAM].oldest;
+	if (!datagrams ||
+	    (stream && stream->active_ns < datagrams->active_ns))
+		return t->lists[CONNECTION_STREAM].oldest;
+	return t->lists[CONNECTION_DATAGRAMS].oldest;
+}
+
+void
+connection_wait(struct connection_table *t, struct connection *c, bool waits)
+{
+	if (c->waits == waits)
+		return;
+	c->waits = waits;
+	if (waits) {
+		c->wait_previous = t->waiting.newest;
+		c->wait_next = NULL;
+		if (t->waiting.newest)
+			t->waiting.newest->wait_next = c;
+		else
+			t->waiting.oldest = c;
+		t->waiting.newest = c;
+		return;
+	}
+	if (c->wait_previous)
+		c->wait_previous->wait_next = c->wait_next;
+	else
+		t->waiting.oldest = c->wait_next;
+	if (c->wait_next)
+		c->wait_next->wait_previous = c->wait_previous;
+	else
+		t->waiting.newest = c->wait_previous;
+}
+
+struct connection *
+connection_waiting(const struct connection_table *t)
+{
+	return t->waiting.oldest;
+}

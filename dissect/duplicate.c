@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/duplicate.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "base/alloc.h"
+
+#define PRINT_PAYLOAD 64 /* bytes of payload that must agree */
+#define TCP_CHECKSUM_END 18
+
+struct duplicates *
+duplicates_new(uint64_t seed)
+{
+	struct duplicates *d = alloc_zero(1, sizeof(*d));
+
+	d->seed = seed;
+	return d;
+}
+
+void
+duplicates_free(struct duplicates *d)
+{
+	free(d);
+}
+
+/* The bytes of the transport header and payload that must agree, without the
+ * checksum; for TCP, what precedes it is in struct packet. */
+static struct bytes
+duplicate_content(const struct packet *p)
+{
+	struct bytes content;
+	size_t header = (size_t)(p->payload.data - p->transport.data);
+
+	if (p->ip_protocol == IP_PROTOCOL_TCP)
+		content = bytes_from(p->transport, TCP_CHECKSUM_END);
+	else
+		content = p->payload;
+	if (p->ip_protocol == IP_PROTOCOL_TCP)
+		return bytes_first(content, header - TCP_CHECKSUM_END +
+						    PRINT_PAYLOAD);
+	return bytes_first(content, PRINT_PAYLOAD);
+}
+
+static uint64_t
+duplicate_print(const struct duplicates *d, const struct packet *p,
+		uint64_t connection_hash)
+{
+	struct bytes content = duplicate_content(p);
+	struct {
+		uint64_t connection;
+		uint8_t source_ip[16];
+		uint32_t length, seq, ack;
+		uint16_t source_port, id, window, flags;
+		uint32_t unused; /* no padding: its bytes are hashed */
+	} head = {
+		.connection = connection_hash,
+		.length = p->payload_length,
+		.id = p->ip_id,
+		.source_port = p->source.port,
+	};
+
+	_Static_assert(sizeof(head) == 48, "no padding");
+	memcpy(head.source_ip, p->source.ip, sizeof(head.source_ip));
+
+	if (p->ip_protocol == IP_PROTOCOL_TCP) {
+		head.seq = p->tcp.seq;
+		head.ack = p->tcp.ack;
+		head.flags = p->tcp.flags;
+		head.window = p->tcp.window;
+	}
+	return XXH3_64bits_withSeed(
+		content.data, content.size,
+		XXH3_64bits_withSeed(&head, sizeof(head), d->seed));
+}
+
+static int64_t
+duplicate_window(const struct packet *p, bool elsewhere)
+{
+	if (elsewhere)
+		return DUPLICATE_ELSEWHERE_NS;
+	if (p->ip_id != 0)
+		return DUPLICATE_HERE_NS;
+	if (p->ip_protocol == IP_PROTOCOL_TCP &&
+	    (p->payload_length > 0 || (p->tcp.flags & (TCP_SYN | TCP_FIN))))
+		return DUPLICATE_PLAIN_NS;
+	return 0;
+}
+
+bool
+duplicates_check(struct duplicates *d, const struct packet *p,
+		 uint64_t connection_hash, int64_t time_ns)
+{
+	uint64_t print = duplicate_print(d, p, connection_hash);
+	struct duplicate_slot *slot = &d->slots[print & (DUPLICATE_SLOTS - 1)];
+
+	if (slot->print == print) {
+		uint64_t apart = time_ns >= slot->time_ns
+					 ? (uint64_t)time_ns -
+						   (uint64_t)slot->time_ns
+					 : (uint64_t)slot->time_ns -
+						   (uint64_t)time_ns;
+
+		if (apart <= (uint64_t)duplicate_window(
+				     p, slot->path != p->path))
+			return true;
+	}
+	*slot = (struct duplicate_slot){ print, p->path, time_ns };
+	return false;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The same packet recorded twice: at two interfaces it passes (veth and
+ * bridge, before and after routing or encapsulation), or doubled by a mirror
+ * port.  Told from a retransmission by the IP identification, which a sender
+ * changes, and by how soon the second comes:
+ *
+ *   place      | identification | window
+ *   another    | any            | DUPLICATE_ELSEWHERE_NS
+ *   the same   | non-zero       | DUPLICATE_HERE_NS
+ *   the same   | none (IPv6)    | DUPLICATE_PLAIN_NS with data, SYN or FIN,
+ *              |                | else at the same instant only
+ *
+ * "Place" is the interface, the link header and the TTL.  What must agree:
+ * addresses, ports, identification, TCP sequence, acknowledgement, flags,
+ * window and options (with them the TCP timestamps), length and the first
+ * bytes of the payload.  Checksums and DSCP change along a path and do not
+ * count.  A direct-mapped table of fixed size: a packet is forgotten when
+ * another takes its place.
+ */
+#pragma once
+
+#include "dissect/packet.h"
+
+#define DUPLICATE_ELSEWHERE_NS 50000000LL
+#define DUPLICATE_HERE_NS 10000000LL
+#define DUPLICATE_PLAIN_NS 1000000LL
+#define DUPLICATE_SLOTS 4096 /* a power of two */
+
+struct duplicate_slot {
+	uint64_t print;
+	uint64_t path;
+	int64_t time_ns;
+};
+
+struct duplicates {
+	uint64_t seed;
+	struct duplicate_slot slots[DUPLICATE_SLOTS];
+};
+
+struct duplicates *duplicates_new(uint64_t seed);
+void duplicates_free(struct duplicates *d);
+
+/*
+ * Was this packet seen before?  If not it is remembered.  `connection_hash`
+ * stands for both endpoints without regard to direction.
+ */
+bool duplicates_check(struct duplicates *d, const struct packet *p,
+		      uint64_t connection_hash, int64_t time_ns);
