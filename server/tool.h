@@ -60,9 +60,13 @@ enum tool_effects {
 	TOOL_DESTROYS,    /* removes something */
 };
 
+struct arg; /* server/tools/args.h */
+
 struct tool {
 	const char *name;          /* also schema/tools/<name>.json */
 	enum tool_effects effects;
+	const struct arg *arguments; /* how they are bound; a test holds this
+				      * table against the schema */
 	/*
 	 * TOOL_DONE, TOOL_WAIT, or a negative error with its text in `e`, which
 	 * becomes an isError result (MCP) or an exit status (CLI).

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/tools/body.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "server/tools/redact.h"
+
+#define TEXT_LIMIT ((size_t)64 << 20)
+#define PRETTY_LIMIT ((size_t)1 << 20) /* larger JSON is shown as it is */
+
+json_t *
+body_base64(struct bytes in)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *text = alloc_zero((in.size + 2) / 3 * 4 + 1, 1);
+	size_t n = 0;
+	json_t *out;
+
+	for (size_t i = 0; i < in.size; i += 3) {
+		size_t left = in.size - i;
+		uint32_t v = (uint32_t)in.data[i] << 16;
+
+		v |= left > 1 ? (uint32_t)in.data[i + 1] << 8 : 0;
+		v |= left > 2 ? in.data[i + 2] : 0;
+		text[n++] = digits[v >> 18];
+		text[n++] = digits[v >> 12 & 63];
+		text[n++] = left > 1 ? digits[v >> 6 & 63] : '=';
+		text[n++] = left > 2 ? digits[v & 63] : '=';
+	}
+	out = json_stringn_nocheck(text, n);
+	free(text);
+	return out;
+}
+
+/* Indented, when it is JSON; else `text` itself. */
+static void
+make_pretty(struct buf *text)
+{
+	json_t *json;
+	char *pretty;
+
+	if (text->size == 0 || text->size > PRETTY_LIMIT ||
+	    (text->data[0] != '{' && text->data[0] != '['))
+		return;
+	json = json_loadb((const char *)text->data, text->size,
+			  JSON_ALLOW_NUL, NULL);
+	pretty = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+	if (pretty) {
+		buf_reset(text);
+		buf_text(text, pretty);
+	}
+	free(pretty);
+	json_decref(json);
+}
+
+/* Moves a cut back to the start of a UTF-8 character. */
+static size_t
+character_start(struct bytes in, size_t at)
+{
+	while (at && at < in.size && (in.data[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+static void
+set_number(json_t *object, const char *name, size_t value)
+{
+	json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static bool
+show_slice(json_t *call, const char *name, struct bytes all, bool text,
+	   const struct body_options *options)
+{
+	size_t offset = (size_t)options->offset < all.size
+				? (size_t)options->offset
+				: all.size;
+	size_t end = all.size - offset < (size_t)options->limit
+			     ? all.size
+			     : offset + (size_t)options->limit;
+	char *info_name = alloc_format("%s_info", name);
+	json_t *info = json_object();
+	struct bytes slice;
+
+	if (text) {
+		offset = character_start(all, offset);
+		end = character_start(all, end);
+	}
+	slice = bytes_first(bytes_from(all, offset),
+			    end > offset ? end - offset : 0);
+	json_object_set_new(call, name,
+			    text ? json_stringn((const char *)slice.data,
+						slice.size)
+				 : body_base64(slice));
+	set_number(info, "size", all.size);
+	set_number(info, "offset", offset);
+	set_number(info, "shown", slice.size);
+	if (offset + slice.size < all.size)
+		set_number(info, "next_offset", offset + slice.size);
+	if (!text)
+		json_object_set_new(info, "encoding", json_string("base64"));
+	json_object_set_new(call, info_name, info);
+	free(info_name);
+	return offset + slice.size < all.size;
+}
+
+bool
+body_show(json_t *call, const char *name, struct bytes body,
+	  const struct body_options *options)
+{
+	struct buf text;
+	bool more;
+
+	if (!text_is_utf8(body))
+		return show_slice(call, name, body, false, options);
+	buf_init(&text, TEXT_LIMIT);
+	if (options->reveal)
+		buf_bytes(&text, body);
+	else
+		redact_text(body, &text);
+	if (options->pretty)
+		make_pretty(&text);
+	more = show_slice(call, name, buf_view(&text), true, options);
+	buf_free(&text);
+	return more;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* create_snapshot: freeze a window of captures. */
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "capture/snapshot.h"
+#include "server/tools/answer.h"
+#include "server/tools/db.h"
+#include "server/tools/tools_list.h"
+
+struct create_snapshot {
+	const char *name;
+	struct arg_texts captures, nodes;
+	int64_t from, to, duration;
+	const char *note;
+};
+
+static const struct arg arguments[] = {
+	ARG(TEXT, struct create_snapshot, name),
+	ARG(TEXTS, struct create_snapshot, captures),
+	ARG(TEXTS, struct create_snapshot, nodes),
+	ARG(TIME, struct create_snapshot, from),
+	ARG(TIME, struct create_snapshot, to),
+	ARG(DURATION, struct create_snapshot, duration),
+	ARG(TEXT, struct create_snapshot, note),
+	{ 0 },
+};
+
+/* "snap-20261123-140211", of the time the call began. */
+static const char *
+standard_name(int64_t now_ns, char out[32])
+{
+	time_t seconds = (time_t)(now_ns / CLOCK_NS_PER_S);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(out, 32, "snap-%Y%m%d-%H%M%S", &tm);
+	return out;
+}
+
+/* A duration stands for the end of the window that is not given. */
+static int
+apply_duration(struct create_snapshot *args, int64_t now_ns, struct error *e)
+{
+	bool from = args->from != INT64_MIN, to = args->to != INT64_MAX;
+
+	if (!args->duration)
+		return 0;
+	if (args->duration < 0)
+		return error_set(e, ERR_INVALID,
+				 "\"duration\" must be positive: 15m");
+	if (from && to)
+		return error_set(e, ERR_INVALID,
+				 "give two of from, to and duration");
+	if (from) {
+		args->to = args->from + args->duration;
+		return 0;
+	}
+	if (!to)
+		args->to = now_ns;
+	args->from = args->to - args->duration;
+	return 0;
+}
+
+static json_t *
+result_of(json_t *manifest, const char *name)
+{
+	json_t *result = json_object();
+
+	json_object_del(manifest, "segments");
+	json_object_set_new(result, "success", json_true());
+	json_object_set_new(result, "name", json_string(name));
+	json_object_set_new(result, "status", json_string("completed"));
+	json_object_set_new(result, "snapshot", manifest);
+	answer_summary(result,
+		       "Snapshot %s holds %lld packets; "
+		       "start_snapshot_dissection makes it queryable.", name,
+		       (long long)json_integer_value(
+			       json_object_get(manifest, "packets")));
+	return result;
+}
+
+static int
+run(struct tool_call *call, struct tool_result *out, struct error *e)
+{
+	struct create_snapshot args = { .from = INT64_MIN, .to = INT64_MAX };
+	struct snapshot_request request = { .cancelled = call->cancelled };
+	json_t *manifest = NULL;
+	char name[32];
+	int rc;
+
+	rc = args_bind(arguments, call->arguments, call->now_ns, &args, e);
+	if (rc == 0)
+		rc = apply_duration(&args, call->now_ns, e);
+	if (rc < 0)
+		return rc;
+	request.name = args.name ? args.name
+				 : standard_name(call->now_ns, name);
+	request.captures = args.captures.items;
+	request.capture_count = args.captures.count;
+	request.nodes = args.nodes.items;
+	request.node_count = args.nodes.count;
+	request.window.from_ns = args.from;
+	request.window.to_ns = args.to;
+	request.note = args.note;
+	rc = db_check_name("snapshot", request.name, e);
+	if (rc == 0)
+		rc = snapshot_create(call->config->home, &request, &manifest,
+				     e);
+	if (rc < 0)
+		return rc;
+	out->structured = result_of(manifest, request.name);
+	return TOOL_DONE;
+}
+
+const struct tool tool_create_snapshot = {
+	.name = "create_snapshot",
+	.effects = TOOL_WRITES,
+	.arguments = arguments,
+	.run = run,
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* import_capture: files become a capture, in a job of `aftertap import`. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "capture/capture.h"
+#include "capture/home.h"
+#include "server/jobs/job.h"
+#include "server/tools/answer.h"
+#include "server/tools/db.h"
+#include "server/tools/imports.h"
+#include "server/tools/paths.h"
+#include "server/tools/tools_list.h"
+
+#define POLL_MS 200
+/* A file's time is that of the last clock tick, so it may lag behind ours. */
+#define TICK_NS (50 * CLOCK_NS_PER_MS)
+
+struct import_capture {
+	struct arg_texts files;
+	const char *name;
+	const char *node;
+	int64_t wait_ms;
+};
+
+static const struct arg arguments[] = {
+	ARG(TEXTS, struct import_capture, files),
+	ARG(TEXT, struct import_capture, name),
+	ARG(TEXT, struct import_capture, node),
+	ARG(INTEGER, struct import_capture, wait_ms),
+	{ 0 },
+};
+
+/*
+ * Is the job's status that of this call?  The same call is run again while it
+ * waits (TOOL_WAIT), so a job that still runs, or was written to since the
+ * call began, is ours; an older one is history.
+ */
+static bool
+is_current(const struct tool_call *call, const char *status_path,
+	   json_t *status)
+{
+	int64_t age = clock_monotonic_ns() - call->started_ns;
+	int64_t began = clock_wall_ns() - age - TICK_NS;
+	const char *state = json_string_value(json_object_get(status, "state"));
+	struct stat file;
+
+	if (state && strcmp(state, "running") == 0)
+		return true;
+	return stat(status_path, &file) == 0 &&
+	       (int64_t)file.st_mtim.tv_sec * CLOCK_NS_PER_S +
+			       file.st_mtim.tv_nsec >= began;
+}
+
+/* Spawns the job; `paths` are canonical. */
+static int
+start(struct tool_call *call, const struct import_capture *args,
+      const char *name, const struct import_files *files, struct error *e)
+{
+	const char *argv[16 + ARGS_LIST_LIMIT] = { 0 };
+	char *paths[ARGS_LIST_LIMIT] = { 0 };
+	size_t n = 0;
+	int rc = 0;
+
+	argv[n++] = call->config->program;
+	argv[n++] = "import";
+	argv[n++] = "--home";
+	argv[n++] = call->config->home;
+	argv[n++] = "--name";
+	argv[n++] = name;
+	argv[n++] = "--job";
+	argv[n++] = files->status;
+	if (args->node) {
+		argv[n++] = "--node";
+		argv[n++] = args->node;
+	}
+	for (size_t i = 0; rc == 0 && i < args->files.count; i++) {
+		paths[i] = paths_readable(call->config, args->files.items[i],
+					  e);
+		argv[n++] = paths[i];
+		if (!paths[i])
+			rc = ERR_DENIED;
+	}
+	if (rc == 0)
+		rc = job_start(argv, files->status, files->log,
+			       call->config->lifeline, e);
+	for (size_t i = 0; i < args->files.count; i++)
+		free(paths[i]);
+	return rc;
+}
+
+static bool
+capture_exists(const char *home, const char *name)
+{
+	char *path = home_path(home, "captures", name, "capture.json", NULL);
+	bool there = file_exists(path);
+
+	free(path);
+	return there;
+}
+
+static int
+check_new(struct tool_call *call, const struct import_capture *args,
+	  const char *name, struct error *e)
+{
+	int rc = db_check_name("capture", name, e);
+
+	if (rc == 0 && args->node)
+		rc = db_check_name("node", args->node, e);
+	if (rc == 0 && capture_exists(call->config->home, name))
+		rc = error_set(e, ERR_EXISTS,
+			       "capture \"%s\" exists; give another name",
+			       name);
+	if (rc == 0 && !call->config->program)
+		rc = error_set(e, ERR_INTERNAL,
+			       "this server cannot start jobs");
+	return rc;
+}
+
+static json_t *
+result_of(json_t *status, const char *name)
+{
+	const char *state = json_string_value(json_object_get(status, "state"));
+	json_t *result = json_copy(status);
+	json_t *capture = json_object_get(status, "result");
+
+	json_object_set_new(result, "name", json_string(name));
+	json_object_del(result, "pid");
+	if (capture)
+		answer_rename(result, "result", "capture");
+	if (!state || strcmp(state, "completed") != 0)
+		answer_summary(result,
+			       "The import is still running; list_captures "
+			       "shows how far it is.");
+	else
+		answer_summary(result,
+			       "Capture %s holds %lld packets; "
+			       "create_snapshot freezes a window of it.", name,
+			       (long long)json_integer_value(
+				       json_object_get(capture, "packets")));
+	return result;
+}
+
+static int
+failed(json_t *status, struct error *e)
+{
+	const char *text = json_string_value(
+		json_array_get(json_object_get(status, "errors"), 0));
+
+	return error_set(e, ERR_CORRUPT, "the import failed: %s",
+			 text ? text : "no reason was given");
+}
+
+/* What to tell of a job in `status`: wait, result or failure. */
+static int
+tell(struct tool_call *call, const struct import_capture *args,
+     const char *name, json_t *status, struct tool_result *out)
+{
+	int64_t waited = clock_monotonic_ns() - call->started_ns;
+	json_int_t progress =
+		json_integer_value(json_object_get(status, "progress"));
+
+	if (strcmp(json_string_value(json_object_get(status, "state")),
+		   "running") == 0 &&
+	    waited < args->wait_ms * CLOCK_NS_PER_MS) {
+		if (call->progress)
+			call->progress(call->context, (double)progress, 100,
+				       "importing");
+		out->wait_ms = POLL_MS;
+		return TOOL_WAIT;
+	}
+	out->structured = result_of(status, name);
+	return TOOL_DONE;
+}
+
+static int
+import(struct tool_call *call, const struct import_capture *args,
+       const char *name, struct tool_result *out, struct error *e)
+{
+	struct import_files files;
+	json_t *status = NULL;
+	const char *state;
+	int rc;
+
+	rc = imports_files(call->config->home, name, &files, e);
+	if (rc == 0 && job_status(files.status, files.lock, &status, NULL) == 0
+	    && !is_current(call, files.status, status)) {
+		json_decref(status);
+		status = NULL;
+	}
+	if (rc == 0 && !status) {
+		rc = check_new(call, args, name, e);
+		if (rc == 0)
+			rc = start(call, args, name, &files, e);
+		if (rc == 0)
+			rc = job_status(files.status, files.lock, &status, e);
+	}
+	if (rc == 0) {
+		state = json_string_value(json_object_get(status, "state"));
+		if (!state || strcmp(state, "failed") == 0 ||
+		    strcmp(state, "cancelled") == 0)
+			rc = failed(status, e);
+		else
+			rc = tell(call, args, name, status, out);
+	}
+	json_decref(status);
+	imports_files_free(&files);
+	return rc;
+}
+
+static int
+run(struct tool_call *call, struct tool_result *out, struct error *e)
+{
+	struct import_capture args = { 0 };
+	char *name;
+	int rc;
+
+	rc = args_bind(arguments, call->arguments, call->now_ns, &args, e);
+	if (rc == 0 && args.files.count == 0)
+		rc = error_set(e, ERR_INVALID, "\"files\" is empty");
+	if (rc == 0 && args.name)
+		rc = db_check_name("capture", args.name, e);
+	if (rc < 0)
+		return rc;
+	name = args.name ? alloc_string(args.name)
+			 : imports_name(args.files.items[0]);
+	rc = import(call, &args, name, out, e);
+	free(name);
+	return rc;
+}
+
+const struct tool tool_import_capture = {
+	.name = "import_capture",
+	.effects = TOOL_WRITES,
+	.arguments = arguments,
+	.run = run,
+};

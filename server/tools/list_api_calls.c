@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* list_api_calls: the calls that match a filter, a page at a time. */
+#include <string.h>
+
+#include "server/tools/answer.h"
+#include "server/tools/query.h"
+#include "server/tools/redact.h"
+#include "server/tools/tools_list.h"
+
+#define PREVIEW_BYTES 400
+
+struct list_calls {
+	const char *filter, *db, *order_by, *cursor, *format;
+	int64_t from, to, limit;
+	struct arg_texts fields;
+	bool reveal;
+};
+
+static const struct arg arguments[] = {
+	ARG(TEXT, struct list_calls, filter),
+	ARG(TEXT, struct list_calls, db),
+	ARG(TIME, struct list_calls, from),
+	ARG(TIME, struct list_calls, to),
+	ARG(TEXT, struct list_calls, order_by),
+	ARG(INTEGER, struct list_calls, limit),
+	ARG(TEXT, struct list_calls, cursor),
+	ARG(TEXT, struct list_calls, format),
+	ARG(TEXTS, struct list_calls, fields),
+	ARG(BOOLEAN, struct list_calls, reveal),
+	{ 0 },
+};
+
+/* What `fields` may name: the members of a row, those of STORE_FULL last. */
+static const char *const known[] = {
+	"id", "ts", "src", "src.ip", "src.port", "src.name", "dst", "dst.ip",
+	"dst.port", "dst.name", "proto", "method", "host", "path", "query",
+	"status", "latency_ms", "error", "flags", "why", "conn_id",
+	"req_headers", "resp_headers", "req_body", "resp_body", "req_size",
+	"resp_size", "evidence", NULL,
+};
+
+#define FIRST_FULL "conn_id"
+
+static enum store_detail
+detail_for(const struct list_calls *args)
+{
+	bool full = false;
+
+	for (const char *const *k = known; *k; k++) {
+		full = full || strcmp(*k, FIRST_FULL) == 0;
+		for (size_t i = 0; full && i < args->fields.count; i++)
+			if (strcmp(*k, args->fields.items[i]) == 0)
+				return STORE_FULL;
+	}
+	return query_detail(args->format);
+}
+
+/* One page of at most `limit` rows, ready to be shown. */
+static int
+page(struct tool_call *call, struct db *db, const struct list_calls *args,
+     uint32_t limit, json_t **result, struct error *e)
+{
+	struct store_calls_query query = {
+		.filter = args->filter,
+		.from_ns = args->from,
+		.to_ns = args->to,
+		.now_ns = call->now_ns,
+		.order = query_order(args->order_by),
+		.limit = limit,
+		.cursor = args->cursor,
+		.detail = detail_for(args),
+		.preview_bytes = PREVIEW_BYTES,
+	};
+	int rc = store_calls(db->store, &query, result, e);
+
+	if (rc < 0)
+		return rc;
+	rc = redact_result(call->config, args->reveal, *result, e);
+	if (rc == 0)
+		rc = answer_project(json_object_get(*result, "calls"),
+				    &args->fields, known, e);
+	if (rc == 0) {
+		query_finish(db, *result);
+		query_summary(db, *result, "calls", "calls", args->filter);
+		return 0;
+	}
+	json_decref(*result);
+	*result = NULL;
+	return rc;
+}
+
+/* A page that does not fit is asked for again, shorter, so that its cursor
+ * continues where it ends. */
+static int
+fitting_page(struct tool_call *call, struct db *db,
+	     const struct list_calls *args, json_t **result, struct error *e)
+{
+	int rc = page(call, db, args, (uint32_t)args->limit, result, e);
+	size_t rows, fit;
+
+	if (rc < 0)
+		return rc;
+	rows = json_array_size(json_object_get(*result, "calls"));
+	fit = answer_fit(*result, "calls");
+	if (fit == rows)
+		return 0;
+	json_decref(*result);
+	*result = NULL;
+	return page(call, db, args, (uint32_t)fit, result, e);
+}
+
+static int
+run(struct tool_call *call, struct tool_result *out, struct error *e)
+{
+	struct list_calls args = { .from = QUERY_FROM, .to = QUERY_TO };
+	struct db db;
+	int rc;
+
+	rc = args_bind(arguments, call->arguments, call->now_ns, &args, e);
+	if (rc == 0)
+		rc = query_check_window(args.from, args.to, e);
+	if (rc == 0)
+		rc = redact_check_reveal(call->config, args.reveal, e);
+	if (rc == 0)
+		rc = db_open(call, args.db, &db, e);
+	if (rc < 0)
+		return rc;
+	rc = fitting_page(call, &db, &args, &out->structured, e);
+	db_close(&db);
+	return rc;
+}
+
+const struct tool tool_list_api_calls = {
+	.name = "list_api_calls",
+	.effects = TOOL_READS,
+	.arguments = arguments,
+	.run = run,
+};

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* list_flows: who talked to whom at L4, understood or not. */
+#include "server/tools/answer.h"
+#include "server/tools/query.h"
+#include "server/tools/redact.h"
+#include "server/tools/tools_list.h"
+
+struct list_flows {
+	const char *filter, *db, *aggregate, *order_by, *cursor, *format;
+	int64_t from, to, limit;
+};
+
+static const struct arg arguments[] = {
+	ARG(TEXT, struct list_flows, filter),
+	ARG(TEXT, struct list_flows, db),
+	ARG(TIME, struct list_flows, from),
+	ARG(TIME, struct list_flows, to),
+	ARG(TEXT, struct list_flows, aggregate),
+	ARG(TEXT, struct list_flows, order_by),
+	ARG(INTEGER, struct list_flows, limit),
+	ARG(TEXT, struct list_flows, cursor),
+	ARG(TEXT, struct list_flows, format),
+	{ 0 },
+};
+
+static int
+page(struct tool_call *call, struct db *db, const struct list_flows *args,
+     uint32_t limit, json_t **result, struct error *e)
+{
+	struct store_flows_query query = {
+		.filter = args->filter,
+		.from_ns = args->from,
+		.to_ns = args->to,
+		.now_ns = call->now_ns,
+		.aggregate = args->aggregate,
+		.order = args->order_by,
+		.limit = limit,
+		.cursor = args->cursor,
+		.detail = query_detail(args->format),
+	};
+	int rc = store_flows(db->store, &query, result, e);
+
+	if (rc < 0)
+		return rc;
+	answer_rename(*result, "summary", "summary_stats");
+	redact_json(*result);
+	query_finish(db, *result);
+	query_summary(db, *result, "flows", "flows", args->filter);
+	return 0;
+}
+
+static int
+fitting_page(struct tool_call *call, struct db *db,
+	     const struct list_flows *args, json_t **result, struct error *e)
+{
+	int rc = page(call, db, args, (uint32_t)args->limit, result, e);
+	size_t rows, fit;
+
+	if (rc < 0)
+		return rc;
+	rows = json_array_size(json_object_get(*result, "flows"));
+	fit = answer_fit(*result, "flows");
+	if (fit == rows)
+		return 0;
+	json_decref(*result);
+	*result = NULL;
+	return page(call, db, args, (uint32_t)fit, result, e);
+}
+
+static int
+run(struct tool_call *call, struct tool_result *out, struct error *e)
+{
+	struct list_flows args = { .from = QUERY_FROM, .to = QUERY_TO };
+	struct db db;
+	int rc;
+
+	rc = args_bind(arguments, call->arguments, call->now_ns, &args, e);
+	if (rc == 0)
+		rc = query_check_window(args.from, args.to, e);
+	if (rc == 0)
+		rc = db_open(call, args.db, &db, e);
+	if (rc < 0)
+		return rc;
+	rc = fitting_page(call, &db, &args, &out->structured, e);
+	db_close(&db);
+	return rc;
+}
+
+const struct tool tool_list_flows = {
+	.name = "list_flows",
+	.effects = TOOL_READS,
+	.arguments = arguments,
+	.run = run,
+};

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tools that ask a database have in common. */
+#pragma once
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "dissect/store/store.h"
+#include "server/tools/db.h"
+
+/* [from, to) when the caller gave no times. */
+#define QUERY_FROM 0
+#define QUERY_TO INT64_MAX
+
+/* "full" and "raw" ask for everything. */
+enum store_detail query_detail(const char *format);
+
+/* The order of calls by its name in the schema. */
+enum store_order query_order(const char *order_by);
+
+/* INVALID when the window is upside down. */
+int query_check_window(int64_t from, int64_t to, struct error *e);
+
+/* Sets "db" and "coverage"; "untrusted" too, since what follows is data off
+ * the wire. */
+void query_finish(struct db *db, json_t *structured);
+
+/*
+ * Sets "summary": how many `what` ("calls") match, how many rows are shown,
+ * and for none, how many there are without the filter, so that nothing found
+ * does not look like nothing captured.
+ */
+void query_summary(struct db *db, json_t *structured, const char *rows,
+		   const char *what, const char *filter);

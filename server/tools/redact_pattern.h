@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Secrets that are known by their own shape; part of redact.c. */
+#pragma once
+
+#include "base/bytes.h"
+
+struct secret {
+	size_t from, to; /* equal: none */
+};
+
+/* The secret whose recognisable part begins at `at`: a private key, a JSON
+ * web token, a scheme and its credentials, a URL's user information, an
+ * issuer's token. */
+struct secret redact_pattern(struct bytes in, size_t at);
