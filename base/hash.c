@@ -50,6 +50,21 @@ load_le64(const uint8_t *from)
 	return value;
 }
 
+/* The last `in.size % 8` bytes as the low bytes of a word. */
+static inline uint64_t
+load_tail(struct bytes in)
+{
+	size_t size = in.size % 8;
+	uint64_t word = 0;
+
+	/* At once where they end a whole word of the input. */
+	if (size && in.size >= 8)
+		return load_le64(in.data + in.size - 8) >> (8 * (8 - size));
+	for (size_t i = 0; i < size; i++)
+		word |= (uint64_t)in.data[i] << (8 * i);
+	return word;
+}
+
 static inline void
 sip_rounds(uint64_t v[4], unsigned rounds)
 {
@@ -77,19 +92,15 @@ hash_bytes(struct hash_key key, struct bytes in)
 		key.k0 ^ 0x6c7967656e657261,
 		key.k1 ^ 0x7465646279746573,
 	};
-	uint64_t last = (uint64_t)in.size << 56;
-	const uint8_t *at = in.data;
-	size_t left = in.size;
+	uint64_t last = (uint64_t)in.size << 56 | load_tail(in);
 
-	for (; left >= 8; at += 8, left -= 8) {
-		uint64_t word = load_le64(at);
+	for (size_t i = 0; i + 8 <= in.size; i += 8) {
+		uint64_t word = load_le64(in.data + i);
 
 		v[3] ^= word;
 		sip_rounds(v, 2);
 		v[0] ^= word;
 	}
-	for (size_t i = 0; i < left; i++)
-		last |= (uint64_t)at[i] << (8 * i);
 	v[3] ^= last;
 	sip_rounds(v, 2);
 	v[0] ^= last;

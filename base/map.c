@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Linear probing over a power-of-two table, with deletion by shifting back:
- * no tombstones, so a table that lives through millions of flows stays as
- * fast as a new one.  A probe reads an array of 32-bit tags (16 to a cache
- * line) and touches an entry only when its tag matches; the tag also says
- * where an entry belongs, so neither growing nor deleting hashes a key again.
+ * Entries lie densely in one array, in order of insertion; an index of 8-byte
+ * slots says where.  So a table of large values wastes nothing on empty slots,
+ * growing moves only the index, and visiting all is a walk through an array.
+ *
+ * The index is a power of two in size, probed linearly, with deletion by
+ * shifting back: no tombstones, so a table that lives through millions of
+ * flows stays as fast as a new one.  A slot keeps 32 bits of the hash: a probe
+ * touches an entry only when those match, and neither growing nor shifting
+ * hashes a key again.
  */
 #include "base/map.h"
 
@@ -15,22 +19,25 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 
-#define MAP_FIRST_SLOTS 16
-#define MAP_MAX_LIMIT   ((size_t)1 << 30)
-#define MAP_ALIGN       8
+#define MAP_FIRST_SLOTS   16
+#define MAP_FIRST_ENTRIES 8
+#define MAP_MAX_LIMIT     ((size_t)1 << 30)
+#define MAP_ALIGN         8
 
-/* Set in every tag, so that 0 can mean an empty slot. */
-#define TAG_USED 0x80000000U
+struct slot {
+	uint32_t tag;   /* low bits of the hash; `& mask` is the home slot */
+	uint32_t place; /* 1 + position in `entries`; 0: empty */
+};
 
 struct map {
 	struct hash_key secret;
-	uint32_t *tags;   /* TAG_USED | low 31 bits of the hash; 0: empty */
-	uint8_t *entries; /* slots × stride: key, padding, value */
+	struct slot *slots;
 	size_t mask;      /* slots - 1 */
+	uint8_t *entries; /* capacity × stride: key, padding, value */
+	size_t capacity;
 	size_t count;
 	size_t limit;
 	size_t key_size;
-	size_t value_size;
 	size_t value_offset; /* in an entry */
 	size_t stride;       /* of an entry */
 };
@@ -39,14 +46,6 @@ static size_t
 align_up(size_t size)
 {
 	return (size + MAP_ALIGN - 1) / MAP_ALIGN * MAP_ALIGN;
-}
-
-static void
-map_allocate(struct map *m, size_t slots)
-{
-	m->tags = alloc_zero(slots, sizeof(*m->tags));
-	m->entries = alloc_zero(slots, m->stride);
-	m->mask = slots - 1;
 }
 
 struct map *
@@ -59,10 +58,10 @@ map_new(size_t key_size, size_t value_size, size_t limit)
 	m->secret = hash_key_random();
 	m->limit = limit < MAP_MAX_LIMIT ? limit : MAP_MAX_LIMIT;
 	m->key_size = key_size;
-	m->value_size = value_size;
 	m->value_offset = align_up(key_size);
 	m->stride = m->value_offset + align_up(value_size);
-	map_allocate(m, MAP_FIRST_SLOTS);
+	m->slots = alloc_zero(MAP_FIRST_SLOTS, sizeof(*m->slots));
+	m->mask = MAP_FIRST_SLOTS - 1;
 	return m;
 }
 
@@ -71,7 +70,7 @@ map_free(struct map *m)
 {
 	if (!m)
 		return;
-	free(m->tags);
+	free(m->slots);
 	free(m->entries);
 	free(m);
 }
@@ -83,121 +82,141 @@ map_count(const struct map *m)
 }
 
 static inline uint8_t *
-map_entry(const struct map *m, size_t slot)
+map_entry(const struct map *m, size_t position)
 {
-	return m->entries + slot * m->stride;
+	return m->entries + position * m->stride;
 }
 
 static inline uint32_t
 map_tag(const struct map *m, const void *key)
 {
-	uint64_t hash = hash_bytes(m->secret, bytes_make(key, m->key_size));
-
-	return TAG_USED | (uint32_t)hash;
+	return (uint32_t)hash_bytes(m->secret, bytes_make(key, m->key_size));
 }
 
 /* The slot of `key`, or the empty slot where it would go. */
-static inline size_t
+static inline struct slot *
 map_find(const struct map *m, const void *key, uint32_t tag)
 {
-	size_t slot = tag & m->mask;
+	for (size_t i = tag & m->mask;; i = (i + 1) & m->mask) {
+		struct slot *slot = &m->slots[i];
 
-	while (m->tags[slot] != 0) {
-		if (m->tags[slot] == tag &&
-		    memcmp(map_entry(m, slot), key, m->key_size) == 0)
-			break;
-		slot = (slot + 1) & m->mask;
+		if (slot->place == 0)
+			return slot;
+		if (slot->tag == tag && memcmp(map_entry(m, slot->place - 1),
+					       key, m->key_size) == 0)
+			return slot;
 	}
-	return slot;
+}
+
+/* The value behind a slot that is not empty. */
+static inline void *
+map_value(const struct map *m, const struct slot *slot)
+{
+	return map_entry(m, slot->place - 1) + m->value_offset;
 }
 
 void *
 map_get(const struct map *m, const void *key)
 {
-	size_t slot = map_find(m, key, map_tag(m, key));
+	const struct slot *slot = map_find(m, key, map_tag(m, key));
 
-	if (m->tags[slot] == 0)
-		return NULL;
-	return map_entry(m, slot) + m->value_offset;
+	return slot->place ? map_value(m, slot) : NULL;
 }
 
-/* Doubles the table.  Keys are known to differ: only empty slots are sought. */
+/* Doubles the index.  Keys are known to differ: only empty slots are sought. */
 static void
-map_grow(struct map *m)
+map_grow_index(struct map *m)
 {
 	size_t old_slots = m->mask + 1;
-	uint32_t *old_tags = m->tags;
-	uint8_t *old_entries = m->entries;
+	struct slot *old = m->slots;
 
-	map_allocate(m, old_slots * 2);
+	m->slots = alloc_zero(old_slots * 2, sizeof(*m->slots));
+	m->mask = old_slots * 2 - 1;
 	for (size_t i = 0; i < old_slots; i++) {
-		size_t slot;
+		size_t to = old[i].tag & m->mask;
 
-		if (old_tags[i] == 0)
+		if (old[i].place == 0)
 			continue;
-		slot = old_tags[i] & m->mask;
-		while (m->tags[slot] != 0)
-			slot = (slot + 1) & m->mask;
-		m->tags[slot] = old_tags[i];
-		memcpy(map_entry(m, slot), old_entries + i * m->stride,
-		       m->stride);
+		while (m->slots[to].place != 0)
+			to = (to + 1) & m->mask;
+		m->slots[to] = old[i];
 	}
-	free(old_tags);
-	free(old_entries);
+	free(old);
+}
+
+static void
+map_grow_entries(struct map *m)
+{
+	size_t capacity = m->capacity ? m->capacity * 2 : MAP_FIRST_ENTRIES;
+
+	m->capacity = capacity < m->limit ? capacity : m->limit;
+	m->entries = alloc_resize(m->entries, m->capacity, m->stride);
 }
 
 void *
 map_put(struct map *m, const void *key, bool *added)
 {
 	uint32_t tag = map_tag(m, key);
-	size_t slot = map_find(m, key, tag);
+	struct slot *slot = map_find(m, key, tag);
 	uint8_t *entry;
 
 	if (added)
 		*added = false;
-	if (m->tags[slot] != 0)
-		return map_entry(m, slot) + m->value_offset;
+	if (slot->place != 0)
+		return map_value(m, slot);
 	if (m->count >= m->limit)
 		return NULL;
 	/* At most 3/4 full: short probes, and always an empty slot to stop at.
 	 */
 	if (m->count + 1 > (m->mask + 1) / 4 * 3) {
-		map_grow(m);
+		map_grow_index(m);
 		slot = map_find(m, key, tag);
 	}
-	entry = map_entry(m, slot);
+	if (m->count == m->capacity)
+		map_grow_entries(m);
+	entry = map_entry(m, m->count++);
+	memset(entry, 0, m->stride);
 	memcpy(entry, key, m->key_size);
-	memset(entry + m->value_offset, 0, m->value_size);
-	m->tags[slot] = tag;
-	m->count++;
+	*slot = (struct slot){ tag, (uint32_t)m->count };
 	if (added)
 		*added = true;
 	return entry + m->value_offset;
 }
 
+/* Empties a slot, and moves those behind it that it kept from their home. */
+static void
+map_close_gap(struct map *m, size_t hole)
+{
+	for (size_t i = (hole + 1) & m->mask; m->slots[i].place != 0;
+	     i = (i + 1) & m->mask) {
+		size_t home = m->slots[i].tag & m->mask;
+
+		/* May move back only if its home is not behind the hole. */
+		if (((i - home) & m->mask) < ((i - hole) & m->mask))
+			continue;
+		m->slots[hole] = m->slots[i];
+		hole = i;
+	}
+	m->slots[hole].place = 0;
+}
+
 bool
 map_remove(struct map *m, const void *key)
 {
-	size_t hole = map_find(m, key, map_tag(m, key));
-	size_t slot = hole;
+	struct slot *slot = map_find(m, key, map_tag(m, key));
+	uint32_t place = slot->place;
 
-	if (m->tags[hole] == 0)
+	if (place == 0)
 		return false;
-	for (;;) {
-		size_t home;
+	map_close_gap(m, (size_t)(slot - m->slots));
+	/* The last entry fills the place, so that the entries stay dense. */
+	if (place != m->count) {
+		uint8_t *last = map_entry(m, m->count - 1);
 
-		slot = (slot + 1) & m->mask;
-		if (m->tags[slot] == 0)
-			break;
-		/* May move back only if its home is not behind the hole. */
-		home = m->tags[slot] & m->mask;
-		if (((slot - home) & m->mask) < ((slot - hole) & m->mask))
-			continue;
-		m->tags[hole] = m->tags[slot];
-		memcpy(map_entry(m, hole), map_entry(m, slot), m->stride);
-		hole = slot;
+		slot = map_find(m, last, map_tag(m, last));
+		slot->place = place;
+		memcpy(map_entry(m, place - 1), last, m->stride);
 	}
-	m->tags[hole] = 0;
 	m->count--;
 	return true;
 }
@@ -205,16 +224,14 @@ map_remove(struct map *m, const void *key)
 bool
 map_next(const struct map *m, size_t *cursor, const void **key, void **value)
 {
-	while (*cursor <= m->mask) {
-		size_t slot = (*cursor)++;
+	uint8_t *entry;
 
-		if (m->tags[slot] == 0)
-			continue;
-		if (key)
-			*key = map_entry(m, slot);
-		if (value)
-			*value = map_entry(m, slot) + m->value_offset;
-		return true;
-	}
-	return false;
+	if (*cursor >= m->count)
+		return false;
+	entry = map_entry(m, (*cursor)++);
+	if (key)
+		*key = entry;
+	if (value)
+		*value = entry + m->value_offset;
+	return true;
 }
