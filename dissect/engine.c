@@ -423,13 +423,26 @@ advance_time(struct engine *e, int64_t time_ns)
 
 /* ---- packets ---- */
 
+/* The first `bits` bits are the same. */
+static bool
+same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(a, b, whole) == 0 &&
+	       (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
+}
+
 static bool
 filter_ip(const struct engine_filter *f, const struct packet *p)
 {
-	for (size_t i = 0; i < f->ip_count; i++)
-		if (memcmp(f->ips[i], p->source.ip, 16) == 0 ||
-		    memcmp(f->ips[i], p->target.ip, 16) == 0)
+	for (size_t i = 0; i < f->ip_count; i++) {
+		unsigned bits = f->ip_bits ? f->ip_bits[i] : 128;
+
+		if (same_prefix(f->ips[i], p->source.ip, bits) ||
+		    same_prefix(f->ips[i], p->target.ip, bits))
 			return true;
+	}
 	return false;
 }
 

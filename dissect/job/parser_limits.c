@@ -44,15 +44,21 @@ at_most(uint64_t value, uint64_t limit)
 static void
 fill_filter(struct engine_filter *filter, const struct job_options *options)
 {
+	size_t count = options->address_count;
+	uint8_t *bits;
+
 	filter->ports = options->port_count ? options->ports : NULL;
 	filter->port_count = options->port_count;
-	if (options->address_count == 0)
+	if (count == 0)
 		return;
-	filter->ips = alloc_zero(options->address_count, sizeof(*filter->ips));
-	filter->ip_count = options->address_count;
-	for (size_t i = 0; i < options->address_count; i++)
+	filter->ips = alloc_zero(count, sizeof(*filter->ips));
+	filter->ip_bits = bits = alloc_zero(count, 1);
+	filter->ip_count = count;
+	for (size_t i = 0; i < count; i++) {
 		memcpy(filter->ips[i], options->addresses[i].ip,
 		       sizeof(filter->ips[i]));
+		bits[i] = options->addresses[i].bits;
+	}
 }
 
 /*
