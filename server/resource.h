@@ -23,8 +23,8 @@ struct resource_completion {
 struct resource_source {
 	/* Arrays of MCP Resource and ResourceTemplate objects; borrowed,
 	 * immutable, the same for every connection. */
-	json_t *(*list)(void);
-	json_t *(*templates)(void);
+	json_t *list;
+	json_t *templates;
 
 	/* True when `uri` has the shape of one of ours (nothing is looked up). */
 	bool (*matches)(const char *uri);

@@ -141,7 +141,7 @@ find_template(const struct mcp_server *s, const char *uri)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(s->content->resources->templates(), i, entry) {
+	json_array_foreach(s->content->resources->templates, i, entry) {
 		const char *text = json_string_value(
 			json_object_get(entry, "uriTemplate"));
 

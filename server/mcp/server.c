@@ -114,8 +114,8 @@ fill_lists(struct mcp_server *s, struct error *e)
 			catalogue_init(&s->lists[kind][v], list_members[kind]);
 	add_all(s, LIST_PROMPTS, s->content->prompts);
 	if (resources) {
-		add_all(s, LIST_RESOURCES, resources->list());
-		add_all(s, LIST_TEMPLATES, resources->templates());
+		add_all(s, LIST_RESOURCES, resources->list);
+		add_all(s, LIST_TEMPLATES, resources->templates);
 	}
 	return add_tools(s, e);
 }

@@ -13,8 +13,6 @@
 
 static atomic_uint interrupts;
 static json_t *schemas;
-static json_t *resources;
-static json_t *templates;
 static _Atomic(int) counter;
 
 unsigned
@@ -208,18 +206,6 @@ fake_run(const struct tool *tool, struct tool_call *call,
 	return tool->run(call, out, e);
 }
 
-static json_t *
-list_resources(void)
-{
-	return resources;
-}
-
-static json_t *
-list_templates(void)
-{
-	return templates;
-}
-
 static bool
 matches(const char *uri)
 {
@@ -261,9 +247,7 @@ complete(struct tool_call *call, const struct resource_completion *request,
 	return 0;
 }
 
-static const struct resource_source source = {
-	.list = list_resources,
-	.templates = list_templates,
+static struct resource_source source = {
 	.matches = matches,
 	.read = read_resource,
 	.complete = complete,
@@ -277,11 +261,11 @@ fake_content_load(struct mcp_content *content)
 	json_object_set_new(schemas, #id, describe(#id, argument, type));
 	FAKE_MAP(X)
 #undef X
-	resources = json_pack("[{s:s, s:s, s:s, s:s}, {s:s, s:s}]", "uri",
+	source.list = json_pack("[{s:s, s:s, s:s, s:s}, {s:s, s:s}]", "uri",
 			      "fake://note", "name", "note", "title", "A note",
 			      "description", "Always the same.", "uri",
 			      "fake://counter", "name", "counter");
-	templates = json_pack("[{s:s, s:s, s:s}]", "uriTemplate",
+	source.templates = json_pack("[{s:s, s:s, s:s}]", "uriTemplate",
 			      "fake://{thing}", "name", "thing", "title",
 			      "Any thing");
 	*content = (struct mcp_content){
@@ -306,6 +290,6 @@ fake_content_free(struct mcp_content *content)
 {
 	json_decref(content->prompts);
 	json_decref(schemas);
-	json_decref(resources);
-	json_decref(templates);
+	json_decref(source.list);
+	json_decref(source.templates);
 }

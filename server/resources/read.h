@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two functions of our struct resource_source (server/resource.h). */
+#pragma once
+
+#include <stdbool.h>
+
+#include "server/resource.h"
+
+bool resource_matches(const char *uri);
+int resource_read(struct tool_call *call, const char *uri, json_t **contents,
+		  struct error *e);
