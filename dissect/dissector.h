@@ -38,10 +38,12 @@ struct step {
 	enum {
 		STEP_MORE, /* took nothing; call again with >= n bytes at hand */
 		STEP_DONE, /* took n bytes (1 <= n <= size) */
-		STEP_SKIP, /* took nothing; the next n bytes (any amount, may be
-			    * more than are here) are body of the current message:
-			    * the stream appends them to it without buffering, and
-			    * bridges holes inside them by itself */
+		STEP_SKIP, /* took nothing; the next n >= 1 bytes (any amount, may be
+			    * more than are here; UINT64_MAX: to the end) are body of
+			    * the current message: the stream appends them without
+			    * buffering and bridges holes inside them by itself.  feed
+			    * is called as soon as they have passed, even with nothing
+			    * at hand (in.size 0), to end the message */
 		STEP_BAD,  /* not this protocol, or beyond repair: resynchronise */
 	} kind;
 	uint64_t n;
@@ -71,12 +73,14 @@ struct dissector {
 	 * Called with growing slices until all protocols but one say no, or one
 	 * says yes.  After a hole only one side is given.
 	 */
-	enum verdict (*probe)(struct bytes client, struct bytes server);
+	enum verdict (*probe)(enum transport transport, struct bytes client,
+			      struct bytes server);
 
 	/*
 	 * Parses from the front of `in`: contiguous bytes of one side (TCP), or
-	 * one whole datagram (UDP; must be consumed in one call).  Called again
-	 * until it asks for more or everything is consumed.
+	 * one whole datagram (UDP; must be consumed in one call; sink_transport
+	 * says which).  Called again until it asks for more or everything is
+	 * consumed.
 	 */
 	struct step (*feed)(void *conn, enum side side, struct bytes in,
 			    struct sink *sink);
@@ -87,12 +91,15 @@ struct dissector {
 	 * it; false when the next message must be searched by probe, in which
 	 * case the state of that side is as after the end of a message.  An open
 	 * message is ended by the stream as incomplete when false is returned.
+	 * `pending` is what feed has seen and asked more for: a message begun
+	 * here starts at its front, and may be left open.
 	 */
-	bool (*gap)(void *conn, enum side side, uint64_t missing,
-		    struct sink *sink);
+	bool (*gap)(void *conn, enum side side, struct bytes pending,
+		    uint64_t missing, struct sink *sink);
 
 	/* The side sent FIN (or the capture ended, `clean` false): a body that
-	 * runs to the end of the connection is complete.  May be NULL. */
-	void (*finish)(void *conn, enum side side, bool clean,
-		       struct sink *sink);
+	 * runs to the end of the connection is complete.  `pending` as above; a
+	 * message left open is incomplete.  May be NULL. */
+	void (*finish)(void *conn, enum side side, struct bytes pending,
+		       bool clean, struct sink *sink);
 };

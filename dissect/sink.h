@@ -27,6 +27,9 @@ enum message_flag {
 	MESSAGE_UPGRADE = 1 << 2,       /* the connection changes protocol after */
 	MESSAGE_NO_RESPONSE = 1 << 3,   /* a request that is never answered */
 	MESSAGE_RETRANSMISSION = 1 << 4, /* application-level repeat (DNS) */
+	MESSAGE_REVERSED = 1 << 5,      /* sent by the other role: a response from
+					 * the client's side or a request from the
+					 * server's (by id only) */
 };
 
 /* How a body is encoded; decoded by the payload packer within limits. */
@@ -77,3 +80,6 @@ struct bytes sink_request_method(struct sink *s);
 
 /* DNS and the like: `name` resolved to `ip` (16 bytes, IPv4 mapped). */
 void sink_name(struct sink *s, const uint8_t ip[16], struct bytes name);
+
+/* What carries the bytes being fed: TCP or UDP. */
+enum transport sink_transport(const struct sink *s);

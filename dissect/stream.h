@@ -25,6 +25,9 @@ struct stream_context {
 	struct coverage *coverage;
 	uint64_t buffered;        /* bytes held by all streams together */
 	uint64_t buffered_limit;  /* bodies stop being kept beyond it (counted) */
+	/* Private to the streams; zero at first, empty when the last is freed. */
+	struct message *spare;
+	uint32_t spare_count, streams;
 };
 
 /* Fixed for the life of a connection. */
@@ -74,5 +77,8 @@ void stream_finish(struct stream *s, enum side side, bool clean);
 uint64_t stream_undissected(const struct stream *s);
 enum protocol stream_protocol(const struct stream *s);
 uint32_t stream_calls(const struct stream *s);
+/* The content shows that client and server were guessed the wrong way round;
+ * the calls carry them exchanged. */
+bool stream_reversed(const struct stream *s);
 /* The first bytes of a side, up to 32, for traffic of unknown protocol. */
 struct bytes stream_first_bytes(const struct stream *s, enum side side);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/message.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+/* Enough for the pipelines of a busy moment; the rest is freed. */
+#define SPARE_LIMIT 64
+/* A spare message keeps buffers up to this size each. */
+#define SPARE_BUFFER (32u << 10)
+/* Names and values may grow when they are decoded (DNS). */
+#define HEAD_GROWTH 4
+
+struct message *
+message_new(struct stream_context *context)
+{
+	struct message *m = context->spare;
+
+	if (m) {
+		context->spare = m->next;
+		context->spare_count--;
+		m->next = NULL;
+	} else {
+		m = alloc_zero(1, sizeof(*m));
+		buf_init(&m->text,
+			 (size_t)context->options.head_limit * HEAD_GROWTH);
+		buf_init(&m->head,
+			 (size_t)context->options.head_limit * HEAD_GROWTH);
+		buf_init(&m->body, context->options.body_limit);
+	}
+	m->status = -1;
+	return m;
+}
+
+static void
+message_destroy(struct message *m)
+{
+	buf_free(&m->text);
+	buf_free(&m->head);
+	buf_free(&m->body);
+	free(m);
+}
+
+static void
+buffer_reuse(struct buf *b)
+{
+	if (b->capacity > SPARE_BUFFER)
+		buf_free(b);
+	else
+		buf_reset(b);
+}
+
+void
+message_release(struct stream_context *context, struct message *m)
+{
+	struct buf text, head, body;
+
+	context->buffered -= m->charged;
+	if (context->spare_count >= SPARE_LIMIT) {
+		message_destroy(m);
+		return;
+	}
+	buffer_reuse(&m->text);
+	buffer_reuse(&m->head);
+	buffer_reuse(&m->body);
+	text = m->text;
+	head = m->head;
+	body = m->body;
+	*m = (struct message){ .next = context->spare,
+			       .text = text,
+			       .head = head,
+			       .body = body };
+	context->spare = m;
+	context->spare_count++;
+}
+
+void
+message_free_spare(struct stream_context *context)
+{
+	while (context->spare) {
+		struct message *m = context->spare;
+
+		context->spare = m->next;
+		message_destroy(m);
+	}
+	context->spare_count = 0;
+}
+
+static void
+message_charge(struct stream_context *context, struct message *m, size_t size)
+{
+	m->charged += size;
+	context->buffered += size;
+}
+
+void
+message_set_field(struct stream_context *context, struct message *m,
+		  enum field field, struct bytes value)
+{
+	uint8_t *room = value.size ? buf_reserve(&m->text, value.size) : NULL;
+
+	m->fields[field].offset = (uint32_t)m->text.size;
+	m->fields[field].size = room ? (uint32_t)value.size : 0;
+	if (!room)
+		return;
+	memcpy(room, value.data, value.size);
+	m->text.size += value.size;
+	message_charge(context, m, value.size);
+}
+
+struct bytes
+message_field(const struct message *m, enum field field)
+{
+	if (!m->fields[field].size)
+		return bytes_make(NULL, 0);
+	return bytes_make(m->text.data + m->fields[field].offset,
+			  m->fields[field].size);
+}
+
+/* LEB128, then the bytes; `out` has room for 10 more than they take. */
+static uint8_t *
+put_string(uint8_t *out, struct bytes in)
+{
+	size_t size = in.size;
+
+	for (; size > 0x7f; size >>= 7)
+		*out++ = (uint8_t)(size | 0x80);
+	*out++ = (uint8_t)size;
+	if (in.size)
+		memcpy(out, in.data, in.size);
+	return out + in.size;
+}
+
+void
+message_add_header(struct stream_context *context, struct message *m,
+		   struct bytes name, struct bytes value)
+{
+	uint8_t *room = buf_reserve(&m->head, name.size + value.size + 20);
+	uint8_t *end;
+
+	if (!room) {
+		m->truncated = true;
+		return;
+	}
+	end = put_string(put_string(room, name), value);
+	m->head.size += (size_t)(end - room);
+	message_charge(context, m, (size_t)(end - room));
+}
+
+void
+message_add_body(struct stream_context *context, struct message *m,
+		 struct bytes data)
+{
+	size_t room = m->body.limit - m->body.size;
+	size_t keep = data.size < room ? data.size : room;
+
+	m->body_wire_bytes += data.size;
+	if (m->truncated)
+		return; /* what is kept is the beginning, without gaps */
+	if (keep && context->buffered + keep > context->buffered_limit) {
+		context->coverage->bytes_given_up += data.size;
+		keep = 0;
+	}
+	m->truncated = keep < data.size;
+	if (!keep)
+		return;
+	buf_append(&m->body, data.data, keep);
+	message_charge(context, m, keep);
+}

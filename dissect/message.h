@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One half of a call while it is read and while it waits for the other half.
+ * Messages are recycled through the stream context, so that a busy connection
+ * allocates nothing.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "dissect/stream.h"
+
+#define MESSAGE_INTERIM 64
+
+struct message {
+	struct message *next; /* in a queue, or among the spare */
+	struct message *peer; /* a response's request; a request's response
+			       * that was complete before the request was */
+
+	/* Stream positions; the end is exact only when `end_known`. */
+	uint64_t start, end;
+	uint64_t acknowledged;      /* of the other side, at the first byte */
+	uint64_t acknowledged_last; /* and at the last one seen */
+	/* Highest acknowledged by this side's packets before the first byte. */
+	uint64_t acknowledged_before;
+	bool has_before;
+
+	bool broken_before; /* bytes of this side are missing or not understood
+			     * since its previous message, or before its first */
+	bool end_known;
+	bool ended;
+	bool incomplete;    /* bytes are missing inside */
+	bool truncated;     /* the body is longer than was kept */
+	bool has_id;
+	bool claimed;       /* a request: a response has begun that answers it */
+	enum call_reason reason; /* a request: why its pairing is uncertain */
+
+	unsigned flags;     /* enum message_flag */
+	int32_t status;
+	uint64_t id;
+	enum encoding encoding;
+	int64_t first_ns, last_ns;
+	struct packet_ref packet;
+	uint64_t body_wire_bytes;
+
+	struct {
+		uint32_t offset, size;
+	} fields[FIELD_COUNT];  /* in text */
+	/* A request: the interim responses it got, "100 Continue, …". */
+	char interim[MESSAGE_INTERIM];
+	uint8_t interim_size;
+	struct buf text;
+	struct buf head;        /* (varint size, bytes) name, value, name, … */
+	struct buf body;
+	uint64_t charged;       /* of context->buffered */
+};
+
+/* An empty message, from the spare ones when there are any. */
+struct message *message_new(struct stream_context *context);
+
+/* Gives `m` (not NULL) back to the spare ones, or frees it. */
+void message_release(struct stream_context *context, struct message *m);
+
+/* Frees the spare ones. */
+void message_free_spare(struct stream_context *context);
+
+/* The last value given wins. */
+void message_set_field(struct stream_context *context, struct message *m,
+		       enum field field, struct bytes value);
+struct bytes message_field(const struct message *m, enum field field);
+
+void message_add_header(struct stream_context *context, struct message *m,
+			struct bytes name, struct bytes value);
+
+/* Appends to the body within the limits; what is not kept is counted. */
+void message_add_body(struct stream_context *context, struct message *m,
+		      struct bytes data);

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/pair.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+void
+pair_init(struct pair *p, const struct exchange_place *place,
+	  const struct lane *lanes)
+{
+	*p = (struct pair){ .place = *place, .lanes = lanes };
+	p->tail = &p->first;
+}
+
+void
+pair_start(struct pair *p, enum protocol protocol, enum pairing kind)
+{
+	p->place.protocol = protocol;
+	p->kind = kind;
+	p->chain = p->place.identity->midstream ? CHAIN_LOST : CHAIN_CERTAIN;
+	p->answered_known = p->has_last = false;
+}
+
+/* The queue. */
+
+static void
+push(struct pair *p, struct message *m)
+{
+	m->next = NULL;
+	*p->tail = m;
+	p->tail = &m->next;
+	p->count++;
+}
+
+static void
+push_front(struct pair *p, struct message *m)
+{
+	m->next = p->first;
+	p->first = m;
+	if (!m->next)
+		p->tail = &m->next;
+	p->count++;
+}
+
+/* Removes *link from the queue. */
+static struct message *
+unlink_at(struct pair *p, struct message **link)
+{
+	struct message *m = *link;
+
+	*link = m->next;
+	if (!*link)
+		p->tail = link;
+	m->next = NULL;
+	p->count--;
+	return m;
+}
+
+/* Halves that stay alone. */
+
+static bool
+never_seen(const struct pair *p, enum side side)
+{
+	return p->lanes[side].received == 0;
+}
+
+static enum call_reason
+request_reason(const struct pair *p, const struct message *r,
+	       enum call_reason otherwise)
+{
+	const struct lane *server = &p->lanes[SIDE_SERVER];
+
+	if (p->kind != PAIR_IN_ORDER)
+		return otherwise;
+	if (never_seen(p, SIDE_SERVER) &&
+	    (server->holes || p->lanes[SIDE_CLIENT].acknowledged >
+				      p->lanes[SIDE_CLIENT].first_acknowledged))
+		return CALL_REASON_ONE_DIRECTION;
+	if (server->holes && server->hole_end > r->acknowledged)
+		return CALL_REASON_RESPONSE_NOT_CAPTURED;
+	return otherwise;
+}
+
+static enum call_reason
+response_reason(const struct pair *p)
+{
+	const struct lane *client = &p->lanes[SIDE_CLIENT];
+
+	if (p->kind == PAIR_IN_ORDER && never_seen(p, SIDE_CLIENT) &&
+	    (client->holes || !p->place.identity->midstream))
+		return CALL_REASON_ONE_DIRECTION;
+	return CALL_REASON_REQUEST_NOT_CAPTURED;
+}
+
+static void
+emit_request(struct pair *p, struct message **link, enum call_reason reason)
+{
+	struct message *r = unlink_at(p, link);
+
+	assert(r->ended);
+	exchange_emit(&p->place, r, NULL, reason);
+}
+
+void
+pair_flush(struct pair *p, enum call_reason reason)
+{
+	while (p->first)
+		emit_request(p, &p->first,
+			     request_reason(p, p->first, reason));
+	p->chain = CHAIN_LOST;
+}
+
+static void
+limit_open(struct pair *p)
+{
+	uint32_t limit = p->place.context->options.pending_limit;
+
+	while (p->count > limit && p->first->ended) {
+		emit_request(p, &p->first, CALL_REASON_EVICTED);
+		p->chain = CHAIN_LOST;
+	}
+}
+
+/* In order. */
+
+/* Only the client was captured: what it acknowledges has answered it. */
+static void
+flush_one_direction(struct pair *p, uint64_t acknowledged)
+{
+	while (p->first && p->first->ended &&
+	       p->first->acknowledged < acknowledged)
+		emit_request(p, &p->first, CALL_REASON_ONE_DIRECTION);
+}
+
+static void
+request_begin(struct pair *p, struct message *r)
+{
+	if (p->has_last && p->last_acknowledged == r->acknowledged)
+		p->pipelined = true;
+	p->last_acknowledged = r->acknowledged;
+	p->has_last = true;
+	if (never_seen(p, SIDE_SERVER))
+		flush_one_direction(p, r->acknowledged);
+	push(p, r);
+	limit_open(p);
+}
+
+static void
+request_end(struct pair *p, struct message *r)
+{
+	struct message *response = r->peer;
+
+	if (r->claimed) {
+		if (response)
+			exchange_emit(&p->place, r, response,
+				      CALL_REASON_NONE);
+		return;
+	}
+	if (r->flags & MESSAGE_NO_RESPONSE) {
+		struct message **link = &p->first;
+
+		while (*link != r)
+			link = &(*link)->next;
+		emit_request(p, link, CALL_REASON_NONE);
+	}
+}
+
+/* Whether all that the client sent before `r` (after `previous` in the queue,
+ * or first) is known to have been answered before `response` began. */
+static bool
+nothing_unseen_before(struct pair *p, const struct message *previous,
+		      const struct message *r, const struct message *response)
+{
+	const struct lane *client = &p->lanes[SIDE_CLIENT];
+
+	if (p->answered_known && p->answered == r->start)
+		return true;
+	if (r->end_known && response->acknowledged > r->end)
+		p->pipelined = true;
+	if (p->pipelined)
+		return false;
+	if (response->has_before)
+		if (response->acknowledged_before == r->start)
+			return true;
+	if (!response->has_before && !p->place.identity->midstream &&
+	    client->origin == r->start)
+		return true;
+	return previous && !r->broken_before && previous->end_known &&
+	       previous->end == r->start &&
+	       previous->acknowledged < r->acknowledged;
+}
+
+static struct message *
+claim(struct pair *p, struct message **link, bool certain)
+{
+	struct message *r = unlink_at(p, link);
+
+	r->claimed = true;
+	p->chain = certain ? CHAIN_CERTAIN : CHAIN_LIKELY;
+	p->answered_known = certain && r->end_known;
+	p->answered = r->end;
+	return r;
+}
+
+/* A hole of the server's side holds the answers to what was sent before. */
+static void
+flush_lost(struct pair *p, const struct message *response)
+{
+	const struct lane *server = &p->lanes[SIDE_SERVER];
+
+	if (p->pipelined || !server->holes)
+		return;
+	while (p->first && p->first->ended &&
+	       p->first->acknowledged < response->start &&
+	       p->first->acknowledged < server->hole_end)
+		emit_request(p, &p->first,
+			     CALL_REASON_RESPONSE_NOT_CAPTURED);
+}
+
+static bool
+sent_at(const struct message *r, const struct message *response)
+{
+	return response->acknowledged > r->start &&
+	       (r->acknowledged == response->start ||
+		r->acknowledged_last == response->start);
+}
+
+/* The request that the TCP numbers give to a response behind a hole. */
+static struct message *
+claim_by_numbers(struct pair *p, const struct message *response)
+{
+	struct message *previous = NULL, *before = NULL;
+	struct message **match = NULL;
+	unsigned matches = 0;
+	bool certain;
+
+	for (struct message **link = &p->first; *link; link = &(*link)->next) {
+		if (sent_at(*link, response) && matches++ == 0) {
+			match = link;
+			before = previous;
+		}
+		previous = *link;
+	}
+	if (!match)
+		return NULL;
+	certain = (*match)->acknowledged == response->start &&
+		  nothing_unseen_before(p, before, *match, response);
+	if (!certain && matches > 1)
+		return NULL;
+	(*match)->reason = certain ? CALL_REASON_NONE : CALL_REASON_HOLE_BEFORE;
+	while (*match != p->first && p->first->ended) {
+		bool last = match == &p->first->next;
+
+		emit_request(p, &p->first,
+			     request_reason(p, p->first,
+					    CALL_REASON_RESPONSE_NOT_CAPTURED));
+		if (last)
+			match = &p->first;
+	}
+	return claim(p, match, certain);
+}
+
+static struct message *
+claim_by_order(struct pair *p, const struct message *response)
+{
+	struct message *r = p->first;
+	bool certain = p->chain == CHAIN_CERTAIN;
+
+	if (!r || p->chain == CHAIN_LOST ||
+	    response->acknowledged <= r->start ||
+	    response->start < r->acknowledged)
+		return NULL;
+	r->reason = certain ? CALL_REASON_NONE : CALL_REASON_PIPELINED_HOLE;
+	return claim(p, &p->first, certain);
+}
+
+static void
+response_begin(struct pair *p, struct message *response)
+{
+	if (response->broken_before || (p->first && p->first->broken_before))
+		p->chain = CHAIN_LOST;
+	if (p->chain == CHAIN_CERTAIN)
+		response->peer = claim_by_order(p, response);
+	else
+		response->peer = claim_by_numbers(p, response);
+	if (!response->peer && p->chain == CHAIN_LIKELY)
+		response->peer = claim_by_order(p, response);
+	if (response->peer)
+		return;
+	p->chain = CHAIN_LOST;
+	p->answered_known = false;
+	flush_lost(p, response);
+}
+
+/* 1xx: the request goes on waiting, and what answers it begins later. */
+static void
+interim_end(struct pair *p, struct message *response)
+{
+	struct message *r = response->peer;
+	struct bytes text = message_field(response, FIELD_STATUS_TEXT);
+	size_t left = sizeof(r->interim) - r->interim_size;
+	int size = snprintf(r->interim + r->interim_size, left,
+			    "%s%d %.*s", r->interim_size ? ", " : "",
+			    (int)response->status,
+			    text.size < left ? (int)text.size : 0,
+			    text.size ? (const char *)text.data : "");
+
+	if (size > 0 && (size_t)size < left)
+		r->interim_size = (uint8_t)(r->interim_size + size);
+	r->claimed = false;
+	r->acknowledged = response->end;
+	p->answered_known = false;
+	push_front(p, r);
+	message_release(p->place.context, response);
+}
+
+static void
+response_end(struct pair *p, struct message *response)
+{
+	struct message *r = response->peer;
+
+	for (const struct message *m = p->first; m; m = m->next)
+		if (m->acknowledged > response->start &&
+		    m->acknowledged < response->end)
+			p->pipelined = true;
+	if (!r)
+		exchange_emit(&p->place, NULL, response, response_reason(p));
+	else if (response->flags & MESSAGE_INFORMATIONAL)
+		interim_end(p, response);
+	else if (r->ended)
+		exchange_emit(&p->place, r, response, CALL_REASON_NONE);
+	else
+		r->peer = response;
+}
+
+/* By id. */
+
+static bool
+same_question(const struct message *a, const struct message *b)
+{
+	struct bytes path = message_field(a, FIELD_PATH);
+
+	return a->id == b->id &&
+	       !((a->flags ^ b->flags) & MESSAGE_REVERSED) &&
+	       (!path.size || !message_field(b, FIELD_PATH).size ||
+		(bytes_equal_nocase(path, message_field(b, FIELD_PATH)) &&
+		 bytes_equal(message_field(a, FIELD_METHOD),
+			     message_field(b, FIELD_METHOD))));
+}
+
+static struct message **
+find_open(struct pair *p, const struct message *m)
+{
+	for (struct message **link = &p->first; *link; link = &(*link)->next)
+		if (same_question(*link, m))
+			return link;
+	return NULL;
+}
+
+static void
+end_by_id(struct pair *p, struct message *m, bool response)
+{
+	struct message **open = m->has_id ? find_open(p, m) : NULL;
+
+	if (response && open)
+		exchange_emit(&p->place, unlink_at(p, open), m,
+			      CALL_REASON_NONE);
+	else if (response)
+		exchange_emit(&p->place, NULL, m, response_reason(p));
+	else if (open) {
+		m->flags |= MESSAGE_RETRANSMISSION;
+		exchange_emit(&p->place, m, NULL, CALL_REASON_NONE);
+	} else if (!m->has_id || m->flags & MESSAGE_NO_RESPONSE) {
+		exchange_emit(&p->place, m, NULL, CALL_REASON_NONE);
+	} else {
+		push(p, m);
+		limit_open(p);
+	}
+}
+
+void
+pair_begin(struct pair *p, struct message *m, enum side side)
+{
+	if (p->kind != PAIR_IN_ORDER)
+		return;
+	if (side == SIDE_CLIENT)
+		request_begin(p, m);
+	else
+		response_begin(p, m);
+}
+
+void
+pair_end(struct pair *p, struct message *m, enum side side)
+{
+	bool response = (side == SIDE_SERVER) !=
+			((m->flags & MESSAGE_REVERSED) != 0);
+
+	m->ended = true;
+	if (p->kind == PAIR_BY_ID)
+		end_by_id(p, m, response);
+	else if (p->kind == PAIR_NONE)
+		exchange_emit(&p->place, response ? NULL : m,
+			      response ? m : NULL, CALL_REASON_NONE);
+	else if (side == SIDE_CLIENT)
+		request_end(p, m);
+	else
+		response_end(p, m);
+}

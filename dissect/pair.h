@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pairs requests with responses, and says how certain that is.
+ *
+ * In order: while no byte of either side is missing since the last certain
+ * pair, the n-th response answers the n-th request.  After a hole the TCP
+ * numbers decide.  A response beginning at server position p answers the
+ * request r that was sent when the client had received exactly the bytes below
+ * p (r->acknowledged == p), because what answers r cannot begin below p, and
+ * what begins at p was not there before r.  That is certain when also nothing
+ * unseen was outstanding before r:
+ *  - everything below r->start is known to be answered, or
+ *  - the server's packets before p acknowledged exactly r->start, or
+ *  - the request directly before r was sent with a lower acknowledgement;
+ * where the last two need a client that was never seen to pipeline.  In every
+ * other case the pair is marked uncertain, or the halves are left alone.
+ *
+ * A response whose acknowledgement is not above r->start was sent before the
+ * server had any byte of r, and never answers it (an unsolicited 408).
+ */
+#pragma once
+
+#include "dissect/dissector.h"
+#include "dissect/exchange.h"
+#include "dissect/lane.h"
+
+enum pair_chain {
+	CHAIN_LOST,    /* order says nothing */
+	CHAIN_LIKELY,  /* the last pair was uncertain, nothing lost since */
+	CHAIN_CERTAIN, /* the first open request is the next to be answered */
+};
+
+struct pair {
+	struct exchange_place place;
+	const struct lane *lanes;    /* of the stream, by side */
+	enum pairing kind;
+
+	struct message *first, **tail; /* open requests, oldest first */
+	uint32_t count;
+
+	enum pair_chain chain;
+	bool pipelined;              /* seen on this connection */
+	uint64_t answered;           /* all client bytes below are answered */
+	bool answered_known;
+	uint64_t last_acknowledged;  /* of the newest request */
+	bool has_last;
+};
+
+void pair_init(struct pair *p, const struct exchange_place *place,
+	       const struct lane *lanes);
+
+/* The protocol is known from here on. */
+void pair_start(struct pair *p, enum protocol protocol, enum pairing kind);
+
+/* A message of `side` begins, and ends.  From its end on the pair owns it.  A
+ * response in order has its request (m->peer) after its begin, or NULL. */
+void pair_begin(struct pair *p, struct message *m, enum side side);
+void pair_end(struct pair *p, struct message *m, enum side side);
+
+/* Emits every open request with `reason`, or with a better one. */
+void pair_flush(struct pair *p, enum call_reason reason);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/sink.h"
+
+#include <assert.h>
+
+#include "dissect/stream_parts.h"
+
+static struct lane *
+lane_of(struct sink *s)
+{
+	return &s->stream->lanes[s->side];
+}
+
+static struct message *
+open_message(struct sink *s)
+{
+	struct message *m = lane_of(s)->open;
+
+	assert(m);
+	return m;
+}
+
+void
+sink_begin(struct sink *s)
+{
+	struct stream *stream = s->stream;
+	struct lane *lane = lane_of(s);
+	const struct mark *mark = lane_mark(lane, lane->position);
+	struct message *m = message_new(stream->context);
+
+	assert(!lane->open);
+	m->start = m->end = lane->position;
+	m->first_ns = m->last_ns = mark->time_ns;
+	m->packet = mark->packet;
+	m->acknowledged = m->acknowledged_last = mark->acknowledged;
+	m->acknowledged_before = mark->before;
+	m->has_before = mark->has_before;
+	m->broken_before = lane->broken;
+	lane->broken = false;
+	lane->open = m;
+	stream->settled = true;
+	pair_begin(&stream->pair, m, s->side);
+	if (m->peer && m->peer->interim_size)
+		message_add_header(stream->context, m, bytes_of(":interim"),
+				   bytes_make(m->peer->interim,
+					      m->peer->interim_size));
+}
+
+void
+sink_field(struct sink *s, enum field field, struct bytes value)
+{
+	message_set_field(s->stream->context, open_message(s), field, value);
+}
+
+void
+sink_status(struct sink *s, int32_t status)
+{
+	open_message(s)->status = status;
+}
+
+void
+sink_header(struct sink *s, struct bytes name, struct bytes value)
+{
+	message_add_header(s->stream->context, open_message(s), name, value);
+}
+
+void
+sink_body(struct sink *s, struct bytes data)
+{
+	message_add_body(s->stream->context, open_message(s), data);
+}
+
+void
+sink_encoding(struct sink *s, enum encoding encoding)
+{
+	open_message(s)->encoding = encoding;
+}
+
+void
+sink_flags(struct sink *s, unsigned message_flags)
+{
+	open_message(s)->flags |= message_flags;
+}
+
+void
+sink_id(struct sink *s, uint64_t id)
+{
+	open_message(s)->id = id;
+	open_message(s)->has_id = true;
+}
+
+void
+sink_truncated(struct sink *s)
+{
+	open_message(s)->truncated = true;
+}
+
+void
+sink_end(struct sink *s, size_t consumed)
+{
+	struct stream *stream = s->stream;
+	struct lane *lane = lane_of(s);
+	struct message *m = open_message(s);
+
+	m->end = lane->position + consumed;
+	m->end_known = true;
+	if (consumed) {
+		const struct mark *mark = lane_mark(lane, m->end - 1);
+
+		m->last_ns = mark->time_ns;
+		m->acknowledged_last = mark->acknowledged;
+	}
+	lane->open = NULL;
+	stream->messages++;
+	if (s->side == SIDE_SERVER) {
+		stream->upgrade = m->flags & MESSAGE_UPGRADE;
+		stream->lanes[SIDE_CLIENT].kick = true;
+	}
+	pair_end(&stream->pair, m, s->side);
+}
+
+struct bytes
+sink_request_method(struct sink *s)
+{
+	const struct message *request = open_message(s)->peer;
+
+	if (s->side != SIDE_SERVER || !request)
+		return bytes_make(NULL, 0);
+	return message_field(request, FIELD_METHOD);
+}
+
+void
+sink_name(struct sink *s, const uint8_t ip[16], struct bytes name)
+{
+	const struct event_sink *events = &s->stream->context->events;
+	struct name_event event = {
+		.name = name,
+		.time_ns = lane_of(s)->now.time_ns,
+	};
+
+	memcpy(event.ip, ip, sizeof(event.ip));
+	if (events->name)
+		events->name(events->context, &event);
+}
+
+enum transport
+sink_transport(const struct sink *s)
+{
+	return s->stream->identity.ip_protocol == 17 ? TRANSPORT_UDP
+						     : TRANSPORT_TCP;
+}

@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "dissect/detect.h"
+#include "dissect/pair.h"
+#include "dissect/stream_parts.h"
+
+struct stream *
+stream_new(struct stream_context *context,
+	   const struct stream_identity *identity)
+{
+	struct stream *s = alloc_zero(1, sizeof(*s));
+	struct exchange_place place = { .context = context,
+					.identity = &s->identity };
+
+	s->context = context;
+	s->identity = *identity;
+	s->sink.stream = s;
+	for (int side = 0; side < 2; side++) {
+		lane_init(&s->lanes[side], context->options.head_limit);
+		s->lanes[side].broken = identity->midstream;
+	}
+	pair_init(&s->pair, &place, s->lanes);
+	context->streams++;
+	return s;
+}
+
+static enum transport
+transport_of(const struct stream *s)
+{
+	return s->identity.ip_protocol == 17 ? TRANSPORT_UDP : TRANSPORT_TCP;
+}
+
+static struct detect_hint
+hint_of(const struct stream *s, bool last)
+{
+	return (struct detect_hint){
+		.transport = transport_of(s),
+		.protocols = s->dissector ? UINT64_C(1) << s->protocol
+					  : s->context->options.protocols,
+		.ports = { s->identity.client.port, s->identity.server.port },
+		.last = last,
+	};
+}
+
+static struct bytes
+held(const struct lane *lane)
+{
+	return buf_view(&lane->held);
+}
+
+/* Moves over bytes that nobody understands. */
+static void
+pass_over(struct lane *lane, size_t size)
+{
+	lane->undissected += size;
+	lane->position += size;
+}
+
+static void
+drop_held(struct stream *s, struct lane *lane)
+{
+	size_t size = lane->held.size;
+
+	pass_over(lane, size);
+	lane_drop(lane, s->context, size);
+}
+
+/* Ends a message whose rest will not come. */
+static void
+end_open(struct stream *s, enum side side)
+{
+	struct lane *lane = &s->lanes[side];
+	struct message *m = lane->open;
+
+	if (!m)
+		return;
+	lane->open = NULL;
+	m->incomplete = true;
+	m->end = lane->position > m->start ? lane->position : m->start;
+	pair_end(&s->pair, m, side);
+}
+
+static void
+look_for_message(struct lane *lane, bool passed_over)
+{
+	lane->state = LANE_SEARCH;
+	lane->broken = true;
+	lane->passed_over = passed_over;
+	lane->skip = 0;
+	lane->skipped = false;
+	lane->wanted = 0;
+}
+
+static void
+adopt(struct stream *s, enum protocol protocol)
+{
+	s->protocol = protocol;
+	s->dissector = registry_dissector(protocol);
+	s->messages = 0;
+	free(s->conn);
+	s->conn = s->dissector->conn_size
+			  ? alloc_zero(1, s->dissector->conn_size)
+			  : NULL;
+	pair_start(&s->pair, protocol, s->dissector->pairing);
+}
+
+/* Back to a stream of unknown protocol. */
+static void
+abandon(struct stream *s, enum lane_state state)
+{
+	for (int side = 0; side < 2; side++) {
+		struct lane *lane = &s->lanes[side];
+		bool whole = state == LANE_DETECT && lane->state == LANE_RUN;
+
+		end_open(s, (enum side)side);
+		look_for_message(lane, false);
+		lane->state = state;
+		lane->broken = !whole;
+		lane->kick = true;
+	}
+	pair_flush(&s->pair, CALL_REASON_NO_RESPONSE);
+	s->dissector = NULL;
+}
+
+static void
+exchange_sides(struct stream *s)
+{
+	struct lane lane = s->lanes[0];
+	struct endpoint endpoint = s->identity.client;
+
+	s->lanes[0] = s->lanes[1];
+	s->lanes[1] = lane;
+	s->identity.client = s->identity.server;
+	s->identity.server = endpoint;
+	s->reversed = !s->reversed;
+}
+
+/* A direction that was only guessed may be guessed wrong. */
+static bool
+may_exchange(const struct stream *s)
+{
+	return s->identity.midstream && !s->dissector && !s->settled;
+}
+
+static void
+run_lane(struct stream *s, enum side side, struct detect_hint *hint,
+	 struct bytes in)
+{
+	struct lane *lane = &s->lanes[side];
+
+	lane->kick = true;
+	if (lane->state != LANE_DETECT)
+		return;
+	lane->state = LANE_RUN;
+	if (!s->identity.midstream || !in.size)
+		return;
+	if (detect_resume(hint, side == SIDE_CLIENT, in).verdict == VERDICT_NO)
+		look_for_message(lane, true);
+}
+
+/* LANE_DETECT: returns the side that `in` belongs to. */
+static enum side
+detect(struct stream *s, enum side side, struct bytes in, bool last)
+{
+	struct lane *other = &s->lanes[side_other(side)];
+	struct detect_hint hint = hint_of(s, last);
+	struct bytes sides[2] = { { NULL, 0 }, { NULL, 0 } };
+	struct detect_result result;
+
+	sides[side] = in;
+	if (other->state == LANE_DETECT)
+		sides[side_other(side)] = held(other);
+	result = detect_start(&hint, sides[0], sides[1]);
+	if (result.verdict == VERDICT_NO && may_exchange(s)) {
+		result = detect_start(&hint, sides[1], sides[0]);
+		if (result.verdict == VERDICT_YES) {
+			exchange_sides(s);
+			other = &s->lanes[side];
+			side = side_other(side);
+			sides[side_other(side)] = sides[side];
+			sides[side] = in;
+		}
+	}
+	if (result.verdict == VERDICT_MAYBE)
+		return side;
+	if (result.verdict == VERDICT_NO) {
+		look_for_message(&s->lanes[side], true);
+		if (other->state == LANE_DETECT)
+			look_for_message(other, other->held.size > 0);
+		return side;
+	}
+	adopt(s, result.protocol);
+	hint = hint_of(s, false);
+	run_lane(s, SIDE_CLIENT, &hint, sides[0]);
+	run_lane(s, SIDE_SERVER, &hint, sides[1]);
+	return side;
+}
+
+/* A message was found at the position of `side`, behind a hole or in the
+ * middle of a connection. */
+static void
+resume(struct stream *s, enum side side, enum protocol protocol)
+{
+	struct lane *other = &s->lanes[side_other(side)];
+
+	s->lanes[side].state = LANE_RUN;
+	if (s->dissector)
+		return;
+	adopt(s, protocol);
+	s->pair.chain = CHAIN_LOST;
+	if (other->state == LANE_DETECT && !s->identity.midstream)
+		other->state = LANE_RUN;
+	else
+		look_for_message(other, other->held.size && other->passed_over);
+	other->kick = true;
+}
+
+/* LANE_SEARCH: returns how much of `in` is certainly no message. */
+static size_t
+search(struct stream *s, enum side side, struct bytes in)
+{
+	struct lane *lane = &s->lanes[side];
+	struct detect_hint hint = hint_of(s, false);
+	size_t taken = 0;
+
+	while (taken < in.size) {
+		struct bytes rest = bytes_from(in, taken);
+		struct detect_result result = { VERDICT_NO, PROTOCOL_UNKNOWN };
+		uint64_t boundary, size;
+
+		if (!lane->passed_over)
+			result = detect_resume(&hint, side == SIDE_CLIENT,
+					       rest);
+		lane->passed_over = false;
+		if (result.verdict == VERDICT_YES)
+			resume(s, side, result.protocol);
+		if (result.verdict != VERDICT_NO)
+			break;
+		boundary = lane_boundary(lane, lane->position);
+		size = boundary - lane->position;
+		if (size > rest.size)
+			size = rest.size;
+		pass_over(lane, (size_t)size);
+		taken += (size_t)size;
+	}
+	return taken;
+}
+
+/* Notes in the open message that the bytes up to `end` belong to it. */
+static void
+touch(struct lane *lane, uint64_t end)
+{
+	const struct mark *mark = lane_mark(lane, end - 1);
+
+	if (!lane->open)
+		return;
+	lane->open->last_ns = mark->time_ns;
+	lane->open->acknowledged_last = mark->acknowledged;
+}
+
+static size_t
+pass_body(struct stream *s, struct lane *lane, struct bytes in)
+{
+	size_t size = lane->skip < in.size ? (size_t)lane->skip : in.size;
+
+	if (!size)
+		return 0;
+	if (lane->open)
+		message_add_body(s->context, lane->open,
+				 bytes_first(in, size));
+	if (lane->skip != UINT64_MAX)
+		lane->skip -= size;
+	lane->skipped = lane->skip == 0;
+	touch(lane, lane->position + size);
+	lane->position += size;
+	return size;
+}
+
+/* The dissector lost the thread at the position of `side`. */
+static void
+lost(struct stream *s, enum side side)
+{
+	s->context->coverage->bad_messages++;
+	if (s->messages == 0 && !s->lanes[0].open && !s->lanes[1].open) {
+		abandon(s, LANE_SEARCH);
+		s->lanes[side].passed_over = true;
+		if (!s->settled)
+			s->protocol = PROTOCOL_UNKNOWN;
+		return;
+	}
+	s->dissector->gap(s->conn, side, bytes_make(NULL, 0), 0, &s->sink);
+	end_open(s, side);
+	look_for_message(&s->lanes[side], true);
+}
+
+/* Returns false when nothing more can be fed for now. */
+static bool
+apply(struct stream *s, enum side side, struct step step, struct bytes in,
+      size_t *taken)
+{
+	struct lane *lane = &s->lanes[side];
+
+	switch (step.kind) {
+	case STEP_MORE:
+		lane->wanted = step.n > in.size ? (size_t)step.n : in.size + 1;
+		if (lane->wanted > lane->held.limit)
+			lost(s, side);
+		return false;
+	case STEP_DONE:
+		assert(step.n > 0 && step.n <= in.size);
+		touch(lane, lane->position + step.n);
+		lane->position += step.n;
+		*taken += (size_t)step.n;
+		lane->wanted = 0;
+		if (s->upgrade) {
+			s->upgrade = false;
+			abandon(s, LANE_DETECT);
+			return false;
+		}
+		return true;
+	case STEP_SKIP:
+		assert(step.n > 0);
+		lane->skip = step.n;
+		lane->wanted = 0;
+		return true;
+	case STEP_BAD:
+		break;
+	}
+	lost(s, side);
+	return false;
+}
+
+/* LANE_RUN: returns how much of `in` was consumed. */
+static size_t
+run(struct stream *s, enum side side, struct bytes in)
+{
+	struct lane *lane = &s->lanes[side];
+	size_t taken = 0;
+
+	for (;;) {
+		struct bytes rest;
+		struct step step;
+
+		if (lane->skip) {
+			taken += pass_body(s, lane, bytes_from(in, taken));
+			if (lane->skip)
+				return taken;
+		}
+		rest = bytes_from(in, taken);
+		if (!lane->skipped && (!rest.size || rest.size < lane->wanted))
+			return taken;
+		lane->skipped = false;
+		s->sink.side = side;
+		step = s->dissector->feed(s->conn, side, rest, &s->sink);
+		if (!apply(s, side, step, rest, &taken))
+			return taken;
+	}
+}
+
+static void give_up(struct stream *s, enum side side, struct bytes in);
+
+/* Keeps what is left of `in`, which is either held or just arrived. */
+static void
+settle(struct stream *s, enum side side, struct bytes in, size_t taken)
+{
+	struct lane *lane = &s->lanes[side];
+
+	if (lane->held.size)
+		lane_drop(lane, s->context, taken);
+	else if (taken < in.size &&
+		 !lane_hold(lane, s->context, bytes_from(in, taken)))
+		give_up(s, side, bytes_from(in, taken));
+}
+
+static void advance(struct stream *s, enum side side, struct bytes in);
+
+/* Parses what the other side holds, when something new is known about it. */
+static void
+kick(struct stream *s, enum side side)
+{
+	struct lane *lane = &s->lanes[side];
+
+	if (!lane->kick)
+		return;
+	lane->kick = false;
+	lane->wanted = 0;
+	if (lane->held.size)
+		advance(s, side, held(lane));
+}
+
+/* Takes `in` as far as possible, from state to state, and holds the rest. */
+static void
+advance(struct stream *s, enum side side, struct bytes in)
+{
+	size_t taken = 0;
+
+	for (;;) {
+		struct lane *lane = &s->lanes[side];
+		enum lane_state state = lane->state;
+		struct bytes rest = bytes_from(in, taken);
+
+		if (state == LANE_DETECT && rest.size) {
+			side = detect(s, side, rest, false);
+			lane = &s->lanes[side];
+			if (side == SIDE_SERVER && lane->state != LANE_DETECT)
+				kick(s, SIDE_CLIENT);
+		} else if (state == LANE_RUN) {
+			taken += run(s, side, rest);
+		} else if (state == LANE_SEARCH) {
+			taken += search(s, side, rest);
+		}
+		if (lane->state == state)
+			break;
+	}
+	s->lanes[side].kick = false;
+	settle(s, side, in, taken);
+	kick(s, side_other(side));
+}
+
+/* Tells the dissector of a hole that the stream cannot bridge. */
+static void
+break_off(struct stream *s, enum side side, uint64_t missing)
+{
+	struct lane *lane = &s->lanes[side];
+
+	s->sink.side = side;
+	if (s->dissector->gap(s->conn, side, held(lane), missing, &s->sink)) {
+		if (lane->open)
+			lane->open->incomplete = true;
+		lane->position += lane->held.size;
+		lane_drop(lane, s->context, lane->held.size);
+		lane->wanted = 0;
+		return;
+	}
+	lane->position += lane->held.size;
+	if (lane->open)
+		touch(lane, lane->position);
+	lane_drop(lane, s->context, lane->held.size);
+	end_open(s, side);
+	look_for_message(lane, false);
+}
+
+static void
+force_detection(struct stream *s)
+{
+	for (int side = 0; side < 2; side++) {
+		struct lane *lane = &s->lanes[side];
+
+		if (lane->state != LANE_DETECT || !lane->held.size)
+			continue;
+		detect(s, (enum side)side, held(lane), true);
+		kick(s, SIDE_CLIENT);
+		kick(s, SIDE_SERVER);
+	}
+}
+
+/* Bytes that cannot be held, to stay within memory. */
+static void
+give_up(struct stream *s, enum side side, struct bytes in)
+{
+	struct lane *lane = &s->lanes[side];
+
+	s->context->coverage->bytes_given_up += in.size + lane->held.size;
+	force_detection(s);
+	if (lane->state == LANE_RUN)
+		break_off(s, side, 0);
+	drop_held(s, lane);
+	pass_over(lane, in.size);
+	end_open(s, side);
+	look_for_message(lane, false);
+}
+
+/* The body being passed has a hole; false when it reaches behind the body,
+ * and then `*missing` is how far. */
+static bool
+bridge(struct stream *s, enum side side, uint64_t *missing)
+{
+	struct lane *lane = &s->lanes[side];
+	uint64_t size = *missing < lane->skip ? *missing : lane->skip;
+
+	if (!lane->skip)
+		return false;
+	if (lane->open) {
+		lane->open->incomplete = true;
+		lane->open->body_wire_bytes += size;
+	}
+	if (lane->skip == UINT64_MAX)
+		return true;
+	if (!*missing)
+		return false;
+	lane->skip -= size;
+	lane->position += size;
+	*missing -= size;
+	if (lane->skip)
+		return true;
+	lane->skipped = true;
+	advance(s, side, bytes_make(NULL, 0));
+	return *missing == 0;
+}
+
+void
+stream_gap(struct stream *s, enum side side, uint64_t missing,
+	   const struct stream_at *at)
+{
+	struct lane *lane;
+	uint64_t left = missing;
+
+	side = s->reversed ? side_other(side) : side;
+	lane = &s->lanes[side];
+	if (transport_of(s) == TRANSPORT_UDP)
+		return;
+	if (!lane->started) {
+		lane->started = true;
+		lane->origin = lane->position = at->position;
+	}
+	lane->holes++;
+	lane->hole_end = lane->arrived = at->position + missing;
+	if (lane->state == LANE_DETECT)
+		force_detection(s);
+	if (lane->state == LANE_DETECT)
+		look_for_message(lane, false);
+	if (lane->state == LANE_RUN && !bridge(s, side, &left) &&
+	    lane->state == LANE_RUN)
+		break_off(s, side, left);
+	if (lane->state == LANE_SEARCH) {
+		drop_held(s, lane);
+		look_for_message(lane, false);
+	}
+	if (!lane->held.size)
+		lane->position = lane->arrived;
+}
+
+/* One whole UDP datagram. */
+static void
+datagram(struct stream *s, enum side side, struct bytes data)
+{
+	struct lane *lane = &s->lanes[side];
+	struct bytes none = bytes_make(NULL, 0);
+	struct step step;
+
+	if (!s->dissector) {
+		struct detect_hint hint = hint_of(s, true);
+		struct detect_result result =
+			detect_start(&hint, side == SIDE_CLIENT ? data : none,
+				     side == SIDE_SERVER ? data : none);
+
+		if (result.verdict == VERDICT_YES)
+			adopt(s, result.protocol);
+	}
+	if (!s->dissector) {
+		lane->undissected += data.size;
+		return;
+	}
+	s->sink.side = side;
+	step = s->dissector->feed(s->conn, side, data, &s->sink);
+	if (step.kind == STEP_DONE)
+		return;
+	s->context->coverage->bad_messages++;
+	lane->undissected += data.size;
+	end_open(s, side);
+	if (!s->messages) {
+		s->dissector = NULL;
+		s->protocol = PROTOCOL_UNKNOWN;
+	}
+}
+
+void
+stream_data(struct stream *s, enum side side, struct bytes data,
+	    const struct stream_at *at)
+{
+	struct lane *lane;
+
+	if (!data.size)
+		return;
+	if (transport_of(s) == TRANSPORT_UDP) {
+		lane_arrive(&s->lanes[side], data, at);
+		datagram(s, side, data);
+		return;
+	}
+	lane = &s->lanes[s->reversed ? side_other(side) : side];
+	if (lane->started && at->position > lane->arrived)
+		stream_gap(s, side, at->position - lane->arrived,
+			   &(struct stream_at){ .position = lane->arrived });
+	side = s->reversed ? side_other(side) : side;
+	lane = &s->lanes[side];
+	lane_arrive(lane, data, at);
+	if (lane->closed) {
+		pass_over(lane, data.size);
+		return;
+	}
+	if (!lane->held.size) {
+		advance(s, side, data);
+		return;
+	}
+	if (lane_hold(lane, s->context, data))
+		advance(s, side, held(lane));
+	else
+		give_up(s, side, data);
+}
+
+/* Tells the dissector that a side has ended. */
+static void
+close_side(struct stream *s, enum side side)
+{
+	struct lane *lane = &s->lanes[side];
+
+	if (lane->closed)
+		return;
+	lane->closed = true;
+	if (lane->state == LANE_RUN && s->dissector->finish) {
+		s->sink.side = side;
+		s->dissector->finish(s->conn, side, held(lane), lane->clean,
+				     &s->sink);
+	}
+	if (lane->state == LANE_RUN && lane->open) {
+		lane->position += lane->held.size;
+		lane_drop(lane, s->context, lane->held.size);
+		touch(lane, lane->position);
+	}
+	end_open(s, side);
+	drop_held(s, lane);
+	look_for_message(lane, false);
+}
+
+void
+stream_finish(struct stream *s, enum side side, bool clean)
+{
+	struct lane *lane;
+
+	side = s->reversed ? side_other(side) : side;
+	lane = &s->lanes[side];
+	lane->finished = true;
+	lane->clean = clean;
+	if (lane->state != LANE_DETECT)
+		close_side(s, side);
+}
+
+void
+stream_free(struct stream *s, enum call_reason reason)
+{
+	struct stream_context *context;
+
+	if (!s)
+		return;
+	context = s->context;
+	force_detection(s);
+	close_side(s, SIDE_CLIENT);
+	close_side(s, SIDE_SERVER);
+	pair_flush(&s->pair, reason);
+	lane_free(&s->lanes[0], context);
+	lane_free(&s->lanes[1], context);
+	free(s->conn);
+	free(s);
+	if (--context->streams == 0)
+		message_free_spare(context);
+}
+
+uint64_t
+stream_undissected(const struct stream *s)
+{
+	return s->lanes[0].undissected + s->lanes[1].undissected;
+}
+
+enum protocol
+stream_protocol(const struct stream *s)
+{
+	return s->protocol;
+}
+
+uint32_t
+stream_calls(const struct stream *s)
+{
+	return s->pair.place.calls;
+}
+
+bool
+stream_reversed(const struct stream *s)
+{
+	return s->reversed;
+}
+
+struct bytes
+stream_first_bytes(const struct stream *s, enum side side)
+{
+	const struct lane *lane =
+		&s->lanes[s->reversed ? side_other(side) : side];
+
+	if (s->protocol != PROTOCOL_UNKNOWN)
+		return bytes_make(NULL, 0);
+	return bytes_make(lane->first, lane->first_size);
+}
