@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/tools/body.h"
+
+static json_int_t
+info(json_t *call, const char *name)
+{
+	json_t *value = json_object_get(json_object_get(call, "b_info"), name);
+
+	return value ? json_integer_value(value) : -1;
+}
+
+static const char *
+text_of(json_t *call)
+{
+	return json_string_value(json_object_get(call, "b"));
+}
+
+/* RFC 4648 section 10. */
+static void
+base64_is_that_of_the_rfc(void **state)
+{
+	static const char *const vectors[][2] = {
+		{ "", "" },		{ "f", "Zg==" },
+		{ "fo", "Zm8=" },	{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++) {
+		json_t *out = body_base64(bytes_of(vectors[i][0]));
+
+		assert_string_equal(json_string_value(out), vectors[i][1]);
+		json_decref(out);
+	}
+}
+
+static void
+slices_join_to_the_whole(void **state)
+{
+	const char *body = "gr\xc3\xbc\xc3\x9f dich, body of several slices";
+	struct body_options options = { .offset = 0, .limit = 3 };
+	char joined[64] = "";
+	bool more = true;
+
+	(void)state;
+	while (more) {
+		json_t *call = json_object();
+
+		more = body_show(call, "b", bytes_of(body), &options);
+		strcat(joined, text_of(call));
+		assert_int_equal(info(call, "size"), strlen(body));
+		if (more)
+			options.offset = info(call, "next_offset");
+		json_decref(call);
+		assert_true(strlen(joined) <= strlen(body));
+	}
+	assert_string_equal(joined, body);
+}
+
+static void
+no_slice_begins_behind_the_name_of_a_secret(void **state)
+{
+	const char *body = "{\"password\":\"hunter2hunter2\"}";
+
+	(void)state;
+	for (int64_t offset = 0; offset < 40; offset++) {
+		struct body_options options = { .offset = offset, .limit = 9 };
+		json_t *call = json_object();
+
+		body_show(call, "b", bytes_of(body), &options);
+		assert_null(strstr(text_of(call), "unter"));
+		json_decref(call);
+	}
+}
+
+static void
+secrets_are_shown_when_revealed(void **state)
+{
+	struct body_options options = { .limit = 100, .reveal = true };
+	json_t *call = json_object();
+
+	(void)state;
+	body_show(call, "b", bytes_of("password=hunter2"), &options);
+	assert_string_equal(text_of(call), "password=hunter2");
+	json_decref(call);
+}
+
+static void
+json_is_indented_when_pretty(void **state)
+{
+	struct body_options options = { .limit = 100, .pretty = true };
+	json_t *call = json_object();
+
+	(void)state;
+	body_show(call, "b", bytes_of("{\"a\":[1]}"), &options);
+	assert_string_equal(text_of(call), "{\n \"a\": [\n  1\n ]\n}");
+	body_show(call, "b", bytes_of("{\"a\":[1]"), &options);
+	assert_string_equal(text_of(call), "{\"a\":[1]");
+	json_decref(call);
+}
+
+static void
+binary_is_given_as_base64(void **state)
+{
+	struct body_options options = { .offset = 1, .limit = 3 };
+	json_t *call = json_object();
+
+	(void)state;
+	assert_true(body_show(call, "b", bytes_make("\xff\0\x01\x02\x03", 5),
+			      &options));
+	assert_string_equal(text_of(call), "AAEC");
+	assert_int_equal(info(call, "next_offset"), 4);
+	json_decref(call);
+}
+
+static void
+an_offset_behind_the_end_gives_nothing(void **state)
+{
+	struct body_options options = { .offset = INT64_MAX, .limit = 10 };
+	json_t *call = json_object();
+
+	(void)state;
+	assert_false(body_show(call, "b", bytes_of("abc"), &options));
+	assert_string_equal(text_of(call), "");
+	assert_int_equal(info(call, "offset"), 3);
+	json_decref(call);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(base64_is_that_of_the_rfc),
+		cmocka_unit_test(slices_join_to_the_whole),
+		cmocka_unit_test(no_slice_begins_behind_the_name_of_a_secret),
+		cmocka_unit_test(secrets_are_shown_when_revealed),
+		cmocka_unit_test(json_is_indented_when_pretty),
+		cmocka_unit_test(binary_is_given_as_base64),
+		cmocka_unit_test(an_offset_behind_the_end_gives_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
