@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "capture/home.h"
 #include "capture/snapshot.h"
 #include "server/jobs/job.h"
 #include "server/tools/answer.h"
@@ -152,6 +153,17 @@ make_room(const struct db_files *files, const struct start_dissection *args,
 }
 
 static int
+make_directory(const char *home, const char *snapshot, struct error *e)
+{
+	char *path = home_path(home, "snapshots", snapshot, "dissections",
+			       NULL);
+	int rc = file_make_dirs(path, e);
+
+	free(path);
+	return rc;
+}
+
+static int
 start(struct tool_call *call, const struct start_dissection *args,
       struct error *e)
 {
@@ -164,7 +176,9 @@ start(struct tool_call *call, const struct start_dissection *args,
 				 "aftertap-dissect is not installed beside "
 				 "this program");
 	files = db_files(call->config->home, args->snapshot, args->name);
-	rc = make_room(&files, args, e);
+	rc = make_directory(call->config->home, args->snapshot, e);
+	if (rc == 0)
+		rc = make_room(&files, args, e);
 	if (rc == 0) {
 		build_line(&line, call->config, args);
 		rc = job_start(line.words, files.status, files.log,

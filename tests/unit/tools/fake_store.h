@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stands in for dissect/store/ so that the tools can be tested with answers of
+ * any size and content.  The "database" is a JSON file:
+ * {"calls": how many, "path": text of every path, "body": …}
+ */
+#pragma once
+
+/* Makes <home>/snapshots/<snapshot> with the database <name>.sqlite (or
+ * .sqlite.part with `running`). */
+void fake_database(const char *home, const char *snapshot, const char *name,
+		   const char *json, int running);
+
+/* A fresh home directory; remove it with fake_home_remove. */
+char *fake_home(void);
+void fake_home_remove(char *home);

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tools run whole, on a home of our own and a store that is played. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "server/tools/answer.h"
+#include "server/tools/tools_list.h"
+#include "tests/unit/tools/fake_store.h"
+
+#define SECRET_PATH "/login?token=abc123"
+
+struct world {
+	char *home;
+	struct tool_config config;
+	struct tool_result result;
+	struct error error;
+};
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	w->home = fake_home();
+	w->config.home = w->home;
+	w->config.lifeline = -1;
+	*state = w;
+	return tool_schemas_load(&w->error);
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	tool_result_free(&w->result);
+	fake_home_remove(w->home);
+	free(w);
+	return 0;
+}
+
+/* Checks what MCP promises: the result has what its outputSchema requires. */
+static void
+check_output(const struct tool *tool, json_t *structured)
+{
+	json_t *output = json_object_get(tool_schema(tool), "outputSchema");
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(output, "required"), i, name)
+		if (!json_object_get(structured, json_string_value(name)))
+			fail_msg("%s: no \"%s\" in the result", tool->name,
+				 json_string_value(name));
+}
+
+static int
+run(struct world *w, const char *name, const char *arguments)
+{
+	const struct tool *tool = tool_find(name);
+	json_t *given = json_loads(arguments, 0, NULL);
+	struct tool_call call = {
+		.config = &w->config,
+		.arguments = given,
+		.now_ns = INT64_C(1769998106100000000),
+		.started_ns = clock_monotonic_ns(),
+	};
+	int rc;
+
+	assert_non_null(given);
+	tool_result_free(&w->result);
+	memset(&w->error, 0, sizeof(w->error));
+	rc = tool_run(tool, &call, &w->result, &w->error);
+	json_decref(given);
+	if (rc == TOOL_DONE)
+		check_output(tool, w->result.structured);
+	else
+		assert_null(w->result.structured);
+	return rc;
+}
+
+static json_t *
+member(struct world *w, const char *name)
+{
+	return json_object_get(w->result.structured, name);
+}
+
+static void
+says(struct world *w, const char *text)
+{
+	const char *said = w->result.text ? w->result.text : w->error.text;
+
+	if (!strstr(said, text))
+		fail_msg("\"%s\" does not say \"%s\"", said, text);
+}
+
+static void
+an_empty_home_says_what_to_do(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(run(w, "list_captures", "{}"), TOOL_DONE);
+	says(w, "import_capture");
+	assert_int_equal(run(w, "list_snapshots", "{}"), TOOL_DONE);
+	says(w, "create_snapshot");
+	assert_int_equal(run(w, "list_databases", "{}"), TOOL_DONE);
+	says(w, "start_snapshot_dissection");
+	assert_int_equal(run(w, "list_api_calls", "{}"), ERR_NOTFOUND);
+	says(w, "start_snapshot_dissection");
+	assert_int_equal(run(w, "get_snapshot", "{\"snapshot\":\"x\"}"),
+			 ERR_NOTFOUND);
+}
+
+static void
+the_only_database_needs_no_name(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":3}", 0);
+	assert_int_equal(run(w, "list_api_calls", "{}"), TOOL_DONE);
+	assert_string_equal(json_string_value(member(w, "db")), "s1/default");
+	assert_int_equal(run(w, "list_api_calls", "{\"db\":\"s1\"}"),
+			 TOOL_DONE);
+	assert_int_equal(run(w, "list_api_calls", "{\"snapshot_id\":\"s1\"}"),
+			 TOOL_DONE);
+}
+
+static void
+several_databases_are_listed_when_none_is_named(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":3}", 0);
+	fake_database(w->home, "s2", "http-only", "{\"calls\":3}", 1);
+	assert_int_equal(run(w, "list_api_calls", "{}"), ERR_INVALID);
+	says(w, "s1/default, s2/http-only");
+	w->config.default_db = "s2";
+	assert_int_equal(run(w, "list_api_calls", "{}"), TOOL_DONE);
+	assert_string_equal(json_string_value(member(w, "db")),
+			    "s2/http-only");
+}
+
+static void
+a_wrong_database_is_answered_with_the_right_ones(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":3}", 0);
+	assert_int_equal(run(w, "list_api_calls", "{\"db\":\"s1/other\"}"),
+			 ERR_NOTFOUND);
+	says(w, "it has: default");
+	assert_int_equal(run(w, "list_api_calls", "{\"db\":\"nope\"}"),
+			 ERR_NOTFOUND);
+	says(w, "there are: s1");
+	assert_int_equal(run(w, "list_api_calls", "{\"db\":\"../x/y\"}"),
+			 ERR_INVALID);
+	assert_int_equal(run(w, "list_api_calls", "{\"db\":\"s1/../../x\"}"),
+			 ERR_INVALID);
+}
+
+static void
+nothing_found_says_what_was_searched(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":1234}", 0);
+	assert_int_equal(run(w, "list_api_calls", "{\"kfl\":\"nothing\"}"),
+			 TOOL_DONE);
+	says(w, "0 calls of the 1,234 in s1/default match the filter.");
+	says(w, "covered 2026-11-23T14:00:00Z to 14:05:00Z, 12,034 packets, "
+		"no loss");
+	assert_non_null(member(w, "coverage"));
+}
+
+static void
+pages_fit_the_budget_and_join_without_gap(void **state)
+{
+	struct world *w = *state;
+	char arguments[128] = "{\"limit\":1000,\"order_by\":\"oldest\"}";
+	json_int_t expected = 1;
+
+	fake_database(w->home, "s1", "default",
+		      "{\"calls\":700,\"path\":\"/a/rather/long/path/of/a/"
+		      "resource/somewhere/deep/inside/an/application\"}", 0);
+	for (;;) {
+		json_t *call;
+		size_t i;
+
+		assert_int_equal(run(w, "list_api_calls", arguments),
+				 TOOL_DONE);
+		assert_true(strlen(w->result.text) <= ANSWER_BUDGET);
+		json_array_foreach(member(w, "calls"), i, call)
+			assert_int_equal(json_integer_value(json_object_get(
+						 call, "id")), expected++);
+		if (!member(w, "next_cursor"))
+			break;
+		assert_true(json_is_true(member(w, "truncated")));
+		says(w, "next_cursor");
+		snprintf(arguments, sizeof(arguments),
+			 "{\"limit\":1000,\"cursor\":\"%s\"}",
+			 json_string_value(member(w, "next_cursor")));
+	}
+	assert_int_equal(expected, 701);
+	assert_true(json_is_false(member(w, "truncated")));
+}
+
+static void
+fields_are_what_was_asked_for(void **state)
+{
+	struct world *w = *state;
+	json_t *call;
+
+	fake_database(w->home, "s1", "default",
+		      "{\"calls\":2,\"path\":\"/a\"}", 0);
+	assert_int_equal(run(w, "list_api_calls",
+			     "{\"fields\":[\"path\",\"dst.ip\"]}"), TOOL_DONE);
+	call = json_array_get(member(w, "calls"), 0);
+	assert_int_equal(json_object_size(call), 2);
+	says(w, "path\tdst.ip\n/a\t10.0.0.2\n/a\t10.0.0.2");
+	assert_int_equal(run(w, "list_api_calls", "{\"fields\":[\"pth\"]}"),
+			 ERR_INVALID);
+	says(w, "did you mean \"path\"");
+}
+
+static void
+secrets_do_not_leave_without_permission(void **state)
+{
+	static const char *const calls[][2] = {
+		{ "list_api_calls", "{}" },
+		{ "list_api_calls", "{\"format\":\"full\"}" },
+		{ "get_api_call", "{\"id\":1}" },
+		{ "get_api_stats", "{\"group_by\":[\"path\"],\"limit\":2}" },
+		{ "query_sql", "{\"sql\":\"SELECT name, value, api_key\"}" },
+	};
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default",
+		      "{\"calls\":2,\"path\":\"" SECRET_PATH "\","
+		      "\"body\":\"{\\\"password\\\":\\\"hunter2\\\"}\"}", 0);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		char *all;
+
+		assert_int_equal(run(w, calls[i][0], calls[i][1]), TOOL_DONE);
+		all = json_dumps(w->result.structured, JSON_COMPACT);
+		for (int text = 0; text < 2; text++) {
+			const char *in = text ? w->result.text : all;
+
+			assert_null(strstr(in, "abc123"));
+			assert_null(strstr(in, "hunter2"));
+			assert_null(strstr(in, "abcDEF123456"));
+			assert_null(strstr(in, "id=1234"));
+			assert_null(strstr(in, "k-77"));
+			assert_non_null(strstr(in, "[redacted "));
+		}
+		free(all);
+		assert_true(json_is_true(member(w, "untrusted")));
+	}
+	assert_int_equal(run(w, "get_api_call", "{\"id\":1,\"reveal\":true}"),
+			 ERR_DENIED);
+	says(w, "--allow-reveal");
+	w->config.allow_reveal = true;
+	assert_int_equal(run(w, "get_api_call", "{\"id\":1,\"reveal\":true}"),
+			 TOOL_DONE);
+	says(w, "hunter2");
+	says(w, "abcDEF123456");
+}
+
+static void
+a_call_has_connection_evidence_and_body(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default",
+		      "{\"calls\":2,\"path\":\"/a\",\"body\":\"0123456789\"}",
+		      0);
+	assert_int_equal(run(w, "get_api_call",
+			     "{\"id\":2,\"body_offset\":2,"
+			     "\"max_payload_size\":3}"), TOOL_DONE);
+	assert_string_equal(json_string_value(json_object_get(
+				    member(w, "call"), "req_body")), "234");
+	assert_true(json_is_true(member(w, "truncated")));
+	assert_non_null(member(w, "connection"));
+	assert_non_null(member(w, "evidence"));
+	assert_int_equal(run(w, "get_api_call",
+			     "{\"id\":2,\"include_l4\":false,"
+			     "\"include_payload\":false}"), TOOL_DONE);
+	assert_null(member(w, "connection"));
+	assert_null(json_object_get(member(w, "call"), "req_body"));
+	assert_int_equal(run(w, "get_api_call", "{\"id\":9}"), ERR_NOTFOUND);
+}
+
+static void
+groups_that_do_not_fit_are_cut_with_a_hint(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default",
+		      "{\"calls\":5,\"path\":\"/a/rather/long/path/of/a/"
+		      "resource\"}", 0);
+	assert_int_equal(run(w, "get_api_stats",
+			     "{\"group_by\":[\"path\"],\"limit\":1000}"),
+			 TOOL_DONE);
+	assert_true(strlen(w->result.text) <= ANSWER_BUDGET + 512);
+	assert_true(json_array_size(member(w, "groups")) < 1000);
+	says(w, "raise limit");
+}
+
+static void
+flows_keep_their_summary_numbers(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":5}", 0);
+	assert_int_equal(run(w, "list_flows", "{}"), TOOL_DONE);
+	assert_true(json_is_object(member(w, "summary_stats")));
+	assert_true(json_is_string(member(w, "summary")));
+}
+
+static void
+a_filter_that_is_wrong_is_explained(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":5}", 0);
+	assert_int_equal(run(w, "list_api_calls", "{\"filter\":\"wrong\"}"),
+			 ERR_INVALID);
+	says(w, "no field");
+	assert_int_equal(run(w, "list_api_calls",
+			     "{\"from\":\"now\",\"to\":\"-1h\"}"), ERR_INVALID);
+	says(w, "not before");
+}
+
+static void
+databases_are_listed_with_their_state(void **state)
+{
+	struct world *w = *state;
+	json_t *row;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":5}", 0);
+	fake_database(w->home, "s1", "half", "{\"calls\":1}", 1);
+	assert_int_equal(run(w, "list_databases", "{}"), TOOL_DONE);
+	row = json_array_get(member(w, "databases"), 0);
+	assert_string_equal(json_string_value(json_object_get(row, "db")),
+			    "s1/default");
+	assert_string_equal(json_string_value(json_object_get(row, "status")),
+			    "completed");
+	assert_int_equal(json_integer_value(json_object_get(row,
+							    "entry_count")),
+			 5);
+	row = json_array_get(member(w, "databases"), 1);
+	/* Nobody holds its lock. */
+	assert_string_equal(json_string_value(json_object_get(row, "status")),
+			    "failed");
+	assert_int_equal(run(w, "list_databases", "{\"snapshot\":\"s9\"}"),
+			 ERR_NOTFOUND);
+}
+
+static void
+a_dissection_can_be_deleted(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":5}", 0);
+	assert_int_equal(run(w, "get_snapshot_dissection_status",
+			     "{\"snapshot\":\"s1\"}"), TOOL_DONE);
+	assert_string_equal(json_string_value(member(w, "status")),
+			    "completed");
+	assert_int_equal(run(w, "stop_snapshot_dissection",
+			     "{\"snapshot\":\"s1\"}"), TOOL_DONE);
+	says(w, "was not running");
+	assert_int_equal(run(w, "delete_snapshot_dissection",
+			     "{\"snapshot\":\"s1\",\"name\":\"default\"}"),
+			 TOOL_DONE);
+	assert_int_equal(run(w, "delete_snapshot_dissection",
+			     "{\"snapshot\":\"s1\",\"name\":\"default\"}"),
+			 ERR_NOTFOUND);
+	says(w, "has no dissection yet");
+}
+
+static void
+jobs_need_what_they_work_on(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":5}", 0);
+	w->config.dissect_program = "/bin/true";
+	w->config.program = "/bin/true";
+	assert_int_equal(run(w, "start_snapshot_dissection",
+			     "{\"snapshot\":\"nope\"}"), ERR_NOTFOUND);
+	assert_int_equal(run(w, "start_snapshot_dissection",
+			     "{\"snapshot\":\"s1\"}"), ERR_EXISTS);
+	says(w, "overwrite");
+	assert_int_equal(run(w, "start_snapshot_dissection",
+			     "{\"snapshot\":\"s1\",\"name\":\"../x\"}"),
+			 ERR_INVALID);
+	/* A program that ends without a status has failed. */
+	assert_int_equal(run(w, "start_snapshot_dissection",
+			     "{\"snapshot\":\"s1\",\"name\":\"two\"}"),
+			 ERR_INTERNAL);
+	assert_int_equal(run(w, "import_capture",
+			     "{\"files\":[\"/etc/passwd\"]}"), ERR_DENIED);
+	says(w, "--allow-path");
+	assert_int_equal(run(w, "import_capture", "{\"files\":[]}"),
+			 ERR_INVALID);
+}
+
+static void
+windows_are_checked_before_work(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(run(w, "create_snapshot",
+			     "{\"from\":\"-1h\",\"to\":\"now\","
+			     "\"duration\":\"1h\"}"), ERR_INVALID);
+	says(w, "two of");
+	assert_int_equal(run(w, "create_snapshot", "{\"name\":\"a/b\"}"),
+			 ERR_INVALID);
+	assert_int_equal(run(w, "export_snapshot_pcap", "{}"), ERR_INVALID);
+	assert_int_equal(run(w, "export_snapshot_pcap",
+			     "{\"snapshot\":\"s1\",\"path\":\"../x\"}"),
+			 ERR_DENIED);
+}
+
+int
+main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(an_empty_home_says_what_to_do),
+		CASE(the_only_database_needs_no_name),
+		CASE(several_databases_are_listed_when_none_is_named),
+		CASE(a_wrong_database_is_answered_with_the_right_ones),
+		CASE(nothing_found_says_what_was_searched),
+		CASE(pages_fit_the_budget_and_join_without_gap),
+		CASE(fields_are_what_was_asked_for),
+		CASE(secrets_do_not_leave_without_permission),
+		CASE(a_call_has_connection_evidence_and_body),
+		CASE(groups_that_do_not_fit_are_cut_with_a_hint),
+		CASE(flows_keep_their_summary_numbers),
+		CASE(a_filter_that_is_wrong_is_explained),
+		CASE(databases_are_listed_with_their_state),
+		CASE(a_dissection_can_be_deleted),
+		CASE(jobs_need_what_they_work_on),
+		CASE(windows_are_checked_before_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
