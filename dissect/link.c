@@ -155,11 +155,18 @@ link_pppoe(struct decode *d)
 enum layer
 link_ppp(struct decode *d)
 {
-	const uint8_t *at = layer_take(&d->rest, 2);
+	const uint8_t *at = layer_take(&d->rest, 1);
+	uint16_t protocol;
 
 	if (!at)
 		return LAYER_MALFORMED;
-	switch (layer_be16(at)) {
+	protocol = at[0];
+	if (!(protocol & 1)) { /* else compressed (RFC 1661 section 6.5) */
+		if (!layer_take(&d->rest, 1))
+			return LAYER_MALFORMED;
+		protocol = layer_be16(at);
+	}
+	switch (protocol) {
 	case 0x0021:
 	case 0x0057:
 		return LAYER_IP;

@@ -31,6 +31,14 @@ side_front(const struct reassembly_side *s)
 	return s->count ? s->queue[s->head] : NULL;
 }
 
+/* The same of a side that is known to wait. */
+static struct segment *
+side_first(const struct reassembly_side *s)
+{
+	assert(s->count > 0);
+	return s->queue[s->head];
+}
+
 static void
 segment_free(struct reassembly *r, struct reassembly_context *c,
 	     struct segment *s)
@@ -215,7 +223,7 @@ front_awaits_resend(const struct reassembly *r, enum side side)
 	const struct reassembly_side *s = &r->sides[side];
 	const struct reassembly_side *other = &r->sides[side_other(side)];
 
-	return side_front(s)->position > s->next && s->acked <= s->next &&
+	return side_first(s)->position > s->next && s->acked <= s->next &&
 	       other->seen;
 }
 
@@ -241,8 +249,8 @@ front_expired(const struct reassembly *r, const struct reassembly_context *c,
 static void
 resolve_deadlock(struct reassembly *r, struct reassembly_context *c)
 {
-	uint32_t client = side_front(&r->sides[SIDE_CLIENT])->number;
-	uint32_t server = side_front(&r->sides[SIDE_SERVER])->number;
+	uint32_t client = side_first(&r->sides[SIDE_CLIENT])->number;
+	uint32_t server = side_first(&r->sides[SIDE_SERVER])->number;
 
 	front_deliver(r, c, client > server ? SIDE_CLIENT : SIDE_SERVER);
 }
@@ -255,7 +263,7 @@ resolve_acknowledgement(struct reassembly *r, struct reassembly_context *c,
 {
 	enum side other = side_other(side);
 	struct reassembly_side *o = &r->sides[other];
-	const struct segment *q = side_front(&r->sides[side]);
+	const struct segment *q = side_first(&r->sides[side]);
 	const struct segment *barrier = side_front(o);
 	struct stream_at at = { .time_ns = q->time_ns, .packet = q->packet };
 	uint64_t to = q->acknowledged;
@@ -282,7 +290,7 @@ front_resolve(struct reassembly *r, struct reassembly_context *c,
 	      enum side side)
 {
 	struct reassembly_side *s = &r->sides[side];
-	struct segment *q = side_front(s);
+	struct segment *q = side_first(s);
 	struct stream_at at = { .time_ns = q->time_ns, .packet = q->packet };
 
 	if (q->position == s->next) {
@@ -536,10 +544,12 @@ reassembly_start(struct reassembly *r, enum side side, uint64_t position)
 {
 	struct reassembly_side *s = &r->sides[side];
 
-	if (s->positioned)
+	if (s->positioned && (s->next == position || s->finished ||
+			      s->count > 0 || s->payload_bytes > 0))
 		return;
 	s->next = s->highest = s->acked = position;
 	s->positioned = true;
+	s->tentative = false;
 }
 
 /* Notes what `p` acknowledges, and corrects what it cannot. */
@@ -611,7 +621,7 @@ reassembly_reset(struct reassembly *r, struct reassembly_context *c,
 		 enum side side, uint64_t position)
 {
 	r->reset = true;
-	r->reset_side = side;
+	r->reset_side = side == SIDE_SERVER;
 	r->reset_at = position;
 	pump(r, c);
 }

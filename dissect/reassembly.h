@@ -97,7 +97,7 @@ reassembly_position(const struct reassembly_side *side, uint32_t seq)
 							 (uint32_t)side->next);
 }
 
-/* A SYN tells where a side begins. */
+/* A SYN tells where a side begins; without effect once it sent bytes. */
 void reassembly_start(struct reassembly *r, enum side side,
 		      uint64_t position);
 

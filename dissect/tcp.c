@@ -48,17 +48,23 @@ tcp_closed(const struct tcp *t)
 }
 
 static bool
-syn_begins_another(const struct tcp *t, enum side side, uint32_t isn)
+syn_begins_another(const struct tcp *t, enum side side,
+		   const struct packet *p)
 {
 	const struct reassembly_side *r = &t->reassembly.sides[side];
+	const struct tcp_side *other = &t->sides[side_other(side)];
 	int32_t ahead;
 
+	/* A server may choose another number each time it answers a SYN. */
+	if ((p->tcp.flags & TCP_ACK) && other->syn &&
+	    p->tcp.ack == other->isn + 1)
+		return false;
 	if (t->sides[side].syn)
-		return t->sides[side].isn != isn;
+		return t->sides[side].isn != p->tcp.seq;
 	if (!r->positioned)
 		return false;
 	/* Its first bytes may have overtaken the SYN. */
-	ahead = seq_minus((uint32_t)r->next, isn + 1);
+	ahead = seq_minus((uint32_t)r->next, p->tcp.seq + 1);
 	return ahead < 0 || ahead > UINT16_MAX;
 }
 
@@ -74,7 +80,7 @@ tcp_begins_another(const struct tcp *t, enum side side,
 	if (p->tcp.flags & TCP_RST)
 		return false;
 	if (p->tcp.flags & TCP_SYN)
-		return syn_begins_another(t, side, p->tcp.seq);
+		return syn_begins_another(t, side, p);
 	if (p->payload_length == 0 || !mine->positioned || !other->positioned)
 		return false;
 	ahead = seq_minus(p->tcp.seq, (uint32_t)mine->next);
@@ -96,6 +102,14 @@ observe_handshake(struct tcp *t, enum side side, const struct packet *p,
 
 	if (!(p->tcp.flags & TCP_SYN))
 		return;
+	if (s->syn && s->isn != p->tcp.seq && other->ack &&
+	    other->last_ack == s->isn + 1)
+		return; /* another was chosen already */
+	/* After an answer that was for an older connection (RFC 5961's
+	 * challenge) the sequence space begins anew. */
+	if ((!s->syn || s->isn != p->tcp.seq) && s->seen &&
+	    (uint32_t)(s->next_seq - p->tcp.seq) > UINT16_MAX)
+		s->seen = false;
 	s->syn = true;
 	s->isn = p->tcp.seq;
 	t->facts.window_scale[side] = p->tcp.window_scale;
@@ -122,9 +136,9 @@ observe_handshake_end(struct tcp *t, enum side side, const struct packet *p,
 	const struct tcp_side *other = &t->sides[side_other(side)];
 
 	if (t->facts.handshake_ns != 0 || t->first_syn_ns == 0 ||
-	    side != SIDE_CLIENT || !other->syn ||
+	    side != SIDE_CLIENT ||
 	    (p->tcp.flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK ||
-	    p->tcp.ack != other->isn + 1)
+	    (other->syn && p->tcp.ack != other->isn + 1))
 		return;
 	t->facts.handshake_ns = time_minus(time_ns, t->first_syn_ns);
 	t->facts.initial_rtt_ns = time_minus(time_ns, t->last_syn_ns);
@@ -144,7 +158,7 @@ observe_completeness(struct tcp *t, enum side side, const struct packet *p)
 						: COMPLETENESS_SYN;
 	else if (p->payload_length > 0)
 		*seen |= COMPLETENESS_DATA;
-	else if ((p->tcp.flags & (TCP_ACK | TCP_FIN | TCP_RST)) == TCP_ACK)
+	else if ((p->tcp.flags & (TCP_ACK | TCP_FIN)) == TCP_ACK)
 		*seen |= COMPLETENESS_ACK;
 	if (p->tcp.flags & TCP_FIN) {
 		*seen |= COMPLETENESS_FIN;
@@ -364,8 +378,11 @@ tcp_reassemble(struct tcp *t, struct reassembly_context *c, enum side side,
 	struct reassembly_side *mine = &r->sides[side];
 	uint64_t position = reassembly_position(mine, p->tcp.seq);
 
-	if (p->tcp.flags & TCP_SYN)
+	if (p->tcp.flags & TCP_SYN) {
+		if (p->tcp.seq != t->sides[side].isn)
+			return;
 		reassembly_start(r, side, ++position);
+	}
 	if (p->tcp.flags & TCP_RST) { /* bytes in it are a reason, not data */
 		reassemble_reset(t, c, side, position);
 		return;

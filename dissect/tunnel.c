@@ -7,6 +7,7 @@ enum tunnel_port {
 	PORT_GTP_U = 2152,
 	PORT_TEREDO = 3544,
 	PORT_VXLAN = 4789,
+	PORT_VXLAN_GPE = 4790,
 	PORT_GENEVE = 6081,
 	PORT_VXLAN_LINUX = 8472,
 };
@@ -70,17 +71,23 @@ tunnel_erspan3(struct decode *d)
 	}
 }
 
-/* Only the I flag, and everything reserved zero. */
+/*
+ * VXLAN, with the group policy or generic protocol extension
+ * (draft-smith-vxlan-group-policy, draft-ietf-nvo3-vxlan-gpe).
+ */
 static enum layer
 tunnel_vxlan(struct decode *d)
 {
 	const uint8_t *at = d->rest.at;
+	bool generic;
 
-	if (d->rest.captured < 8 + 14 || layer_be32(at) != 0x08000000 ||
-	    at[7] != 0)
+	if (d->rest.captured < 8 + 14 || !(at[0] & 0x08) || at[7] != 0)
+		return LAYER_DONE;
+	generic = at[0] & 0x04;
+	if ((at[0] & ~0x8cu) || (generic && (at[3] < 1 || at[3] > 3)))
 		return LAYER_DONE;
 	(void)layer_take(&d->rest, 8);
-	return LAYER_ETHERNET;
+	return generic && at[3] < 3 ? LAYER_IP : LAYER_ETHERNET;
 }
 
 static enum layer
@@ -163,6 +170,7 @@ tunnel_udp(struct decode *d, uint16_t source, uint16_t target)
 {
 	switch (target) {
 	case PORT_VXLAN:
+	case PORT_VXLAN_GPE:
 	case PORT_VXLAN_LINUX:
 		return tunnel_vxlan(d);
 	case PORT_GENEVE:
