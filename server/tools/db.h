@@ -23,6 +23,8 @@ struct db_files {
 /* Paths only; nothing needs to exist.  Names must have been checked. */
 struct db_files db_files(const char *home, const char *snapshot,
 			 const char *name);
+
+/* Frees the paths. */
 void db_files_free(struct db_files *files);
 
 /* INVALID unless `name` may name a `what` ("snapshot", "dissection" …). */
@@ -58,6 +60,10 @@ struct db {
 	char *address;
 };
 
+/* Resolves `text` and opens it: NOTFOUND, INVALID (which one is meant?), and
+ * what store_open fails with. */
 int db_open(struct tool_call *call, const char *text, struct db *db,
 	    struct error *e);
+
+/* Unties it from its call and closes it. */
 void db_close(struct db *db);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "server/tools/body.h"
 
 static json_int_t
@@ -49,22 +50,24 @@ slices_join_to_the_whole(void **state)
 {
 	const char *body = "gr\xc3\xbc\xc3\x9f dich, body of several slices";
 	struct body_options options = { .offset = 0, .limit = 3 };
-	char joined[64] = "";
+	struct buf joined;
 	bool more = true;
 
 	(void)state;
+	buf_init(&joined, 64);
 	while (more) {
 		json_t *call = json_object();
 
 		more = body_show(call, "b", bytes_of(body), &options);
-		strcat(joined, text_of(call));
+		buf_text(&joined, text_of(call));
 		assert_int_equal(info(call, "size"), strlen(body));
 		if (more)
 			options.offset = info(call, "next_offset");
 		json_decref(call);
-		assert_true(strlen(joined) <= strlen(body));
+		assert_true(joined.size <= strlen(body));
 	}
-	assert_string_equal(joined, body);
+	assert_string_equal(buf_cstr(&joined), body);
+	buf_free(&joined);
 }
 
 static void
