@@ -55,7 +55,7 @@ reader_u8(struct reader *r)
 {
 	struct bytes b = reader_take(r, 1);
 
-	return b.size ? b.data[0] : 0;
+	return b.data ? b.data[0] : 0;
 }
 
 static inline uint16_t
@@ -63,7 +63,7 @@ reader_be16(struct reader *r)
 {
 	struct bytes b = reader_take(r, 2);
 
-	return b.size ? (uint16_t)(b.data[0] << 8 | b.data[1]) : 0;
+	return b.data ? (uint16_t)(b.data[0] << 8 | b.data[1]) : 0;
 }
 
 static inline uint32_t
@@ -87,7 +87,7 @@ reader_le16(struct reader *r)
 {
 	struct bytes b = reader_take(r, 2);
 
-	return b.size ? (uint16_t)(b.data[1] << 8 | b.data[0]) : 0;
+	return b.data ? (uint16_t)(b.data[1] << 8 | b.data[0]) : 0;
 }
 
 static inline uint32_t
