@@ -23,9 +23,11 @@ struct export_request {
 	const char *snapshot;
 	const char *path;    /* written to a temporary name, then renamed */
 	bool pcap;           /* classic pcap (ns) instead of pcapng */
+	bool include_secrets; /* pcapng: keep decryption secrets blocks */
 	struct packet_window window;
 	/* Addresses ("10.0.0.1", "10.0.0.0/8", "::1") and ports: a packet matches
-	 * when one of its ends matches each given list.  NULL/0: any. */
+	 * when one of its ends matches each given list.  NULL/0: any.  What is
+	 * inside of tunnels counts as well; see packet_filter.h. */
 	const char *const *addresses;
 	size_t address_count;
 	const uint16_t *ports;
@@ -38,7 +40,11 @@ struct export_request {
 	void *progress_context;
 };
 
-/* {"path","format","packets","bytes","first","last"}: merged in time order.
- * Several link types in one pcap are ERR_UNSUPPORTED (say pcapng). */
+/*
+ * {"path","format","packets","bytes","first","last"}: merged in time order;
+ * "bytes" is the size of the file, which replaces one of that name.  Several
+ * link types in one pcap are ERR_UNSUPPORTED (say pcapng), no matching packet
+ * ERR_EMPTY, a bad address ERR_INVALID; nothing is left behind on error.
+ */
 int export_snapshot(const char *home, const struct export_request *request,
 		    json_t **result, struct error *e);

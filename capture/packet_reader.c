@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "capture/input.h"
 #include "capture/link_types.h"
+#include "capture/packet_observer.h"
 #include "capture/pcapng.h"
 
 /* Interfaces of one segment, over all its sections; more is damage. */
@@ -27,6 +28,7 @@ struct stream {
 	int64_t time_ns;       /* of `head`, or where the next segment begins */
 	bool ready;            /* `head` is the next packet */
 	struct packet_record head;
+	struct bytes options;  /* of `head` */
 
 	int fd;                /* of the segment being read, or -1 */
 	uint32_t segment;
@@ -51,6 +53,7 @@ struct packet_reader {
 	struct stream **heap;    /* earliest first */
 	uint32_t heap_size;
 	uint32_t interface_count;
+	struct packet_observer observer;
 	struct packet_reader_stats stats; /* bytes_read: of closed segments */
 };
 
@@ -215,9 +218,10 @@ stream_open(struct packet_reader *r, struct stream *s)
 	return 0;
 }
 
-/* Numbers the interface that was just declared. */
+/* Numbers the interface that `block` has just declared. */
 static int
-stream_add_interface(struct packet_reader *r, struct stream *s)
+stream_add_interface(struct packet_reader *r, struct stream *s,
+		     const struct pcapng_block *block)
 {
 	struct pcapng *p = &s->pcapng;
 	struct pcapng_interface *interface =
@@ -233,6 +237,9 @@ stream_add_interface(struct packet_reader *r, struct stream *s)
 		s->numbers = alloc_resize(s->numbers, s->number_capacity,
 					  sizeof(*s->numbers));
 	}
+	if (r->observer.interface)
+		r->observer.interface(r->observer.context, r->interface_count,
+				      block, p->big_endian);
 	s->numbers[s->number_count++] = r->interface_count++;
 	return 0;
 }
@@ -252,6 +259,7 @@ stream_take_packet(struct packet_reader *r, struct stream *s,
 		return 0;
 	}
 	s->time_ns = packet.time_ns;
+	s->options = packet.options;
 	s->head = (struct packet_record){
 		.time_ns = packet.time_ns,
 		.data = packet.data,
@@ -284,10 +292,13 @@ stream_read(struct packet_reader *r, struct stream *s)
 			if (status != 0)
 				return status;
 		} else if (block.type == PCAPNG_INTERFACE) {
-			if (stream_add_interface(r, s) < 0)
+			if (stream_add_interface(r, s, &block) < 0)
 				return ERR_CORRUPT;
 		} else if (block.type == PCAPNG_SECTION) {
 			s->section_base = s->next_ordinal;
+		} else if (r->observer.block) {
+			r->observer.block(r->observer.context, &block,
+					  s->pcapng.big_endian);
 		}
 	}
 }
@@ -355,4 +366,20 @@ packet_reader_stats(const struct packet_reader *r)
 		if (r->streams[i].fd >= 0)
 			stats.bytes_read += r->streams[i].input.stored;
 	return stats;
+}
+
+void
+packet_reader_observe(struct packet_reader *r, struct packet_observer observer)
+{
+	r->observer = observer;
+}
+
+struct bytes
+packet_reader_options(const struct packet_reader *r, bool *big_endian)
+{
+	/* The stream that gave the packet stays on top until the next one. */
+	const struct stream *s = r->heap[0];
+
+	*big_endian = s->pcapng.big_endian;
+	return s->options;
 }

@@ -54,7 +54,8 @@ pcap_open(struct pcap_file *f, struct input *in)
 	f->nanoseconds = magic == MAGIC_NANOSECONDS;
 	f->record_header = magic == MAGIC_KUZNETZOV ? RECORD_HEADER_KUZNETZOV
 						    : RECORD_HEADER;
-	if (pcapng_u16(in->at + 4, f->big_endian) != 2) {
+	/* Newer than 2.4 does not exist, but some write nonsense there. */
+	if (pcapng_u16(in->at + 4, f->big_endian) < 2) {
 		f->problem = "the file header has an unknown version";
 		return ERR_CORRUPT;
 	}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/export.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "capture/export_file.h"
+#include "capture/packet_filter.h"
+#include "capture/packet_observer.h"
+#include "capture/segment_index.h"
+#include "capture/snapshot.h"
+
+#define PACKETS_PER_CHECK 4096
+
+struct export {
+	const struct export_request *request;
+	struct packet_filter *filter;
+	struct packet_reader *reader;
+	struct export_file *file;
+	struct segment_index written; /* packets and their times */
+};
+
+static void
+export_on_interface(void *context, uint32_t number,
+		    const struct pcapng_block *block, bool big_endian)
+{
+	struct export *x = context;
+
+	export_file_interface(x->file, number, block, big_endian);
+}
+
+/* Names are kept unless only some packets are wanted, secrets if asked for;
+ * statistics and the rest would be untrue of a part. */
+static void
+export_on_block(void *context, const struct pcapng_block *block,
+		bool big_endian)
+{
+	struct export *x = context;
+
+	if ((block->type == PCAPNG_NAMES &&
+	     packet_filter_is_open(x->filter)) ||
+	    (block->type == PCAPNG_SECRETS && x->request->include_secrets))
+		export_file_block(x->file, block, big_endian);
+}
+
+static struct packet_window
+window_intersect(struct packet_window a, struct packet_window b)
+{
+	return (struct packet_window){
+		.from_ns = a.from_ns > b.from_ns ? a.from_ns : b.from_ns,
+		.to_ns = a.to_ns < b.to_ns ? a.to_ns : b.to_ns,
+	};
+}
+
+/* Tells how far it is; ERR_CANCELLED when told so. */
+static int
+export_report(const struct export *x, struct error *e)
+{
+	const struct export_request *request = x->request;
+	struct packet_reader_stats stats = packet_reader_stats(x->reader);
+
+	if (request->cancelled && atomic_load(request->cancelled))
+		return error_set(e, ERR_CANCELLED, "the export was cancelled");
+	if (request->progress)
+		request->progress(request->progress_context, stats.bytes_read,
+				  stats.bytes_total);
+	return 0;
+}
+
+static int
+export_one(struct export *x, const struct packet_record *packet,
+	   struct error *e)
+{
+	bool big_endian;
+	struct bytes options = packet_reader_options(x->reader, &big_endian);
+
+	if (!packet_filter_matches(x->filter, packet))
+		return 0;
+	segment_index_packet(&x->written, packet->time_ns, packet->captured,
+			     packet->length);
+	return export_file_packet(x->file, packet, options, big_endian, e);
+}
+
+static int
+export_packets(struct export *x, struct error *e)
+{
+	struct packet_record packet;
+	int status = export_report(x, e);
+
+	for (unsigned count = 1; status == 0; count++) {
+		int more = packet_reader_next(x->reader, &packet);
+
+		if (more < 0)
+			return error_set(e, more,
+					 "cannot read a segment of the "
+					 "snapshot: %s", err_text(more));
+		if (more == 0)
+			break;
+		status = export_one(x, &packet, e);
+		if (status == 0 && count % PACKETS_PER_CHECK == 0)
+			status = export_report(x, e);
+	}
+	if (status == 0 && x->written.packets == 0)
+		status = error_set(e, ERR_EMPTY,
+				   "no packet of the snapshot matches");
+	return status == 0 ? export_report(x, e) : status;
+}
+
+static json_t *
+export_result(const struct export *x, uint64_t size)
+{
+	char *path = text_printable(bytes_of(x->request->path), 0);
+	json_t *result = json_object();
+
+	json_object_set_new(result, "path", json_string(path));
+	json_object_set_new(result, "format",
+			    json_string(x->request->pcap ? "pcap" : "pcapng"));
+	json_object_set_new(result, "packets",
+			    json_integer((json_int_t)x->written.packets));
+	json_object_set_new(result, "bytes", json_integer((json_int_t)size));
+	json_object_set_new(result, "first",
+			    segment_time_json(x->written.first_ns));
+	json_object_set_new(result, "last",
+			    segment_time_json(x->written.last_ns));
+	free(path);
+	return result;
+}
+
+static int
+export_run(struct export *x, struct snapshot *s, json_t **result,
+	   struct error *e)
+{
+	struct packet_observer observer = { x, export_on_interface,
+					    export_on_block };
+	struct packet_window window = window_intersect(
+		window_intersect(s->window, x->request->window),
+		packet_filter_window(x->filter));
+	uint64_t size = 0;
+	int status;
+
+	x->reader = packet_reader_new(s->segments, s->segment_count, window,
+				      snapshot_source(s));
+	packet_reader_observe(x->reader, observer);
+	status = export_packets(x, e);
+	if (status == 0)
+		status = export_file_publish(x->file, &size, e);
+	if (status == 0 && result)
+		*result = export_result(x, size);
+	packet_reader_free(x->reader);
+	return status;
+}
+
+int
+export_snapshot(const char *home, const struct export_request *request,
+		json_t **result, struct error *e)
+{
+	struct error ignored;
+	struct export x = { .request = request };
+	struct snapshot s;
+	int status;
+
+	e = e ? e : &ignored;
+	if (request->window.from_ns >= request->window.to_ns)
+		return error_set(e, ERR_INVALID,
+				 "the window ends before it begins");
+	x.filter = packet_filter_new(request, e);
+	if (!x.filter)
+		return ERR_INVALID;
+	status = snapshot_open(home, request->snapshot, &s, e);
+	if (status == 0) {
+		x.file = export_file_new(request->path, request->pcap, e);
+		status = x.file ? export_run(&x, &s, result, e) : e->code;
+		export_file_free(x.file);
+		snapshot_close(&s);
+	}
+	packet_filter_free(x.filter);
+	return status;
+}
