@@ -38,7 +38,7 @@ struct seen {
 /* One kind of payload and its open block. */
 struct block {
 	struct buf raw;
-	uint64_t id; /* of the open block; valid while raw.size > 0 */
+	uint64_t id; /* of the open block, or of the next */
 	bool bodies;
 };
 
@@ -47,7 +47,6 @@ struct payload_packer {
 	void (*emit)(void *context, const struct payload_block *block);
 	void *context;
 	struct block heads, bodies;
-	uint64_t next_block;
 	struct content_decoder *decoder;
 	struct buf decoded;    /* scratch: one body */
 	struct buf compressed; /* scratch: one block */
@@ -80,7 +79,8 @@ payload_packer_new(const struct payload_options *options,
 	p->options = *options;
 	p->emit = emit;
 	p->context = context;
-	p->next_block = options->first_block;
+	p->heads.id = options->first_block;
+	p->bodies.id = options->first_block + options->block_step;
 	buf_init(&p->heads.raw, UINT32_MAX);
 	buf_init(&p->bodies.raw, raw_limit);
 	p->bodies.bodies = true;
@@ -137,6 +137,7 @@ block_close(struct payload_packer *p, struct block *b)
 	};
 	p->emit(p->context, &out);
 	buf_reset(&b->raw);
+	b->id += 2 * p->options.block_step;
 }
 
 /* Appends to the open block, or to a new one when that would overfill it. */
@@ -149,10 +150,6 @@ block_append(struct payload_packer *p, struct block *b, struct bytes in)
 		return ref;
 	if (b->raw.size + in.size > p->options.block_bytes)
 		block_close(p, b);
-	if (b->raw.size == 0) {
-		b->id = p->next_block;
-		p->next_block += p->options.block_step;
-	}
 	ref.block = b->id;
 	ref.offset = (uint32_t)b->raw.size;
 	buf_bytes(&b->raw, in);

@@ -17,7 +17,9 @@ struct payload_options {
 	int level;                  /* zstd */
 	uint32_t body_limit;        /* decoded bytes kept */
 	uint32_t ratio_limit;       /* decoded / wire beyond which decoding stops */
-	uint64_t first_block, block_step; /* ids: first, first+step, … */
+	/* Ids: first + n × step, n even for heads, odd for bodies, each kind
+	 * in the order its blocks are emitted. */
+	uint64_t first_block, block_step;
 	size_t dedup_entries;       /* bounded table of content seen */
 };
 

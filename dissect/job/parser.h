@@ -30,7 +30,7 @@ struct parser {
 	size_t frame_limit;
 	struct buf in;            /* received, not yet a whole frame */
 	struct event_progress progress; /* as last told */
-	uint64_t next_block;      /* lowest id its next block may have */
+	uint64_t next_block[2];   /* lowest ids of its next heads, bodies */
 	bool done;                /* EVENT_DONE came */
 	int64_t ended_ns;         /* when the pipe ended; 0: not yet */
 	char *fault;              /* why it failed, owned; or NULL */

@@ -64,27 +64,37 @@ own_id(const struct parser *p, uint64_t id)
 	return id % p->count == p->index;
 }
 
+/* dissect/payload.h: heads and bodies take turns. */
+static bool
+is_bodies(const struct parser *p, uint64_t block)
+{
+	return block / p->count % 2;
+}
+
 static int
 take_block(struct writer *w, struct parser *p, struct bytes payload)
 {
 	struct payload_block block;
 
 	if (event_decode_block(payload, &block) < 0 ||
-	    !own_id(p, block.block) || block.block < p->next_block)
+	    !own_id(p, block.block) ||
+	    block.bodies != is_bodies(p, block.block) ||
+	    block.block < p->next_block[block.bodies])
 		return ERR_CORRUPT;
-	p->next_block = block.block + 1;
+	p->next_block[block.bodies] = block.block + 1;
 	return store_writer_block(w->store, block.block,
 				  block.bodies ? PAYLOAD_BODIES :
 						 PAYLOAD_HEADS,
 				  block.raw_size, block.compressed);
 }
 
-/* A reference must be into a block that this parser has sent. */
+/* A reference must be into a block of its kind that this parser has sent. */
 static bool
-known_ref(const struct parser *p, struct payload_ref ref)
+known_ref(const struct parser *p, struct payload_ref ref, bool bodies)
 {
 	return ref.size == 0 ||
-	       (own_id(p, ref.block) && ref.block < p->next_block);
+	       (own_id(p, ref.block) && is_bodies(p, ref.block) == bodies &&
+		ref.block < p->next_block[bodies]);
 }
 
 static int
@@ -94,10 +104,10 @@ take_call(struct writer *w, struct parser *p, struct bytes payload)
 
 	if (event_decode_call(payload, &call) < 0 ||
 	    !own_id(p, call.connection) ||
-	    !known_ref(p, call.request.head_ref) ||
-	    !known_ref(p, call.request.body_ref) ||
-	    !known_ref(p, call.response.head_ref) ||
-	    !known_ref(p, call.response.body_ref))
+	    !known_ref(p, call.request.head_ref, false) ||
+	    !known_ref(p, call.request.body_ref, true) ||
+	    !known_ref(p, call.response.head_ref, false) ||
+	    !known_ref(p, call.response.body_ref, true))
 		return ERR_CORRUPT;
 	return store_writer_call(w->store, &call);
 }
