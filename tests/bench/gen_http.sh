@@ -35,7 +35,8 @@ ip netns add "$space"
 "${inside[@]}" tcpdump -i lo -B 1048576 -s 0 -U -Z root -w "$dir/$name.pcap" \
 	'tcp port 8080' 2>"$dir/$name.tcpdump.log" &
 tcpdump=$!
-sleep 2
+until grep -q listening "$dir/$name.tcpdump.log"; do sleep 0.1; done
+sleep 1
 "${inside[@]}" wrk -t2 -c48 "-d${seconds}s" -s "$here/mix.lua" \
 	http://127.0.0.1:8080/
 for i in 1 2 3 4 5; do # HEAD and range requests, which wrk cannot send
