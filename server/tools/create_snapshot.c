@@ -9,6 +9,8 @@
 #include "server/tools/db.h"
 #include "server/tools/tools_list.h"
 
+#define DURATION_MAX (366 * 86400 * CLOCK_NS_PER_S)
+
 struct create_snapshot {
 	const char *name;
 	struct arg_texts captures, nodes;
@@ -47,19 +49,20 @@ apply_duration(struct create_snapshot *args, int64_t now_ns, struct error *e)
 
 	if (!args->duration)
 		return 0;
-	if (args->duration < 0)
+	if (args->duration < 0 || args->duration > DURATION_MAX)
 		return error_set(e, ERR_INVALID,
-				 "\"duration\" must be positive: 15m");
+				 "\"duration\" must be positive and at most "
+				 "a year: 15m");
 	if (from && to)
 		return error_set(e, ERR_INVALID,
 				 "give two of from, to and duration");
-	if (from) {
-		args->to = args->from + args->duration;
-		return 0;
-	}
-	if (!to)
+	if (!from && !to)
 		args->to = now_ns;
-	args->from = args->to - args->duration;
+	if (from ? __builtin_add_overflow(args->from, args->duration, &args->to)
+		 : __builtin_sub_overflow(args->to, args->duration,
+					  &args->from))
+		return error_set(e, ERR_INVALID,
+				 "the window is outside of all time");
 	return 0;
 }
 

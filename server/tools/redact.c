@@ -252,7 +252,6 @@ redact_text(struct bytes in, struct buf *out)
 		if (found.to > found.from) {
 			value.from = found.from;
 			value.to = found.to;
-			word = at;
 		} else if (is_name_byte(in.data[at]) && at >= word) {
 			/* A word, once for all of its places. */
 			word = name_end(in, at);
@@ -272,7 +271,9 @@ redact_text(struct bytes in, struct buf *out)
 		append_secret(bytes_first(bytes_from(in, value.from),
 					  value.to - value.from), out);
 		buf_text(out, value.bare ? "\"" : "");
-		at = copied = word = value.to;
+		at = copied = value.to;
+		if (word < at)
+			word = at;
 		count++;
 	}
 	buf_bytes(out, bytes_from(in, copied));

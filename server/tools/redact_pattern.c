@@ -10,6 +10,7 @@
 #define BEARER_MIN 8
 #define BARE_USER_MIN 20  /* a user name this long without password is a token */
 #define AUTHORITY_MAX 512
+#define PEM_LABEL_MAX 80
 
 /* Prefixes that issuers gave their tokens so that scanners find them. */
 static const char *const prefixes[] = {
@@ -47,20 +48,24 @@ run(struct bytes in, size_t at, bool (*accept)(uint8_t c))
 	return at;
 }
 
+/*
+ * Every look ahead below is bounded, or what it passes over is not looked at
+ * again from a later start: the whole scan is linear whatever the bytes are.
+ */
+
 /* RFC 7468: -----BEGIN … PRIVATE KEY----- to its END, or to the end. */
 static struct secret
 private_key(struct bytes in, size_t at)
 {
-	struct bytes rest = bytes_from(in, at);
-	const uint8_t *line = memchr(rest.data, '\n', rest.size);
-	size_t head = line ? (size_t)(line - rest.data) : rest.size;
-	const uint8_t *key = memmem(rest.data, head, "PRIVATE KEY-----", 16);
+	struct bytes label = bytes_first(bytes_from(in, at), PEM_LABEL_MAX);
+	const uint8_t *key = memmem(label.data, label.size,
+				    "PRIVATE KEY-----", 16);
 	const uint8_t *end;
 	size_t body;
 
-	if (!key)
+	if (!key || memchr(label.data, '\n', (size_t)(key - label.data)))
 		return NONE;
-	body = at + (size_t)(key - rest.data) + 16;
+	body = at + (size_t)(key - label.data) + 16;
 	end = memmem(in.data + body, in.size - body, "-----END ", 9);
 	return (struct secret){ body,
 				end ? (size_t)(end - in.data) : in.size };
@@ -70,8 +75,11 @@ private_key(struct bytes in, size_t at)
 static struct secret
 web_token(struct bytes in, size_t at)
 {
-	size_t head = run(in, at, is_base64url), body, tail;
+	size_t head, body, tail;
 
+	if (at && is_base64url(in.data[at - 1]))
+		return NONE;
+	head = run(in, at, is_base64url);
 	if (head - at < JWT_PART_MIN)
 		return NONE;
 	if (head == in.size) /* cut inside */
@@ -220,9 +228,7 @@ redact_pattern(struct bytes in, size_t at)
 	case 'b':
 		return at_word_start(in, at) ? credentials(in, at) : NONE;
 	case 'e':
-		if (bytes_starts_with(rest, "eyJ") && at_word_start(in, at))
-			return web_token(in, at);
-		return NONE;
+		return bytes_starts_with(rest, "eyJ") ? web_token(in, at) : NONE;
 	default:
 		return at_word_start(in, at) ? issued_token(in, at) : NONE;
 	}

@@ -294,6 +294,33 @@ random_bytes_are_survived(void **state)
 	}
 }
 
+/* Each of these made some scanner quadratic once; the test's time limit is the
+ * judge. */
+static void
+hostile_repetitions_cost_linear_time(void **state)
+{
+	static const char *const pieces[] = {
+		"-----BEGIN ", "eyJ-", "eyJaaaaaaaaaaa.", "://a:", "bearer ",
+		"token", "\"token\"", "token ", "glpat-", "<token>", "\\\"",
+		"password: ", "name=\"password\"", "Basic OjpB",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(pieces); i++) {
+		struct buf in, out;
+
+		buf_init(&in, 2 << 20);
+		buf_init(&out, 64 << 20);
+		while (in.size < 1 << 20)
+			buf_text(&in, pieces[i]);
+		buf_u8(&in, ' ');
+		redact_text(buf_view(&in), &out);
+		assert_false(out.failed);
+		buf_free(&out);
+		buf_free(&in);
+	}
+}
+
 int
 main(void)
 {
@@ -310,6 +337,7 @@ main(void)
 			results_are_redacted_by_header_member_and_column),
 		cmocka_unit_test(reveal_needs_the_servers_permission),
 		cmocka_unit_test(random_bytes_are_survived),
+		cmocka_unit_test(hostile_repetitions_cost_linear_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
