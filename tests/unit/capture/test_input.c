@@ -51,14 +51,18 @@ static void
 put_zstd(struct buf *out, const uint8_t *data, size_t size)
 {
 	uint8_t *to = buf_reserve(out, ZSTD_compressBound(size));
+	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 
-	out->size += ZSTD_compress(to, ZSTD_compressBound(size), data, size, 1);
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+	out->size += ZSTD_compress2(zstd, to, ZSTD_compressBound(size), data,
+				    size);
+	ZSTD_freeCCtx(zstd);
 }
 
 static void
 put_lz4(struct buf *out, const uint8_t *data, size_t size)
 {
-	/* As the lz4 program does. */
+	/* With a checksum, as the programs write it. */
 	const LZ4F_preferences_t preferences = {
 		.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled,
 	};
