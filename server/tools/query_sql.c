@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* query_sql: one read-only statement over the public views. */
+#include <string.h>
+
 #include "base/bytes.h"
 #include "server/tools/answer.h"
 #include "server/tools/query.h"
@@ -20,7 +22,29 @@ static const struct arg arguments[] = {
 	{ 0 },
 };
 
-/* Cells of a column whose name says that it holds a secret. */
+/* True when a column's name, which for an expression without AS is the
+ * expression itself, names a secret: api_key, header(id, 'authorization'). */
+static bool
+is_secret_column(const char *name)
+{
+	const char *open = strchr(name, '\'');
+
+	if (redact_is_secret_name(bytes_of(name)) || strstr(name, "cookie("))
+		return true;
+	while (open) {
+		const char *close = strchr(open + 1, '\'');
+
+		if (!close)
+			return false;
+		if (redact_is_secret_name(bytes_make(
+			    open + 1, (size_t)(close - open) - 1)))
+			return true;
+		open = strchr(close + 1, '\'');
+	}
+	return false;
+}
+
+/* Cells of such columns. */
 static void
 redact_columns(json_t *result)
 {
@@ -31,7 +55,7 @@ redact_columns(json_t *result)
 	json_array_foreach(columns, column, name) {
 		const char *text = json_string_value(name);
 
-		if (!text || !redact_is_secret_name(bytes_of(text)))
+		if (!text || !is_secret_column(text))
 			continue;
 		json_array_foreach(json_object_get(result, "rows"), i, row) {
 			json_t *cell = json_array_get(row, column);
