@@ -38,6 +38,8 @@ struct command {
 
 /* NULL-named at the end. */
 extern const struct command commands[];
+
+/* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
 /* Prints "aftertap: <text>" to stderr and returns `status`. */
@@ -47,19 +49,24 @@ int cli_fail(int status, const char *format, ...)
 /* The configuration tools get when a person runs them: their own rights. */
 struct tool_config cli_tool_config(const struct cli *cli);
 
+/* Parses argv (from the command's name on) by the tool's input schema and runs
+ * it; prints the options it takes.  The first returns EXIT_*. */
 int tool_command_run(const struct cli *cli, const struct command *command,
 		     int argc, char **argv);
 void tool_command_help(const struct command *command);
 
+/* The commands that are not tools, as struct command's run. */
 int command_import(const struct cli *cli, int argc, char **argv);
 int command_dissect(const struct cli *cli, int argc, char **argv);
 int command_serve(const struct cli *cli, int argc, char **argv);
 int command_snapshots(const struct cli *cli, int argc, char **argv);
 int command_captures(const struct cli *cli, int argc, char **argv);
-int capture_command_delete(const struct cli *cli, const char *name);
 int command_dissections(const struct cli *cli, int argc, char **argv);
 int command_tool(const struct cli *cli, int argc, char **argv);
 int command_doctor(const struct cli *cli, int argc, char **argv);
 int command_mcp_config(const struct cli *cli, int argc, char **argv);
 int command_completion(const struct cli *cli, int argc, char **argv);
 int command_help(const struct cli *cli, int argc, char **argv);
+
+/* Deletes a capture: for people only, agents have no tool for it. */
+int capture_command_delete(const struct cli *cli, const char *name);

@@ -5,7 +5,7 @@
  */
 #include "server/cli/command.h"
 
-#include <signal.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "capture/capture.h"
+#include "server/cli/interrupt.h"
 #include "server/cli/job_report.h"
 #include "server/cli/options.h"
 #include "server/cli/terminal.h"
@@ -25,16 +26,8 @@ struct import_command {
 	struct terminal_progress progress;
 	struct job_report job;
 	const char *status_path;
+	atomic_bool *interrupted;
 };
-
-static atomic_bool interrupted;
-
-static void
-on_signal(int signal_number)
-{
-	(void)signal_number;
-	atomic_store(&interrupted, true);
-}
 
 static void
 on_progress(void *context, const struct import_progress *p)
@@ -53,7 +46,7 @@ on_progress(void *context, const struct import_progress *p)
 	if (!import->status_path)
 		return;
 	if (job_report_cancelled(&import->job))
-		atomic_store(&interrupted, true);
+		atomic_store(import->interrupted, true);
 	job_report_progress(&import->job,
 			    json_pack("{s:I,s:I,s:I,s:I}", "progress",
 				      (json_int_t)(fraction < 0
@@ -63,6 +56,18 @@ on_progress(void *context, const struct import_progress *p)
 				      "bytes_total",
 				      (json_int_t)p->bytes_total, "packets",
 				      (json_int_t)p->packets));
+}
+
+/* The descriptor that --lifeline names, or -1. */
+static int
+lifeline_number(const char *text)
+{
+	int64_t number;
+
+	if (!text_i64(bytes_of(text), &number) || number < 0 ||
+	    number > INT_MAX)
+		return -1;
+	return (int)number;
 }
 
 static int
@@ -82,7 +87,7 @@ parse_options(struct import_command *import, int argc, char **argv,
 		else if ((value = options_value(&options, "--job")))
 			import->status_path = value;
 		else if ((value = options_value(&options, "--lifeline")))
-			import->job.lifeline = atoi(value);
+			import->job.lifeline = lifeline_number(value);
 		else if ((value = options_value(&options, "--segment-size"))) {
 			if (!text_size(value, &size) || size < 65536)
 				return cli_fail(EXIT_USAGE, "--segment-size "
@@ -154,15 +159,12 @@ command_import(const struct cli *cli, int argc, char **argv)
 	struct import_command import = { .progress.quiet = cli->quiet,
 					 .job.lifeline = -1 };
 	const char **files = alloc_zero((size_t)argc + 1, sizeof(*files));
-	struct sigaction action = { .sa_handler = on_signal };
 	struct error error = { 0 };
 	int status;
 
-	action.sa_flags = (int)SA_RESETHAND;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	import.interrupted = interrupt_catch();
 	import.request.files = files;
-	import.request.cancelled = &interrupted;
+	import.request.cancelled = import.interrupted;
 	import.request.progress = on_progress;
 	import.request.progress_context = &import;
 	status = parse_options(&import, argc, argv, files);

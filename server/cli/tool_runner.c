@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/cli/tool_runner.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "server/cli/interrupt.h"
 #include "server/cli/terminal.h"
-
-/* What Ctrl-C must reach: a flag that the tool polls. */
-static atomic_bool interrupted;
-
-static void
-on_interrupt(int signal_number)
-{
-	(void)signal_number;
-	atomic_store(&interrupted, true);
-}
 
 static void
 on_progress(void *context, double value, double total, const char *message)
@@ -36,16 +26,6 @@ ignore_interrupt(void *context, void (*interrupt)(void *), void *arg)
 	(void)context;
 	(void)interrupt;
 	(void)arg;
-}
-
-static void
-catch_interrupts(void)
-{
-	struct sigaction action = { .sa_handler = on_interrupt };
-
-	action.sa_flags = (int)SA_RESETHAND;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
 }
 
 static void
@@ -70,7 +50,7 @@ run_to_end(const struct tool *tool, struct tool_call *call,
 			return status;
 		sleep_ms(result->wait_ms ? result->wait_ms : 100);
 		tool_result_free(result);
-		if (atomic_load(&interrupted))
+		if (atomic_load(call->cancelled))
 			return error_set(error, ERR_CANCELLED, "cancelled");
 	}
 }
@@ -99,14 +79,13 @@ tool_runner_run(const struct cli *cli, const struct tool *tool,
 		.config = &config,
 		.arguments = arguments,
 		.started_ns = clock_monotonic_ns(),
-		.cancelled = &interrupted,
+		.cancelled = interrupt_catch(),
 		.set_interrupt = ignore_interrupt,
 		.progress = on_progress,
 		.context = &progress,
 	};
 	int status;
 
-	catch_interrupts();
 	status = run_to_end(tool, &call, &result, &error);
 	terminal_progress_end(&progress);
 	if (status == ERR_CANCELLED)
