@@ -270,6 +270,8 @@ observe_sequence(struct tcp *t, enum side side, const struct packet *p,
 			  ((p->tcp.flags & (TCP_SYN | TCP_FIN)) != 0);
 	uint32_t end = p->tcp.seq + length;
 
+	if (p->tcp.flags & TCP_RST) /* may be of any sequence number */
+		return;
 	s->probed = false;
 	if (p->payload_length == 1 && s->seen && p->tcp.seq == s->next_seq &&
 	    other->seen && other->window == 0)
@@ -344,8 +346,10 @@ tcp_observe(struct tcp *t, enum side side, const struct packet *p,
 	observe_window(t, side, p);
 	observe_acknowledgement(t, side, p, time_ns);
 	observe_sequence(t, side, p, time_ns);
-	s->seen = true;
-	s->window = p->tcp.window;
+	if (!(p->tcp.flags & TCP_RST)) {
+		s->seen = true;
+		s->window = p->tcp.window;
+	}
 	if (p->tcp.flags & TCP_FIN)
 		s->fin = true;
 	if (side == SIDE_SERVER && p->payload_length > 0 &&
