@@ -65,6 +65,8 @@ put_lz4(struct buf *out, const uint8_t *data, size_t size)
 	/* With a checksum, as the programs write it. */
 	const LZ4F_preferences_t preferences = {
 		.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled,
+		/* A block is given whole or not at all. */
+		.frameInfo.blockSizeID = LZ4F_max64KB,
 	};
 	size_t bound = LZ4F_compressFrameBound(size, &preferences);
 	uint8_t *to = buf_reserve(out, bound);
