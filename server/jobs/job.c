@@ -109,8 +109,8 @@ spawn(const char *const *argv, const char *log_path, int lifeline, pid_t *pid)
 	if (rc == 0)
 		rc = child_attributes(&attributes);
 	if (rc == 0)
-		rc = posix_spawn(pid, argv[0], &files, &attributes, arguments,
-				 environment);
+		rc = posix_spawnp(pid, argv[0], &files, &attributes, arguments,
+				  environment);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&files);
 	for (size_t i = 0; arguments[i]; i++)

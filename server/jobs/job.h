@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 /*
- * Starts `argv` (NULL-terminated, argv[0] a path) with stdin from /dev/null
+ * Starts `argv` (NULL-terminated; argv[0] a path, or a name in PATH) with stdin from /dev/null
  * and stdout and stderr to `log_path` (NULL: stderr of this process), and the
  * lifeline descriptor as fd 3 (option --lifeline=3 is appended) unless it is
  * -1.  Waits until the status file exists or the process has ended, at most

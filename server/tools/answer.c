@@ -31,6 +31,14 @@ answer_rename(json_t *object, const char *from, const char *to)
 	json_object_del(object, from);
 }
 
+void
+answer_tidy(json_t *object)
+{
+	json_object_del(object, "format");
+	if (json_array_size(json_object_get(object, "warnings")) == 0)
+		json_object_del(object, "warnings");
+}
+
 static json_t *
 member_at(json_t *row, const char *path)
 {

@@ -23,6 +23,10 @@ void answer_summary(json_t *structured, const char *format, ...)
 /* Renames a member when it is there. */
 void answer_rename(json_t *object, const char *from, const char *to);
 
+/* Removes what tells a reader nothing: "format" (of the file on disk) and
+ * empty "warnings". */
+void answer_tidy(json_t *object);
+
 /*
  * Reduces every row to `fields` ("path", "dst.ip"), in their order.  INVALID
  * for a field that is not in `known` (NULL-terminated), naming the nearest.

@@ -72,6 +72,7 @@ result_of(json_t *manifest, const char *name)
 	json_t *result = json_object();
 
 	json_object_del(manifest, "segments");
+	answer_tidy(manifest);
 	json_object_set_new(result, "success", json_true());
 	json_object_set_new(result, "name", json_string(name));
 	json_object_set_new(result, "status", json_string("completed"));

@@ -86,6 +86,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 			json_object_get(manifest, "segments"))));
 	if (!args.segments)
 		json_object_del(manifest, "segments");
+	answer_tidy(manifest);
 	json_object_set_new(manifest, "status", json_string("completed"));
 	out->structured = json_object();
 	json_object_set_new(out->structured, "snapshot", manifest);

@@ -130,8 +130,11 @@ result_of(json_t *status, const char *name)
 
 	json_object_set_new(result, "name", json_string(name));
 	json_object_del(result, "pid");
-	if (capture)
+	json_object_del(result, "updated");
+	if (capture) {
+		answer_tidy(capture);
 		answer_rename(result, "result", "capture");
+	}
 	if (!state || strcmp(state, "completed") != 0)
 		answer_summary(result,
 			       "The import is still running; list_captures "

@@ -69,6 +69,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 	const char *home = call->config->home;
 	struct list_captures args = { 0 };
 	json_t *captures = NULL, *capture = NULL;
+	size_t i;
 	int rc;
 
 	rc = args_bind(arguments, call->arguments, call->now_ns, &args, e);
@@ -90,6 +91,8 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 		json_decref(captures);
 		return rc;
 	}
+	json_array_foreach(captures, i, capture)
+		answer_tidy(capture);
 	out->structured = json_object();
 	json_object_set_new(out->structured, "captures", captures);
 	summarise(out->structured);
