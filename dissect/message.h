@@ -32,7 +32,8 @@ struct message {
 	bool truncated;     /* the body is longer than was kept */
 	bool has_id;
 	bool claimed;       /* a request: a response has begun that answers it */
-	enum call_reason reason; /* a request: why its pairing is uncertain */
+	enum call_reason reason; /* a request: why its pairing is uncertain; a
+				  * response: why it would stay alone */
 
 	unsigned flags;     /* enum message_flag */
 	int32_t status;

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* Requests kept open for a server that has not been seen yet. */
+#define ONE_DIRECTION_OPEN 8
+
 void
 pair_init(struct pair *p, const struct exchange_place *place,
 	  const struct lane *lanes)
@@ -89,6 +92,8 @@ response_reason(const struct pair *p)
 	if (p->kind == PAIR_IN_ORDER && never_seen(p, SIDE_CLIENT) &&
 	    (client->holes || !p->place.identity->midstream))
 		return CALL_REASON_ONE_DIRECTION;
+	if (p->pipelined && p->first)
+		return CALL_REASON_PIPELINED_HOLE;
 	return CALL_REASON_REQUEST_NOT_CAPTURED;
 }
 
@@ -127,7 +132,7 @@ limit_open(struct pair *p)
 static void
 flush_one_direction(struct pair *p, uint64_t acknowledged)
 {
-	while (p->first && p->first->ended &&
+	while (p->count > ONE_DIRECTION_OPEN && p->first->ended &&
 	       p->first->acknowledged < acknowledged)
 		emit_request(p, &p->first, CALL_REASON_ONE_DIRECTION);
 }
@@ -190,6 +195,18 @@ nothing_unseen_before(struct pair *p, const struct message *previous,
 	       previous->acknowledged < r->acknowledged;
 }
 
+/*
+ * Bytes of the client before `r` are missing, and the server had not received
+ * them when it sent what is directly before the response: what was in them had
+ * not been answered, so the response is rather to that.
+ */
+static bool
+unseen_before(const struct message *r, const struct message *response)
+{
+	return response->has_before && !response->broken_before &&
+	       response->acknowledged_before < r->start;
+}
+
 static struct message *
 claim(struct pair *p, struct message **link, bool certain)
 {
@@ -245,15 +262,18 @@ claim_by_numbers(struct pair *p, const struct message *response)
 		return NULL;
 	certain = (*match)->acknowledged == response->start &&
 		  nothing_unseen_before(p, before, *match, response);
-	if (!certain && matches > 1)
+	if (!certain && (matches > 1 || unseen_before(*match, response)))
 		return NULL;
 	(*match)->reason = certain ? CALL_REASON_NONE : CALL_REASON_HOLE_BEFORE;
 	while (*match != p->first && p->first->ended) {
 		bool last = match == &p->first->next;
 
 		emit_request(p, &p->first,
-			     request_reason(p, p->first,
-					    CALL_REASON_RESPONSE_NOT_CAPTURED));
+			     request_reason(
+				     p, p->first,
+				     p->pipelined
+					     ? CALL_REASON_PIPELINED_HOLE
+					     : CALL_REASON_RESPONSE_NOT_CAPTURED));
 		if (last)
 			match = &p->first;
 	}
@@ -279,10 +299,14 @@ response_begin(struct pair *p, struct message *response)
 {
 	if (response->broken_before || (p->first && p->first->broken_before))
 		p->chain = CHAIN_LOST;
-	if (p->chain == CHAIN_CERTAIN)
+	/* While nothing is missing, no request means that there was none. */
+	if (p->chain == CHAIN_CERTAIN) {
+		response->reason = CALL_REASON_NONE;
 		response->peer = claim_by_order(p, response);
-	else
+	} else {
+		response->reason = response_reason(p);
 		response->peer = claim_by_numbers(p, response);
+	}
 	if (!response->peer && p->chain == CHAIN_LIKELY)
 		response->peer = claim_by_order(p, response);
 	if (response->peer)
@@ -324,7 +348,7 @@ response_end(struct pair *p, struct message *response)
 		    m->acknowledged < response->end)
 			p->pipelined = true;
 	if (!r)
-		exchange_emit(&p->place, NULL, response, response_reason(p));
+		exchange_emit(&p->place, NULL, response, response->reason);
 	else if (response->flags & MESSAGE_INFORMATIONAL)
 		interim_end(p, response);
 	else if (r->ended)

@@ -9,6 +9,9 @@
 #include "dissect/pair.h"
 #include "dissect/stream_parts.h"
 
+/* What one packet may add to a head that is still within its limit. */
+#define PACKET_ROOM (256u << 10)
+
 struct stream *
 stream_new(struct stream_context *context,
 	   const struct stream_identity *identity)
@@ -21,7 +24,8 @@ stream_new(struct stream_context *context,
 	s->identity = *identity;
 	s->sink.stream = s;
 	for (int side = 0; side < 2; side++) {
-		lane_init(&s->lanes[side], context->options.head_limit);
+		lane_init(&s->lanes[side],
+			  (size_t)context->options.head_limit + PACKET_ROOM);
 		s->lanes[side].broken = identity->midstream;
 	}
 	pair_init(&s->pair, &place, s->lanes);
@@ -308,7 +312,7 @@ apply(struct stream *s, enum side side, struct step step, struct bytes in,
 	switch (step.kind) {
 	case STEP_MORE:
 		lane->wanted = step.n > in.size ? (size_t)step.n : in.size + 1;
-		if (lane->wanted > lane->held.limit)
+		if (lane->wanted > s->context->options.head_limit)
 			lost(s, side);
 		return false;
 	case STEP_DONE:
@@ -340,6 +344,7 @@ static size_t
 run(struct stream *s, enum side side, struct bytes in)
 {
 	struct lane *lane = &s->lanes[side];
+	size_t head_limit = s->context->options.head_limit;
 	size_t taken = 0;
 
 	for (;;) {
@@ -351,7 +356,7 @@ run(struct stream *s, enum side side, struct bytes in)
 			if (lane->skip)
 				return taken;
 		}
-		rest = bytes_from(in, taken);
+		rest = bytes_first(bytes_from(in, taken), head_limit);
 		if (!lane->skipped && (!rest.size || rest.size < lane->wanted))
 			return taken;
 		lane->skipped = false;
@@ -663,7 +668,14 @@ stream_free(struct stream *s, enum call_reason reason)
 uint64_t
 stream_undissected(const struct stream *s)
 {
-	return s->lanes[0].undissected + s->lanes[1].undissected;
+	uint64_t size = 0;
+
+	for (int side = 0; side < 2; side++) {
+		size += s->lanes[side].undissected;
+		if (s->lanes[side].state != LANE_RUN)
+			size += s->lanes[side].held.size;
+	}
+	return size;
 }
 
 enum protocol

@@ -322,6 +322,8 @@ feed_chunk(struct http_conn *conn, enum side which, struct bytes in,
 			return step_bad;
 	}
 	line = bytes_from(in, skip);
+	if (line.size && hex_digit(line.data[0]) < 0)
+		return step_bad;
 	newline = line.size ? memchr(line.data, '\n', line.size) : NULL;
 	if (!newline)
 		return line.size > CHUNK_LINE_LIMIT ? step_bad : more;

@@ -67,7 +67,7 @@ request_line(struct bytes in, bool whole, struct http_start *start)
 
 	while (method < in.size && is_method_char(in.data[method]))
 		method++;
-	if (method > METHOD_LIMIT || method == 0)
+	if (method > METHOD_LIMIT || (method == 0 && in.size))
 		return VERDICT_NO;
 	if (method == in.size)
 		return whole ? VERDICT_NO : VERDICT_MAYBE;
@@ -95,8 +95,13 @@ request_line(struct bytes in, bool whole, struct http_start *start)
 enum verdict
 http_start_line(struct bytes in, bool request, struct http_start *start)
 {
-	const uint8_t *newline = in.size ? memchr(in.data, '\n', in.size) : NULL;
-	struct bytes line = in;
+	const uint8_t *newline;
+	struct bytes line;
+
+	while (in.size && (in.data[0] == '\r' || in.data[0] == '\n'))
+		in = bytes_from(in, 1);
+	line = in;
+	newline = in.size ? memchr(in.data, '\n', in.size) : NULL;
 
 	if (newline) {
 		line.size = (size_t)(newline - in.data);
@@ -158,17 +163,7 @@ note_length(struct http_framing *f, struct bytes value)
 }
 
 static void
-note_transfer(struct http_framing *f, struct bytes value)
-{
-	struct bytes element;
-
-	f->has_transfer = true;
-	while (next_element(&value, &element))
-		f->chunked = is(element, "chunked");
-}
-
-static void
-note_encoding(struct http_framing *f, struct bytes value, struct sink *sink)
+note_coding(struct http_framing *f, struct bytes coding, struct sink *sink)
 {
 	static const struct {
 		const char *name;
@@ -178,20 +173,38 @@ note_encoding(struct http_framing *f, struct bytes value, struct sink *sink)
 		{ "deflate", ENCODING_DEFLATE }, { "br", ENCODING_BROTLI },
 		{ "zstd", ENCODING_ZSTD },
 	};
+	enum encoding encoding = ENCODING_UNKNOWN;
+
+	if (is(coding, "identity"))
+		return;
+	for (size_t i = 0; i < sizeof(codings) / sizeof(*codings); i++)
+		if (is(coding, codings[i].name))
+			encoding = codings[i].encoding;
+	/* Two codings on top of each other are not undone. */
+	f->encoding = f->has_encoding ? ENCODING_UNKNOWN : encoding;
+	f->has_encoding = true;
+	sink_encoding(sink, f->encoding);
+}
+
+static void
+note_encoding(struct http_framing *f, struct bytes value, struct sink *sink)
+{
 	struct bytes element;
 
-	while (next_element(&value, &element)) {
-		enum encoding encoding = ENCODING_UNKNOWN;
+	while (next_element(&value, &element))
+		note_coding(f, element, sink);
+}
 
-		if (is(element, "identity"))
-			continue;
-		for (size_t i = 0; i < sizeof(codings) / sizeof(*codings); i++)
-			if (is(element, codings[i].name))
-				encoding = codings[i].encoding;
-		/* Two codings on top of each other are not undone. */
-		f->encoding = f->has_encoding ? ENCODING_UNKNOWN : encoding;
-		f->has_encoding = true;
-		sink_encoding(sink, f->encoding);
+static void
+note_transfer(struct http_framing *f, struct bytes value, struct sink *sink)
+{
+	struct bytes element;
+
+	f->has_transfer = true;
+	while (next_element(&value, &element)) {
+		f->chunked = is(element, "chunked");
+		if (!f->chunked)
+			note_coding(f, element, sink);
 	}
 }
 
@@ -224,7 +237,7 @@ note_header(struct http_framing *f, struct bytes name, struct bytes value,
 		break;
 	case 17:
 		if (is(name, "transfer-encoding"))
-			note_transfer(f, value);
+			note_transfer(f, value, sink);
 		break;
 	default:
 		break;
