@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "capture/export.h"
 #include "capture/home.h"
+#include "capture/snapshot.h"
 #include "server/tools/answer.h"
 #include "server/tools/body.h"
 #include "server/tools/conversation.h"
@@ -141,6 +142,32 @@ lift(json_t *result, json_t *call, const char *name)
 	json_object_del(call, name);
 }
 
+/* {"segment": 3, …} names its file too, so that a person finds the packet. */
+static void
+name_segments(struct tool_call *call, struct db *db, json_t *evidence)
+{
+	const char *slash = strchr(db->address, '/');
+	char *snapshot = alloc_string_n(db->address,
+					(size_t)(slash - db->address));
+	json_t *manifest = NULL, *packet;
+	const char *half;
+
+	if (snapshot_load(call->config->home, snapshot, &manifest, NULL) < 0)
+		manifest = NULL;
+	json_object_foreach(evidence, half, packet) {
+		json_int_t index = json_integer_value(
+			json_object_get(packet, "segment"));
+		json_t *segment = json_array_get(
+			json_object_get(manifest, "segments"), (size_t)index);
+		json_t *file = json_object_get(segment, "file");
+
+		if (file && json_is_object(packet))
+			json_object_set(packet, "file", file);
+	}
+	json_decref(manifest);
+	free(snapshot);
+}
+
 static int
 build(struct tool_call *tool_call, struct db *db, const struct get_call *args,
       json_t *result, struct error *e)
@@ -154,6 +181,7 @@ build(struct tool_call *tool_call, struct db *db, const struct get_call *args,
 	json_object_set_new(result, "call", call);
 	lift(result, call, "connection");
 	lift(result, call, "evidence");
+	name_segments(tool_call, db, json_object_get(result, "evidence"));
 	if (!args->include_connection)
 		json_object_del(result, "connection");
 	rc = redact_result(tool_call->config, args->reveal, result, e);

@@ -34,9 +34,12 @@ static const struct arg arguments[] = {
 static const char *const known[] = {
 	"id", "ts", "src", "src.ip", "src.port", "src.name", "dst", "dst.ip",
 	"dst.port", "dst.name", "proto", "method", "host", "path", "query",
-	"status", "latency_ms", "error", "flags", "why", "conn_id",
-	"req_headers", "resp_headers", "req_body", "resp_body", "req_size",
-	"resp_size", "evidence", NULL,
+	"status", "latency_ms", "error", "flags", "why",
+	"conn_id", "version", "status_text", "summary", "user_agent",
+	"req_content_type", "resp_content_type", "is_error", "req_headers",
+	"resp_headers", "req_body", "resp_body", "req_size", "resp_size",
+	"req_body_size", "resp_body_size", "request_ms", "response_ms",
+	"wait_ms", "evidence", NULL,
 };
 
 #define FIRST_FULL "conn_id"

@@ -30,7 +30,7 @@ fake_database(const char *home, const char *snapshot, const char *name,
 				   "manifest.json", NULL);
 	char *text = alloc_format(
 		"{\"format\":1,\"name\":\"%s\",\"created\":"
-		"\"2026-11-23T14:00:00Z\",\"packets\":7,\"segments\":[],"
+		"\"2026-11-23T14:00:00Z\",\"packets\":7,\"segments\":[{\"file\":\"000001.pcapng\"}],"
 		"\"captures\":[{\"name\":\"c\"}]}", snapshot);
 	char *path = alloc_format("%s/%s.sqlite%s", directory, name,
 				  running ? ".part" : "");
@@ -167,7 +167,7 @@ store_call(struct store *s, int64_t id, uint32_t body_offset,
 				      "Authorization", "Bearer abcDEF123456"));
 	json_object_set_new(*result, "connection", json_pack("{s:i}", "id", 3));
 	json_object_set_new(*result, "evidence",
-			    json_pack("{s:s,s:i}", "segment", "000001",
+			    json_pack("{s:{s:i,s:i}}", "request", "segment", 0,
 				      "offset", 4096));
 	return 0;
 }

@@ -286,7 +286,10 @@ a_call_has_connection_evidence_and_body(void **state)
 				    member(w, "call"), "req_body")), "234");
 	assert_true(json_is_true(member(w, "truncated")));
 	assert_non_null(member(w, "connection"));
-	assert_non_null(member(w, "evidence"));
+	assert_string_equal(json_string_value(json_object_get(
+				    json_object_get(member(w, "evidence"),
+						    "request"), "file")),
+			    "000001.pcapng");
 	assert_int_equal(run(w, "get_api_call",
 			     "{\"id\":2,\"include_l4\":false,"
 			     "\"include_payload\":false}"), TOOL_DONE);
