@@ -274,11 +274,13 @@ emit_record(struct parse *p, int section, uint16_t type, uint16_t class,
 	buf_bytes(&p->value, buf_view(&p->owner));
 	buf_format(&p->value, " %u ", ttl);
 	put_class(&p->value, class);
-	buf_format(&p->value, " %s ", dns_type_name(type, type_name));
+	buf_format(&p->value, " %s", dns_type_name(type, type_name));
 	/* An update deletes with empty data of any type (RFC 2136 §2.5). */
-	if ((data.size || opcode_of(&p->h) != 5) &&
-	    !dns_record_data(&p->value, type, data, p->message))
-		p->malformed = true;
+	if (data.size || opcode_of(&p->h) != 5) {
+		buf_u8(&p->value, ' ');
+		p->malformed |= !dns_record_data(&p->value, type, data,
+						 p->message);
+	}
 	if (class == 0x8001)
 		buf_text(&p->value, " (cache flush)");
 	sink_header(p->sink, bytes_of(names[section]), buf_view(&p->value));
@@ -307,6 +309,11 @@ read_record(struct parse *p, int section)
 	}
 	if (p->records++ == RECORD_LIMIT)
 		sink_truncated(p->sink);
+	/* A multicast announcement has no question: its first record names it. */
+	if (p->records == 1 && !p->h.counts[0] && !p->h.id) {
+		buf_bytes(&p->name, buf_view(&p->owner));
+		p->question_type = type;
+	}
 	if (p->records <= RECORD_LIMIT)
 		emit_record(p, section, type, class, ttl, data);
 	if (section == SECTION_ANSWER && type == DNS_CNAME)
