@@ -24,6 +24,7 @@ struct decompressor {
 	z_stream gzip;
 	ZSTD_DCtx *zstd;
 	LZ4F_dctx *lz4;
+	size_t lz4_wanted; /* bytes to its next block or header */
 };
 
 enum compression
@@ -68,6 +69,7 @@ decompressor_new(enum compression kind)
 	d->kind = kind;
 	/* For zstd the state before a frame; gzip wants its first header. */
 	d->at_boundary = kind == COMPRESSION_ZSTD;
+	d->lz4_wanted = LZ4F_HEADER_SIZE_MIN;
 	if (kind == COMPRESSION_GZIP)
 		failed = inflateInit2(&d->gzip, 15 + 16) != Z_OK;
 	else if (kind == COMPRESSION_LZ4)
@@ -160,11 +162,15 @@ zstd_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 	return 0;
 }
 
+/*
+ * LZ4F_decompress does not tell what it wrote before an error, so it is given
+ * one block at a time, which is also what it likes best.
+ */
 static int
 lz4_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 	size_t *written)
 {
-	size_t used = in->size;
+	size_t used = in->size < d->lz4_wanted ? in->size : d->lz4_wanted;
 	size_t status;
 
 	*written = size;
@@ -174,6 +180,7 @@ lz4_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 		return ERR_CORRUPT;
 	}
 	d->at_boundary = status == 0;
+	d->lz4_wanted = status > 0 ? status : LZ4F_HEADER_SIZE_MIN;
 	*in = bytes_from(*in, used);
 	return 0;
 }

@@ -20,6 +20,7 @@ enum compression {
 /* Bytes that compression_detect wants to see. */
 #define COMPRESSION_MAGIC 4
 
+/* What a stream that begins so is packed with. */
 enum compression compression_detect(struct bytes start);
 
 /* "gzip", "zstd", "lz4", "uncompressed". */
@@ -27,7 +28,9 @@ const char *compression_name(enum compression kind);
 
 struct decompressor;
 
+/* Owned by the caller; free with decompressor_free.  Not for NONE. */
 struct decompressor *decompressor_new(enum compression kind);
+/* NULL is allowed. */
 void decompressor_free(struct decompressor *d);
 
 /*

@@ -157,6 +157,11 @@ export_snapshot(const char *home, const struct export_request *request,
 {
 	struct error ignored;
 	struct export x = { .request = request };
+	const struct packet_filter_lists lists = {
+		request->addresses,     request->address_count,
+		request->ports,         request->port_count,
+		request->conversations, request->conversation_count,
+	};
 	struct snapshot s;
 	int status;
 
@@ -164,7 +169,7 @@ export_snapshot(const char *home, const struct export_request *request,
 	if (request->window.from_ns >= request->window.to_ns)
 		return error_set(e, ERR_INVALID,
 				 "the window ends before it begins");
-	x.filter = packet_filter_new(request, e);
+	x.filter = packet_filter_new(&lists, e);
 	if (!x.filter)
 		return ERR_INVALID;
 	status = snapshot_open(home, request->snapshot, &s, e);

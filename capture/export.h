@@ -9,15 +9,8 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "capture/packet_filter.h"
 #include "capture/packet_reader.h"
-
-/* Packets between two endpoints (either direction), within a time range. */
-struct export_conversation {
-	uint8_t client_ip[16], server_ip[16]; /* IPv4 as ::ffff:a.b.c.d */
-	uint16_t client_port, server_port;
-	uint8_t ip_protocol;
-	int64_t from_ns, to_ns; /* inclusive */
-};
 
 struct export_request {
 	const char *snapshot;

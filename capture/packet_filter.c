@@ -105,17 +105,17 @@ prefix_matches(const struct prefix *prefix, const uint8_t address[static 16])
 
 static int
 packet_filter_addresses(struct packet_filter *f,
-			const struct export_request *request, struct error *e)
+			const struct packet_filter_lists *lists, struct error *e)
 {
-	size_t count = request->address_count;
+	size_t count = lists->address_count;
 
 	f->prefixes = alloc_zero(count + 1, sizeof(*f->prefixes));
 	for (size_t i = 0; i < count; i++) {
 		char *shown;
 
-		if (prefix_parse(request->addresses[i], &f->prefixes[i]))
+		if (prefix_parse(lists->addresses[i], &f->prefixes[i]))
 			continue;
-		shown = text_printable(bytes_of(request->addresses[i]), 60);
+		shown = text_printable(bytes_of(lists->addresses[i]), 60);
 		error_set(e, ERR_INVALID,
 			  "\"%s\" is not an address: say 10.0.0.1, "
 			  "10.0.0.0/8 or 2001:db8::/32", shown);
@@ -128,16 +128,16 @@ packet_filter_addresses(struct packet_filter *f,
 
 static void
 packet_filter_conversations(struct packet_filter *f,
-			    const struct export_request *request)
+			    const struct packet_filter_lists *lists)
 {
-	size_t count = request->conversation_count;
+	size_t count = lists->conversation_count;
 
 	f->conversations = alloc_zero(count + 1, sizeof(*f->conversations));
 	f->hosts = alloc_zero(count + 1, sizeof(*f->hosts));
 	f->conversation_count = count;
 	for (size_t i = 0; i < count; i++) {
 		const struct export_conversation *from =
-			&request->conversations[i];
+			&lists->conversations[i];
 		struct conversation *c = &f->conversations[i];
 
 		c->from_ns = from->from_ns;
@@ -156,7 +156,7 @@ packet_filter_conversations(struct packet_filter *f,
 }
 
 struct packet_filter *
-packet_filter_new(const struct export_request *request, struct error *e)
+packet_filter_new(const struct packet_filter_lists *lists, struct error *e)
 {
 	struct packet_filter *f = alloc_zero(1, sizeof(*f));
 
@@ -164,10 +164,10 @@ packet_filter_new(const struct export_request *request, struct error *e)
 		packet_filter_free(f);
 		return NULL;
 	}
-	f->port_count = request->port_count;
+	f->port_count = lists->port_count;
 	f->ports = alloc_zero(f->port_count + 1, sizeof(*f->ports));
 	for (size_t i = 0; i < f->port_count; i++)
-		f->ports[i] = request->ports[i];
+		f->ports[i] = lists->ports[i];
 	packet_filter_conversations(f, request);
 	return f;
 }

@@ -66,10 +66,13 @@ struct packet_reader *packet_reader_new(const struct packet_segment *segments,
 					uint32_t count,
 					struct packet_window window,
 					struct packet_segment_source source);
+
+/* Closes what is open.  NULL is allowed. */
 void packet_reader_free(struct packet_reader *r);
 
 /* 1 and a packet, 0 at the end, or a negative error (a damaged segment is not
  * one: it is counted, and the next segment is read). */
 int packet_reader_next(struct packet_reader *r, struct packet_record *packet);
 
+/* The counts so far, at any time. */
 struct packet_reader_stats packet_reader_stats(const struct packet_reader *r);

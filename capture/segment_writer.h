@@ -42,6 +42,7 @@ struct segment_packet {
 
 struct segment_writer;
 
+/* A writer that has no segment open yet; free with segment_writer_free. */
 struct segment_writer *segment_writer_new(
 	const struct segment_settings *settings);
 

@@ -72,8 +72,12 @@ struct snapshot {
 	json_t *manifest;
 };
 
+/* Loads the manifest and checks that it names files of the snapshot only.
+ * NOTFOUND, CORRUPT.  `*s` is freed with snapshot_close in any case. */
 int snapshot_open(const char *home, const char *name, struct snapshot *s,
 		  struct error *e);
+
+/* Frees what `*s` holds; harmless on a closed one. */
 void snapshot_close(struct snapshot *s);
 
 /* A segment source over an opened snapshot's paths. */

@@ -56,9 +56,9 @@ static const uint8_t gre[] =
 				 .link_type = (link) })
 
 static bool
-matches(const struct export_request *request, struct packet_record packet)
+matches(const struct packet_filter_lists *lists, struct packet_record packet)
 {
-	struct packet_filter *f = packet_filter_new(request, NULL);
+	struct packet_filter *f = packet_filter_new(lists, NULL);
 	bool result;
 
 	assert_non_null(f);
@@ -70,18 +70,18 @@ matches(const struct export_request *request, struct packet_record packet)
 static bool
 address_matches(const char *address, struct packet_record packet)
 {
-	struct export_request request = { .addresses = &address,
+	struct packet_filter_lists lists = { .addresses = &address,
 					  .address_count = 1 };
 
-	return matches(&request, packet);
+	return matches(&lists, packet);
 }
 
 static bool
 port_matches(uint16_t port, struct packet_record packet)
 {
-	struct export_request request = { .ports = &port, .port_count = 1 };
+	struct packet_filter_lists lists = { .ports = &port, .port_count = 1 };
 
-	return matches(&request, packet);
+	return matches(&lists, packet);
 }
 
 static void
@@ -118,10 +118,10 @@ bad_addresses_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct export_request request = { .addresses = &bad[i],
+		struct packet_filter_lists lists = { .addresses = &bad[i],
 						  .address_count = 1 };
 
-		assert_null(packet_filter_new(&request, &e));
+		assert_null(packet_filter_new(&lists, &e));
 		assert_int_equal(e.code, ERR_INVALID);
 	}
 }
@@ -150,34 +150,34 @@ conversations_match_in_both_directions_and_in_time(void **state)
 		.client_port = 4000, .server_port = 80, .ip_protocol = 6,
 		.from_ns = 100, .to_ns = 100,
 	};
-	struct export_request request = { .conversations = &wanted,
+	struct packet_filter_lists lists = { .conversations = &wanted,
 					  .conversation_count = 1 };
 	struct packet_record packet = RECORD(1, tcp4);
 
 	(void)state;
-	assert_true(matches(&request, packet));
-	assert_true(matches(&request, RECORD(113, vxlan)));
-	assert_true(matches(&request, RECORD(1, fragment4)));
-	assert_false(matches(&request, RECORD(228, gre))); /* UDP */
+	assert_true(matches(&lists, packet));
+	assert_true(matches(&lists, RECORD(113, vxlan)));
+	assert_true(matches(&lists, RECORD(1, fragment4)));
+	assert_false(matches(&lists, RECORD(228, gre))); /* UDP */
 	wanted.ip_protocol = 17;
-	assert_true(matches(&request, RECORD(228, gre)));
-	assert_false(matches(&request, packet));
+	assert_true(matches(&lists, RECORD(228, gre)));
+	assert_false(matches(&lists, packet));
 	wanted.ip_protocol = 6;
 	packet.time_ns = 101;
-	assert_false(matches(&request, packet));
+	assert_false(matches(&lists, packet));
 	packet.time_ns = 99;
-	assert_false(matches(&request, packet));
+	assert_false(matches(&lists, packet));
 	packet.time_ns = 100;
 	wanted.client_port = 4001;
-	assert_false(matches(&request, packet));
+	assert_false(matches(&lists, packet));
 }
 
 static void
 every_cut_of_a_packet_is_safe(void **state)
 {
 	uint16_t port = 1;
-	struct export_request request = { .ports = &port, .port_count = 1 };
-	struct packet_filter *f = packet_filter_new(&request, NULL);
+	struct packet_filter_lists lists = { .ports = &port, .port_count = 1 };
+	struct packet_filter *f = packet_filter_new(&lists, NULL);
 	static const struct {
 		const uint8_t *data;
 		uint32_t size;
