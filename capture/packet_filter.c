@@ -160,7 +160,7 @@ packet_filter_new(const struct packet_filter_lists *lists, struct error *e)
 {
 	struct packet_filter *f = alloc_zero(1, sizeof(*f));
 
-	if (packet_filter_addresses(f, request, e) < 0) {
+	if (packet_filter_addresses(f, lists, e) < 0) {
 		packet_filter_free(f);
 		return NULL;
 	}
@@ -168,7 +168,7 @@ packet_filter_new(const struct packet_filter_lists *lists, struct error *e)
 	f->ports = alloc_zero(f->port_count + 1, sizeof(*f->ports));
 	for (size_t i = 0; i < f->port_count; i++)
 		f->ports[i] = lists->ports[i];
-	packet_filter_conversations(f, request);
+	packet_filter_conversations(f, lists);
 	return f;
 }
 
