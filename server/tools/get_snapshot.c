@@ -65,6 +65,23 @@ verify(struct tool_call *call, const char *snapshot, json_t *result,
 	return 0;
 }
 
+/* The segments, of which there may be thousands, stand by themselves and only
+ * when they were asked for. */
+static void
+move_segments(json_t *result, json_t *manifest, bool wanted)
+{
+	json_t *segments = json_object_get(manifest, "segments");
+
+	json_object_set_new(
+		manifest, "segment_count",
+		json_integer((json_int_t)json_array_size(segments)));
+	if (wanted) {
+		json_object_set(result, "segments", segments);
+		answer_cut_to_fit(result, "segments");
+	}
+	json_object_del(manifest, "segments");
+}
+
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
@@ -80,18 +97,13 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 				   &manifest, e);
 	if (rc < 0)
 		return rc;
-	json_object_set_new(
-		manifest, "segment_count",
-		json_integer((json_int_t)json_array_size(
-			json_object_get(manifest, "segments"))));
-	if (!args.segments)
-		json_object_del(manifest, "segments");
-	answer_tidy(manifest);
-	json_object_set_new(manifest, "status", json_string("completed"));
 	out->structured = json_object();
 	json_object_set_new(out->structured, "snapshot", manifest);
 	json_object_set_new(out->structured, "dissections",
 			    dissections_of(call->config->home, args.snapshot));
+	move_segments(out->structured, manifest, args.segments);
+	answer_tidy(manifest);
+	json_object_set_new(manifest, "status", json_string("completed"));
 	return args.verify ? verify(call, args.snapshot, out->structured, e)
 			   : TOOL_DONE;
 }

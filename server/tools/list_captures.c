@@ -53,7 +53,12 @@ summarise(json_t *result)
 {
 	size_t count = json_array_size(json_object_get(result, "captures"));
 
-	if (count)
+	answer_cut_to_fit(result, "captures");
+	if (json_object_get(result, "truncated"))
+		answer_summary(result,
+			       "%zu captures, not all shown; name shows one.",
+			       count);
+	else if (count)
 		answer_summary(result, "%zu capture%s.", count,
 			       count == 1 ? "" : "s");
 	else
