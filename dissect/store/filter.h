@@ -23,9 +23,12 @@ struct filter_value {
 };
 
 /* A WHERE expression over table alias `c` and the values of its ?NNN
- * parameters, numbered from `first_parameter`. */
+ * parameters, numbered from `first_parameter`.  `zone` is a condition over
+ * table alias `z` (the table zones, calls only) that holds for every zone with
+ * a matching call; it uses the same parameters.  Both are terminated. */
 struct filter_sql {
 	struct buf where;
+	struct buf zone;
 	struct filter_value *values;
 	size_t value_count;
 };

@@ -269,8 +269,7 @@ store_writer_open(const char *path, json_t *meta, struct store_writer **out,
 {
 	struct store_writer *w = alloc_zero(1, sizeof(*w));
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-		    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-		    SQLITE_OPEN_NOFOLLOW;
+		    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
 
 	w->path = alloc_string(path);
 	intern_init(&w->strings, INTERN_LIMIT);

@@ -5,11 +5,11 @@
  */
 #include "dissect/store/writer.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "dissect/store/address.h"
 #include "dissect/store/payload_refs.h"
 #include "dissect/store/store_format.h"
 
@@ -17,7 +17,7 @@
 #define FIELD_LIMIT 16384
 
 /* Calls in a zone: fine enough to skip, coarse enough to cost nothing. */
-#define ZONE_CALLS 1024
+#define ZONE_CALLS 256
 
 /* A batch whose blocks need more memory than this is committed early. */
 #define PENDING_LIMIT (32u << 20)
@@ -73,16 +73,6 @@ writer_string(struct store_writer *w, struct bytes text)
 	return writer_step(w, WRITER_STRING) ? -1 : (int64_t)id;
 }
 
-static const char *
-ip_text(const uint8_t ip[16], char out[INET6_ADDRSTRLEN])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (memcmp(ip, mapped, sizeof(mapped)) == 0)
-		return inet_ntop(AF_INET, ip + 12, out, INET6_ADDRSTRLEN);
-	return inet_ntop(AF_INET6, ip, out, INET6_ADDRSTRLEN);
-}
-
 int64_t
 writer_address(struct store_writer *w, const uint8_t ip[16])
 {
@@ -95,7 +85,7 @@ writer_address(struct store_writer *w, const uint8_t ip[16])
 	if (!added)
 		return id;
 	sqlite3_bind_int64(s, 1, id);
-	sqlite3_bind_text(s, 2, ip_text(ip, text), -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 2, address_text(ip, text), -1, SQLITE_STATIC);
 	sqlite3_bind_blob(s, 3, ip, 16, SQLITE_STATIC);
 	return writer_step(w, WRITER_ADDRESS) ? -1 : (int64_t)id;
 }
@@ -466,7 +456,7 @@ store_writer_name(struct store_writer *w, const struct name_event *name)
 
 	if (writer_begin(w))
 		return w->error.code;
-	sqlite3_bind_text(s, 1, ip_text(name->ip, ip), -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 1, address_text(name->ip, ip), -1, SQLITE_STATIC);
 	bind_text(s, 2, writer_text(w, name->name));
 	sqlite3_bind_int64(s, 3, name->time_ns);
 	return writer_step(w, WRITER_NAME);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/store/payload.h"
+
+#include <stdlib.h>
+
+#include <zstd.h>
+
+#include "base/alloc.h"
+#include "base/reader.h"
+
+#define SLOTS 64
+#define CACHE_BYTES (48u << 20)
+
+struct slot {
+	int64_t block; /* -1: free */
+	uint8_t *data;
+	size_t size;
+	uint64_t used; /* when, by the cache's clock */
+};
+
+struct payload_cache {
+	struct slot slots[SLOTS];
+	size_t bytes;
+	uint64_t clock;
+	sqlite3_stmt *select;
+};
+
+int
+payload_cache_new(sqlite3 *db, struct payload_cache **out, struct error *e)
+{
+	struct payload_cache *cache = alloc_zero(1, sizeof(*cache));
+
+	for (int i = 0; i < SLOTS; i++)
+		cache->slots[i].block = -1;
+	if (sqlite3_prepare_v3(db, "SELECT raw_size, data FROM blocks "
+				   "WHERE id = ?", -1,
+			       SQLITE_PREPARE_PERSISTENT, &cache->select,
+			       NULL) != SQLITE_OK) {
+		payload_cache_free(cache);
+		return error_set(e, ERR_CORRUPT, "not a dissection: %s",
+				 sqlite3_errmsg(db));
+	}
+	*out = cache;
+	return 0;
+}
+
+void
+payload_cache_free(struct payload_cache *cache)
+{
+	if (!cache)
+		return;
+	for (int i = 0; i < SLOTS; i++)
+		free(cache->slots[i].data);
+	sqlite3_finalize(cache->select);
+	free(cache);
+}
+
+static void
+evict(struct payload_cache *cache, struct slot *slot)
+{
+	cache->bytes -= slot->size;
+	free(slot->data);
+	*slot = (struct slot){ .block = -1 };
+}
+
+/* A free slot, with room for `size` bytes more: the longest unused go. */
+static struct slot *
+make_room(struct payload_cache *cache, size_t size)
+{
+	for (;;) {
+		struct slot *oldest = NULL, *empty = NULL;
+
+		for (int i = 0; i < SLOTS; i++) {
+			struct slot *s = &cache->slots[i];
+
+			if (s->block < 0)
+				empty = s;
+			else if (!oldest || s->used < oldest->used)
+				oldest = s;
+		}
+		if (empty && (!oldest || cache->bytes + size <= CACHE_BYTES))
+			return empty;
+		evict(cache, oldest);
+	}
+}
+
+static int
+decompress(struct payload_cache *cache, int64_t block, struct slot **out,
+	   struct error *e)
+{
+	int64_t raw_size = sqlite3_column_int64(cache->select, 0);
+	const void *data = sqlite3_column_blob(cache->select, 1);
+	size_t size = (size_t)sqlite3_column_bytes(cache->select, 1);
+	struct slot *slot;
+
+	if (raw_size <= 0 || raw_size > PAYLOAD_BLOCK_LIMIT || !data)
+		return error_set(e, ERR_CORRUPT, "payload block %lld is damaged",
+				 (long long)block);
+	slot = make_room(cache, (size_t)raw_size);
+	slot->data = alloc_zero((size_t)raw_size, 1);
+	slot->size = (size_t)raw_size;
+	slot->block = block;
+	cache->bytes += slot->size;
+	if (ZSTD_decompress(slot->data, slot->size, data, size) !=
+	    slot->size) {
+		evict(cache, slot);
+		return error_set(e, ERR_CORRUPT, "payload block %lld is damaged",
+				 (long long)block);
+	}
+	*out = slot;
+	return 0;
+}
+
+/* The slot with the block; NULL when there is no such block. */
+static int
+load(struct payload_cache *cache, int64_t block, struct slot **out,
+     struct error *e)
+{
+	int rc, code = 0;
+
+	*out = NULL;
+	for (int i = 0; i < SLOTS; i++)
+		if (cache->slots[i].block == block)
+			*out = &cache->slots[i];
+	if (*out)
+		return 0;
+	sqlite3_bind_int64(cache->select, 1, block);
+	rc = sqlite3_step(cache->select);
+	if (rc == SQLITE_ROW)
+		code = decompress(cache, block, out, e);
+	else if (rc == SQLITE_INTERRUPT)
+		code = error_set(e, ERR_CANCELLED, "interrupted");
+	else if (rc != SQLITE_DONE)
+		code = error_set(e, ERR_CORRUPT,
+				 "payload block %lld cannot be read",
+				 (long long)block);
+	sqlite3_reset(cache->select);
+	return code;
+}
+
+int
+payload_read(struct payload_cache *cache, struct bytes refs,
+	     enum payload_part part, struct bytes *out, struct error *e)
+{
+	struct payload_ref all[PAYLOAD_PART_COUNT];
+	struct slot *slot;
+	int code;
+
+	*out = bytes_make(NULL, 0);
+	if (payload_refs_decode(refs, all))
+		return error_set(e, ERR_CORRUPT,
+				 "the payload of a call is damaged");
+	if (all[part].size == 0)
+		return 0;
+	code = load(cache, (int64_t)all[part].block, &slot, e);
+	if (code || !slot)
+		return code;
+	slot->used = ++cache->clock;
+	if (all[part].offset > slot->size ||
+	    all[part].size > slot->size - all[part].offset)
+		return error_set(e, ERR_CORRUPT,
+				 "the payload of a call is outside its block");
+	*out = bytes_make(slot->data + all[part].offset, all[part].size);
+	return 0;
+}
+
+bool
+payload_next_pair(struct bytes *head, struct payload_pair *pair)
+{
+	struct reader r = reader_make(*head);
+
+	if (head->size == 0)
+		return false;
+	pair->name = reader_string(&r);
+	pair->value = reader_string(&r);
+	*head = bytes_make(r.at, reader_left(&r));
+	return !r.failed;
+}

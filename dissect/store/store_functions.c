@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SQL functions on our read connections.  DIRECTONLY: a view or trigger in a
+ * hostile file cannot call them.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "dissect/store/pattern.h"
+#include "dissect/store/store_impl.h"
+
+#define TEXT_LIMIT (32u << 20)
+
+static struct bytes
+value_bytes(sqlite3_value *value)
+{
+	const void *data = sqlite3_value_blob(value);
+
+	return bytes_make(data, data ? (size_t)sqlite3_value_bytes(value) : 0);
+}
+
+/* Any bytes as text: UTF-8 as it is, everything else escaped. */
+static void
+result_text(sqlite3_context *context, struct bytes in)
+{
+	struct buf escaped;
+
+	if (text_is_utf8(in)) {
+		sqlite3_result_text64(context, (const char *)in.data, in.size,
+				      SQLITE_TRANSIENT, SQLITE_UTF8);
+		return;
+	}
+	buf_init(&escaped, TEXT_LIMIT);
+	text_escape(&escaped, in);
+	sqlite3_result_text64(context, (const char *)escaped.data, escaped.size,
+			      SQLITE_TRANSIENT, SQLITE_UTF8);
+	buf_free(&escaped);
+}
+
+static bool
+read_part(sqlite3_context *context, struct bytes refs, enum payload_part part,
+	  struct bytes *out)
+{
+	struct store *s = sqlite3_user_data(context);
+	struct error e;
+	int code = payload_read(s->payload, refs, part, out, &e);
+
+	if (code == 0)
+		return true;
+	sqlite3_result_error(context, e.text, -1);
+	sqlite3_result_error_code(context, code == ERR_CANCELLED
+						   ? SQLITE_INTERRUPT
+						   : SQLITE_CORRUPT);
+	return false;
+}
+
+static void
+header_of(sqlite3_context *context, struct bytes refs, bool response,
+	  struct bytes name)
+{
+	struct payload_pair pair;
+	struct bytes head;
+
+	if (!read_part(context, refs,
+		       response ? PAYLOAD_RESPONSE_HEAD : PAYLOAD_REQUEST_HEAD,
+		       &head))
+		return;
+	while (payload_next_pair(&head, &pair)) {
+		if (bytes_equal_nocase(pair.name, name)) {
+			result_text(context, pair.value);
+			return;
+		}
+	}
+}
+
+/* payload_header(payload, response, name) */
+static void
+payload_header(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	header_of(context, value_bytes(values[0]),
+		  sqlite3_value_int(values[1]) != 0, value_bytes(values[2]));
+}
+
+/* "name=value; name=value": the value of `name` in a Cookie header, or of the
+ * one cookie of a Set-Cookie header (RFC 6265 §4). */
+static bool
+find_cookie(struct bytes in, struct bytes name, bool only_first,
+	    struct bytes *value)
+{
+	while (in.size) {
+		const uint8_t *end = memchr(in.data, ';', in.size);
+		struct bytes pair = bytes_trim(bytes_make(
+			in.data, end ? (size_t)(end - in.data) : in.size));
+		const uint8_t *equals =
+			pair.size ? memchr(pair.data, '=', pair.size) : NULL;
+		size_t n = equals ? (size_t)(equals - pair.data) : 0;
+
+		if (equals && bytes_equal(bytes_first(pair, n), name)) {
+			*value = bytes_from(pair, n + 1);
+			return true;
+		}
+		if (only_first || !end)
+			break;
+		in = bytes_from(in, (size_t)(end - in.data) + 1);
+	}
+	return false;
+}
+
+/* payload_cookie(payload, response, name) */
+static void
+payload_cookie(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	bool response = sqlite3_value_int(values[1]) != 0;
+	struct bytes wanted = bytes_of(response ? "set-cookie" : "cookie");
+	struct bytes head, value;
+	struct payload_pair pair;
+
+	(void)count;
+	if (!read_part(context, value_bytes(values[0]),
+		       response ? PAYLOAD_RESPONSE_HEAD : PAYLOAD_REQUEST_HEAD,
+		       &head))
+		return;
+	while (payload_next_pair(&head, &pair)) {
+		if (!bytes_equal_nocase(pair.name, wanted) ||
+		    !find_cookie(pair.value, value_bytes(values[2]), response,
+				 &value))
+			continue;
+		result_text(context, value);
+		return;
+	}
+}
+
+/* payload_text(payload, response): the body, '' when there is none */
+static void
+payload_text(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct bytes body;
+
+	(void)count;
+	if (read_part(context, value_bytes(values[0]),
+		      sqlite3_value_int(values[1]) ? PAYLOAD_RESPONSE_BODY
+						   : PAYLOAD_REQUEST_BODY,
+		      &body))
+		result_text(context, body);
+}
+
+/* What follows "owner ttl class type " in a DNS record. */
+static struct bytes
+record_data(struct bytes record)
+{
+	for (int blanks = 0; blanks < 4; blanks++) {
+		const uint8_t *blank =
+			record.size ? memchr(record.data, ' ', record.size)
+				    : NULL;
+
+		if (!blank)
+			break;
+		record = bytes_from(record, (size_t)(blank - record.data) + 1);
+	}
+	return record;
+}
+
+/* payload_answers(payload): the data of DNS answers, one a line */
+static void
+payload_answers(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct bytes head;
+	struct payload_pair pair;
+	struct buf lines;
+
+	(void)count;
+	if (!read_part(context, value_bytes(values[0]), PAYLOAD_RESPONSE_HEAD,
+		       &head))
+		return;
+	buf_init(&lines, TEXT_LIMIT);
+	while (payload_next_pair(&head, &pair)) {
+		if (!bytes_equal(pair.name, bytes_of("answer")))
+			continue;
+		if (lines.size)
+			buf_u8(&lines, '\n');
+		buf_bytes(&lines, record_data(pair.value));
+	}
+	result_text(context, buf_view(&lines));
+	buf_free(&lines);
+}
+
+static int
+hex_digit(uint8_t c)
+{
+	if (isdigit(c))
+		return c - '0';
+	c = (uint8_t)tolower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Percent-decoding, and '+' as a blank (application/x-www-form-urlencoded). */
+static void
+decode(struct bytes in, struct buf *out)
+{
+	for (size_t i = 0; i < in.size; i++) {
+		int high = -1, low = -1;
+
+		if (in.data[i] == '%' && i + 2 < in.size) {
+			high = hex_digit(in.data[i + 1]);
+			low = hex_digit(in.data[i + 2]);
+		}
+		if (high >= 0 && low >= 0) {
+			buf_u8(out, (uint8_t)(high << 4 | low));
+			i += 2;
+		} else {
+			buf_u8(out, in.data[i] == '+' ? ' ' : in.data[i]);
+		}
+	}
+}
+
+/* query_value(query, name): the first parameter of that name, decoded */
+static void
+query_value(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct bytes in = value_bytes(values[0]), name = value_bytes(values[1]);
+	struct buf text;
+	bool found = false;
+
+	(void)count;
+	buf_init(&text, TEXT_LIMIT);
+	while (in.size && !found) {
+		const uint8_t *end = memchr(in.data, '&', in.size);
+		size_t size = end ? (size_t)(end - in.data) : in.size;
+		const uint8_t *equals = memchr(in.data, '=', size);
+		size_t n = equals ? (size_t)(equals - in.data) : size;
+
+		buf_reset(&text);
+		decode(bytes_first(in, n), &text);
+		found = bytes_equal(buf_view(&text), name);
+		if (found) {
+			buf_reset(&text);
+			if (equals)
+				decode(bytes_make(in.data + n + 1, size - n - 1),
+				       &text);
+			result_text(context, buf_view(&text));
+		}
+		in = bytes_from(in, size + 1);
+	}
+	buf_free(&text);
+}
+
+static void
+free_pattern(void *pattern)
+{
+	regfree(pattern);
+	free(pattern);
+}
+
+static void
+match(sqlite3_context *context, sqlite3_value *subject, sqlite3_value *source,
+      int argument)
+{
+	regex_t *pattern = sqlite3_get_auxdata(context, argument);
+	const char *text = (const char *)sqlite3_value_text(subject);
+	const char *source_text = (const char *)sqlite3_value_text(source);
+	char cut[PATTERN_SUBJECT + 1];
+	struct error e;
+
+	if (!text || !source_text)
+		return;
+	if (!pattern) {
+		pattern = alloc_zero(1, sizeof(*pattern));
+		if (pattern_compile(source_text, pattern, &e)) {
+			free(pattern);
+			sqlite3_result_error(context, e.text, -1);
+			return;
+		}
+		sqlite3_set_auxdata(context, argument, pattern, free_pattern);
+		pattern = sqlite3_get_auxdata(context, argument);
+		if (!pattern)
+			return;
+	}
+	if (strlen(text) > PATTERN_SUBJECT) {
+		memcpy(cut, text, PATTERN_SUBJECT);
+		cut[PATTERN_SUBJECT] = '\0';
+		text = cut;
+	}
+	sqlite3_result_int(context, regexec(pattern, text, 0, NULL, 0) == 0);
+}
+
+/* pattern_match(text, pattern) */
+static void
+pattern_match(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	match(context, values[0], values[1], 1);
+}
+
+/* regexp(pattern, text): `text REGEXP pattern` */
+static void
+regexp(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	match(context, values[1], values[0], 0);
+}
+
+static void
+text_ends_with(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct bytes in = value_bytes(values[0]), end = value_bytes(values[1]);
+
+	(void)count;
+	sqlite3_result_int(context,
+			   end.size <= in.size &&
+				   bytes_equal(bytes_from(in, in.size - end.size),
+					       end));
+}
+
+/* 0 request, 1 response, -1 after an error. */
+static int
+side_of(sqlite3_context *context, sqlite3_value *value)
+{
+	const char *side = (const char *)sqlite3_value_text(value);
+
+	if (side && strcmp(side, "request") == 0)
+		return 0;
+	if (side && strcmp(side, "response") == 0)
+		return 1;
+	sqlite3_result_error(context, "the side is 'request' or 'response'",
+			     -1);
+	return -1;
+}
+
+/* header(call_id, side, name), body_text(call_id, side) */
+static void
+of_call(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct store *s = sqlite3_user_data(context);
+	int side = side_of(context, values[1]);
+	struct bytes refs, body;
+
+	if (side < 0)
+		return;
+	sqlite3_bind_int64(s->call_payload, 1, sqlite3_value_int64(values[0]));
+	if (sqlite3_step(s->call_payload) == SQLITE_ROW) {
+		refs = store_column_bytes(s->call_payload, 0);
+		if (count == 3)
+			header_of(context, refs, side, value_bytes(values[2]));
+		else if (read_part(context, refs,
+				   side ? PAYLOAD_RESPONSE_BODY
+					: PAYLOAD_REQUEST_BODY, &body))
+			result_text(context, body);
+	}
+	sqlite3_reset(s->call_payload);
+}
+
+static void
+zone_wanted(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct store *s = sqlite3_user_data(context);
+
+	(void)count;
+	sqlite3_result_int(context,
+			   !s->zone_wanted ||
+				   s->zone_wanted(s->zone_context,
+						  sqlite3_value_int64(
+							  values[0])));
+}
+
+int
+store_functions_register(struct store *s)
+{
+	static const struct {
+		const char *name;
+		int arguments;
+		bool changes; /* not the same result for the same arguments */
+		void (*function)(sqlite3_context *, int, sqlite3_value **);
+	} functions[] = {
+		{ "payload_header", 3, false, payload_header },
+		{ "payload_cookie", 3, false, payload_cookie },
+		{ "payload_text", 2, false, payload_text },
+		{ "payload_answers", 1, false, payload_answers },
+		{ "query_value", 2, false, query_value },
+		{ "pattern_match", 2, false, pattern_match },
+		{ "regexp", 2, false, regexp },
+		{ "text_ends_with", 2, false, text_ends_with },
+		{ "header", 3, false, of_call },
+		{ "body_text", 2, false, of_call },
+		{ "zone_wanted", 1, true, zone_wanted },
+	};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY |
+			    (functions[i].changes ? 0 : SQLITE_DETERMINISTIC);
+		int rc = sqlite3_create_function_v2(
+			s->db, functions[i].name, functions[i].arguments, flags,
+			s, functions[i].function, NULL, NULL, NULL);
+
+		if (rc != SQLITE_OK)
+			return rc;
+	}
+	return SQLITE_OK;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known about the run, and what its answers rest on. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "dissect/store/store_impl.h"
+
+/* Visits the rows of a statement of two columns, name and value. */
+static int
+each_row(struct store *s, const char *sql,
+	 void (*row)(json_t *object, sqlite3_stmt *statement), json_t *object)
+{
+	sqlite3_stmt *statement = NULL;
+	struct error e;
+	int code = store_prepare(s, sql, &statement, &e);
+
+	while (code == 0 && (code = store_step(s, statement, &e)) == 1) {
+		row(object, statement);
+		code = 0;
+	}
+	sqlite3_finalize(statement);
+	return code;
+}
+
+static void
+meta_row(json_t *object, sqlite3_stmt *statement)
+{
+	struct bytes key = store_column_bytes(statement, 0);
+	struct bytes text = store_column_bytes(statement, 1);
+	json_t *value = json_loadb((const char *)text.data, text.size,
+				   JSON_DECODE_ANY, NULL);
+
+	if (value && key.size)
+		json_object_setn_new(object, (const char *)key.data, key.size,
+				     value);
+	else
+		json_decref(value);
+}
+
+static void
+counter_row(json_t *object, sqlite3_stmt *statement)
+{
+	struct bytes key = store_column_bytes(statement, 0);
+
+	if (key.size)
+		json_object_setn_new(
+			object, (const char *)key.data, key.size,
+			json_integer(sqlite3_column_int64(statement, 1)));
+}
+
+static void
+fault_row(json_t *list, sqlite3_stmt *statement)
+{
+	json_t *fault = json_object();
+
+	store_set_column(fault, "kind", statement, 0);
+	store_set_column(fault, "text", statement, 1);
+	json_array_append_new(list, fault);
+}
+
+json_t *
+store_meta(struct store *s)
+{
+	json_t *meta = json_object(), *counters = json_object();
+	json_t *faults = json_array();
+
+	if (store_begin(s, NULL) == 0) {
+		each_row(s, "SELECT key, value FROM meta", meta_row, meta);
+		each_row(s, "SELECT counter, value FROM coverage", counter_row,
+			 counters);
+		each_row(s, "SELECT kind, text FROM faults ORDER BY id "
+			    "LIMIT 100", fault_row, faults);
+	}
+	json_object_set_new(meta, "coverage", counters);
+	json_object_set_new(meta, "faults", faults);
+	return meta;
+}
+
+/* Counters that an answer mentions only when they are not 0, and the sentence
+ * for those who have to judge it; NULL: none needed. */
+static const struct {
+	const char *counter, *note;
+} cautions[] = {
+	{ "drops", "packets were dropped while recording: calls may be absent" },
+	{ "cut_packets", "packets were cut by the snap length: bodies and calls "
+			 "may be incomplete" },
+	{ "missing_bytes", "TCP bytes are missing from the capture: calls may "
+			   "be absent or incomplete" },
+	{ "holes", NULL },
+	{ "malformed_packets", "packets could not be decoded" },
+	{ "unsupported_packets", "packets are of link or network types that are "
+				 "not decoded" },
+	{ "fragments_lost", "IP fragments never became a packet" },
+	{ "duplicate_packets", NULL },
+	{ "unknown_connections", "connections are of protocols that are not "
+				 "understood: list_flows shows them" },
+	{ "connections_evicted", "connections were given up to stay within "
+				 "memory" },
+	{ "bytes_given_up", "buffered bytes were given up to stay within "
+			    "memory" },
+	{ "bad_messages", "times a message could not be parsed" },
+	{ "calls_uncertain", "calls are paired with uncertainty (uncertain, "
+			     "reason)" },
+	{ "calls_unpaired", "calls have only one half" },
+	{ "bodies_truncated", "bodies are kept in part" },
+	{ "bodies_undecoded", "bodies are kept as encoded on the wire" },
+};
+
+static void
+add_note(json_t *notes, json_int_t count, const char *text)
+{
+	json_array_append_new(notes, json_sprintf("%" JSON_INTEGER_FORMAT " %s",
+						  count, text));
+}
+
+static void
+add_cautions(json_t *coverage, json_t *meta, json_t *notes)
+{
+	json_t *counters = json_object_get(meta, "coverage");
+
+	for (size_t i = 0; i < sizeof(cautions) / sizeof(*cautions); i++) {
+		const char *name = cautions[i].counter;
+		json_t *value = json_object_get(counters, name);
+		json_int_t count;
+
+		if (!value)
+			value = json_object_get(meta, name);
+		count = json_integer_value(value);
+		if (count <= 0)
+			continue;
+		store_set_int(coverage, name, count);
+		if (cautions[i].note)
+			add_note(notes, count, cautions[i].note);
+	}
+}
+
+/* What the state of the run means for an answer. */
+static void
+add_state(json_t *coverage, json_t *meta, json_t *notes)
+{
+	const char *state =
+		json_string_value(json_object_get(meta, "state"));
+	const char *problem =
+		json_string_value(json_object_get(meta, "problem"));
+	json_t *faults = json_object_get(meta, "faults"), *fault;
+	size_t i;
+
+	json_object_set_new(coverage, "state",
+			    json_string(state ? state : "unknown"));
+	if (!state || strcmp(state, "running") == 0)
+		json_array_append_new(
+			notes,
+			json_string("the dissection has not finished: this is "
+				    "what it has written so far, and names of "
+				    "addresses come at its end"));
+	if (problem)
+		json_array_append_new(
+			notes, json_sprintf("the dissection is partial: %s",
+					    problem));
+	json_array_foreach(faults, i, fault) {
+		const char *text =
+			json_string_value(json_object_get(fault, "text"));
+
+		if (text && i < 5)
+			json_array_append_new(notes, json_string(text));
+	}
+}
+
+json_t *
+store_coverage(struct store *s)
+{
+	json_t *meta = store_meta(s), *coverage = json_object();
+	json_t *counters = json_object_get(meta, "coverage");
+	json_t *notes = json_array(), *value;
+
+	add_state(coverage, meta, notes);
+	if ((value = json_object_get(meta, "first")))
+		json_object_set(coverage, "from", value);
+	if ((value = json_object_get(meta, "last")))
+		json_object_set(coverage, "to", value);
+	if ((value = json_object_get(counters, "packets")))
+		json_object_set(coverage, "packets", value);
+	value = json_object_get(json_object_get(meta, "counts"), "connections");
+	if (value)
+		json_object_set(coverage, "connections", value);
+	add_cautions(coverage, meta, notes);
+	json_object_set_new(coverage, "notes", notes);
+	json_decref(meta);
+	return coverage;
+}
