@@ -30,9 +30,20 @@
 struct seen {
 	XXH128_hash_t hash; /* of the bytes on the wire */
 	uint64_t body_bytes;
-	struct payload_ref ref; /* size 0 and body_bytes 0: slot unused */
+	struct payload_ref ref;
 	uint8_t encoding;
 	bool truncated, undecoded;
+};
+
+/*
+ * The index of DEDUP_WAYS entries: most bodies are new, and that is told from
+ * these few bytes without touching the entries.  `next` goes round; an entry
+ * that was asked for since it came by is passed over once.
+ */
+struct seen_set {
+	uint32_t tags[DEDUP_WAYS]; /* 0: the way is empty */
+	uint8_t next;
+	uint8_t wanted; /* bit per way */
 };
 
 /* One kind of payload and its open block. */
@@ -51,7 +62,8 @@ struct payload_packer {
 	struct buf decoded;    /* scratch: one body */
 	struct buf compressed; /* scratch: one block */
 	ZSTD_CCtx *zstd;
-	struct seen *seen;     /* set × DEDUP_WAYS, most recent first */
+	struct seen_set *sets;
+	struct seen *seen;     /* set × DEDUP_WAYS */
 	size_t set_mask;
 	uint8_t secret[SECRET_SIZE];
 };
@@ -92,6 +104,7 @@ payload_packer_new(const struct payload_options *options,
 		abort();
 	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel,
 			       options->level);
+	p->sets = alloc_zero(sets, sizeof(*p->sets));
 	p->seen = alloc_zero(sets * DEDUP_WAYS, sizeof(*p->seen));
 	p->set_mask = sets - 1;
 	if (getrandom(p->secret, SECRET_SIZE, 0) != SECRET_SIZE)
@@ -110,6 +123,7 @@ payload_packer_free(struct payload_packer *p)
 	buf_free(&p->compressed);
 	content_decoder_free(p->decoder);
 	ZSTD_freeCCtx(p->zstd);
+	free(p->sets);
 	free(p->seen);
 	free(p);
 }
@@ -157,28 +171,31 @@ block_append(struct payload_packer *p, struct block *b, struct bytes in)
 	return ref;
 }
 
-/* The set of a hash: its DEDUP_WAYS slots. */
-static struct seen *
-seen_set(struct payload_packer *p, XXH128_hash_t hash)
+static uint32_t
+seen_tag(XXH128_hash_t hash)
 {
-	return &p->seen[(hash.low64 & p->set_mask) * DEDUP_WAYS];
+	uint32_t tag = (uint32_t)hash.high64;
+
+	return tag ? tag : 1;
 }
 
-/* The slot of this content moved to the front of its set, or NULL. */
+/* What is known of this content, or NULL. */
 static const struct seen *
 seen_find(struct payload_packer *p, XXH128_hash_t hash, enum encoding encoding)
 {
-	struct seen *set = seen_set(p, hash);
+	size_t index = hash.low64 & p->set_mask;
+	struct seen_set *set = &p->sets[index];
+	uint32_t tag = seen_tag(hash);
 
 	for (unsigned i = 0; i < DEDUP_WAYS; i++) {
-		struct seen hit = set[i];
+		const struct seen *entry = &p->seen[index * DEDUP_WAYS + i];
 
-		if (!XXH128_isEqual(hit.hash, hash) ||
-		    hit.encoding != encoding || hit.ref.size == 0)
+		if (set->tags[i] != tag ||
+		    !XXH128_isEqual(entry->hash, hash) ||
+		    entry->encoding != encoding)
 			continue;
-		memmove(set + 1, set, i * sizeof(*set));
-		set[0] = hit;
-		return set;
+		set->wanted |= (uint8_t)(1u << i);
+		return entry;
 	}
 	return NULL;
 }
@@ -186,10 +203,17 @@ seen_find(struct payload_packer *p, XXH128_hash_t hash, enum encoding encoding)
 static void
 seen_add(struct payload_packer *p, const struct seen *entry)
 {
-	struct seen *set = seen_set(p, entry->hash);
+	size_t index = entry->hash.low64 & p->set_mask;
+	struct seen_set *set = &p->sets[index];
+	unsigned way = set->next;
 
-	memmove(set + 1, set, (DEDUP_WAYS - 1) * sizeof(*set));
-	set[0] = *entry;
+	while (set->wanted & (1u << way)) {
+		set->wanted &= (uint8_t)~(1u << way);
+		way = (way + 1) % DEDUP_WAYS;
+	}
+	set->next = (uint8_t)((way + 1) % DEDUP_WAYS);
+	set->tags[way] = seen_tag(entry->hash);
+	p->seen[index * DEDUP_WAYS + way] = *entry;
 }
 
 /* Undoes the encoding and stores the result, or the wire form if it is bad. */

@@ -32,7 +32,7 @@ ip netns add "$space"
 "${inside[@]}" ip link set lo up
 "${inside[@]}" ethtool -K lo tso off gso off gro off >/dev/null
 "${inside[@]}" nginx -c "$dir/nginx.conf" -p "$dir/" -e "$dir/error.log"
-"${inside[@]}" tcpdump -i lo -B 1048576 -s 0 -U -Z root -w "$dir/$name.pcap" \
+"${inside[@]}" tcpdump -i lo -B 262144 -s 0 -U -Z root -w "$dir/$name.pcap" \
 	'tcp port 8080' 2>"$dir/$name.tcpdump.log" &
 tcpdump=$!
 until grep -q listening "$dir/$name.tcpdump.log"; do sleep 0.1; done
