@@ -125,18 +125,21 @@ size_with(json_t *structured, const char *rows, size_t count)
 	return size;
 }
 
+/* Left for what cutting adds: the cursor and a sentence on how to go on. */
+#define ROWS_BUDGET (ANSWER_BUDGET - 512)
+
 size_t
 answer_fit(json_t *structured, const char *rows)
 {
 	size_t high = json_array_size(json_object_get(structured, rows));
 	size_t low = 1;
 
-	if (high <= 1 || size_with(structured, rows, high) <= ANSWER_BUDGET)
+	if (high <= 1 || size_with(structured, rows, high) <= ROWS_BUDGET)
 		return high;
 	while (low + 1 < high) { /* low fits (or is 1), high does not */
 		size_t middle = low + (high - low) / 2;
 
-		if (size_with(structured, rows, middle) <= ANSWER_BUDGET)
+		if (size_with(structured, rows, middle) <= ROWS_BUDGET)
 			low = middle;
 		else
 			high = middle;

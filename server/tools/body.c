@@ -79,9 +79,10 @@ show_slice(json_t *call, const char *name, struct bytes all, bool text,
 	size_t offset = (size_t)options->offset < all.size
 				? (size_t)options->offset
 				: all.size;
-	size_t end = all.size - offset < (size_t)options->limit
-			     ? all.size
-			     : offset + (size_t)options->limit;
+	size_t limit = options->limit >= 0 ? (size_t)options->limit
+		       : text		   ? BODY_TEXT
+					   : BODY_BINARY;
+	size_t end = all.size - offset < limit ? all.size : offset + limit;
 	char *info_name = alloc_format("%s_info", name);
 	json_t *info = json_object();
 	struct bytes slice;

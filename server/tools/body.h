@@ -9,8 +9,12 @@
 
 #include "base/bytes.h"
 
+#define BODY_TEXT 4096
+#define BODY_BINARY 96 /* a model learns little from more */
+
 struct body_options {
-	int64_t offset, limit; /* the slice, in bytes of the text shown */
+	int64_t offset; /* the slice, in bytes of the text shown; */
+	int64_t limit;  /* -1: BODY_TEXT of text, BODY_BINARY of anything else */
 	bool pretty;           /* JSON is indented */
 	bool reveal;           /* secrets stay */
 };

@@ -185,7 +185,7 @@ build(struct tool_call *tool_call, struct db *db, const struct get_call *args,
 	if (!args->include_connection)
 		json_object_del(result, "connection");
 	rc = redact_result(tool_call->config, args->reveal, result, e);
-	if (rc == 0 && args->include_body && args->body_limit > 0)
+	if (rc == 0 && args->include_body && args->body_limit != 0)
 		rc = add_bodies(db, args, call, &more, e);
 	if (rc < 0)
 		return rc;
@@ -204,7 +204,7 @@ build(struct tool_call *tool_call, struct db *db, const struct get_call *args,
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
-	struct get_call args = { 0 };
+	struct get_call args = { .body_limit = -1 };
 	struct db db;
 	int rc;
 

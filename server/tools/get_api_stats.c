@@ -35,7 +35,9 @@ summarise(struct db *db, json_t *result, const struct get_stats *args)
 
 	/* The sentence on how much matches is that of a list. */
 	json_object_set(result, "total", json_object_get(totals, "calls"));
-	query_summary(db, result, "", "calls", args->filter);
+	query_summary(db, result, NULL, "call",
+		      (struct query_scope){ args->filter, args->from,
+					    args->to });
 	json_object_del(result, "total");
 	if (json_is_true(json_object_get(result, "truncated")))
 		json_object_set_new(

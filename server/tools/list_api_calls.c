@@ -58,6 +58,33 @@ detail_for(const struct list_calls *args)
 	return query_detail(args->format);
 }
 
+/* A preview of binary is of no use to a reader: its size stands for it. */
+static void
+drop_binary(json_t *calls)
+{
+	static const char *const names[][3] = {
+		{ "req_body", "req_body_encoding", "req_body_kept" },
+		{ "resp_body", "resp_body_encoding", "resp_body_kept" },
+	};
+	json_t *call;
+	size_t i;
+
+	json_array_foreach(calls, i, call)
+		for (size_t side = 0; side < 2; side++) {
+			const char *const *name = names[side];
+			json_t *kept = json_object_get(call, name[2]);
+
+			if (!json_object_get(call, name[1]))
+				continue;
+			json_object_set_new(
+				call, name[0],
+				json_sprintf("(binary, %lld bytes)",
+					     (long long)json_integer_value(
+						     kept)));
+			json_object_del(call, name[1]);
+		}
+}
+
 /* One page of at most `limit` rows, ready to be shown. */
 static int
 page(struct tool_call *call, struct db *db, const struct list_calls *args,
@@ -78,13 +105,16 @@ page(struct tool_call *call, struct db *db, const struct list_calls *args,
 
 	if (rc < 0)
 		return rc;
+	drop_binary(json_object_get(*result, "calls"));
 	rc = redact_result(call->config, args->reveal, *result, e);
 	if (rc == 0)
 		rc = answer_project(json_object_get(*result, "calls"),
 				    &args->fields, known, e);
 	if (rc == 0) {
 		query_finish(db, *result);
-		query_summary(db, *result, "calls", "calls", args->filter);
+		query_summary(db, *result, "calls", "call",
+			      (struct query_scope){ args->filter, args->from,
+						    args->to });
 		return 0;
 	}
 	json_decref(*result);

@@ -45,7 +45,9 @@ page(struct tool_call *call, struct db *db, const struct list_flows *args,
 	answer_rename(*result, "summary", "summary_stats");
 	redact_json(*result);
 	query_finish(db, *result);
-	query_summary(db, *result, "flows", "flows", args->filter);
+	query_summary(db, *result, "flows", "flow",
+			      (struct query_scope){ args->filter, args->from,
+						    args->to });
 	return 0;
 }
 

@@ -50,7 +50,9 @@ static void
 add_population(struct buf *out, struct db *db, const char *what)
 {
 	json_t *meta = store_meta(db->store);
-	json_t *count = json_object_get(json_object_get(meta, "counts"), what);
+	json_t *counts = json_object_get(meta, "counts");
+	json_t *count = json_object_get(
+		counts, strcmp(what, "call") == 0 ? "calls" : "connections");
 
 	if (json_is_integer(count)) {
 		buf_text(out, " of the ");
@@ -60,26 +62,37 @@ add_population(struct buf *out, struct db *db, const char *what)
 	json_decref(meta);
 }
 
+static const char *
+condition(struct query_scope scope, bool one)
+{
+	bool window = scope.from != QUERY_FROM || scope.to != QUERY_TO;
+
+	if (scope.filter)
+		return one ? " matches the filter" : " match the filter";
+	return window ? " in the time asked for" : "";
+}
+
 void
 query_summary(struct db *db, json_t *structured, const char *rows,
-	      const char *what, const char *filter)
+	      const char *what, struct query_scope scope)
 {
-	size_t shown = json_array_size(json_object_get(structured, rows));
 	json_t *total = json_object_get(structured, "total");
-	bool at_least = json_is_false(
-		json_object_get(structured, "total_is_exact"));
-	uint64_t all = json_is_integer(total)
-			       ? (uint64_t)json_integer_value(total)
-			       : shown;
+	uint64_t all = (uint64_t)json_integer_value(total);
+	uint64_t shown = rows ? json_array_size(json_object_get(structured,
+								rows))
+			      : all;
 	struct buf out;
 
 	buf_init(&out, 1024);
-	buf_text(&out, at_least ? "At least " : "");
+	if (json_is_false(json_object_get(structured, "total_is_exact")))
+		buf_text(&out, "At least ");
+	else
+		json_object_del(structured, "total_is_exact");
 	render_count(&out, all);
-	buf_format(&out, " %s", what);
+	buf_format(&out, " %s%s", what, all == 1 ? "" : "s");
 	if (all == 0)
 		add_population(&out, db, what);
-	buf_text(&out, filter ? " match the filter" : " in the time asked for");
+	buf_text(&out, condition(scope, all == 1));
 	if (shown < all) {
 		buf_text(&out, "; showing ");
 		render_count(&out, shown);

@@ -27,10 +27,17 @@ int query_check_window(int64_t from, int64_t to, struct error *e);
  * the wire. */
 void query_finish(struct db *db, json_t *structured);
 
+/* What a query was narrowed by. */
+struct query_scope {
+	const char *filter;
+	int64_t from, to;
+};
+
 /*
- * Sets "summary": how many `what` ("calls") match, how many rows are shown,
- * and for none, how many there are without the filter, so that nothing found
- * does not look like nothing captured.
+ * Sets "summary": how many `what` ("call") match, how many of the member
+ * `rows` are shown (NULL: none are to be), and for none, how many there are
+ * without the filter, so that nothing found does not look like nothing
+ * captured.
  */
 void query_summary(struct db *db, json_t *structured, const char *rows,
-		   const char *what, const char *filter);
+		   const char *what, struct query_scope scope);

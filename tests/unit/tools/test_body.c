@@ -127,6 +127,23 @@ binary_is_given_as_base64(void **state)
 }
 
 static void
+binary_is_short_unless_asked_for(void **state)
+{
+	struct body_options options = { .limit = -1 };
+	json_t *call = json_object();
+	char text[5000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	body_show(call, "b", bytes_make(text, sizeof(text)), &options);
+	assert_int_equal(info(call, "shown"), 4096);
+	text[0] = '\xff';
+	body_show(call, "b", bytes_make(text, sizeof(text)), &options);
+	assert_int_equal(info(call, "shown"), 96);
+	json_decref(call);
+}
+
+static void
 an_offset_behind_the_end_gives_nothing(void **state)
 {
 	struct body_options options = { .offset = INT64_MAX, .limit = 10 };
@@ -149,6 +166,7 @@ main(void)
 		cmocka_unit_test(secrets_are_shown_when_revealed),
 		cmocka_unit_test(json_is_indented_when_pretty),
 		cmocka_unit_test(binary_is_given_as_base64),
+		cmocka_unit_test(binary_is_short_unless_asked_for),
 		cmocka_unit_test(an_offset_behind_the_end_gives_nothing),
 	};
 
