@@ -37,7 +37,7 @@ int
 command_dissect(const struct cli *cli, int argc, char **argv)
 {
 	const char **words = alloc_zero((size_t)argc + 10, sizeof(*words));
-	char snapshot_option[] = "--snapshot";
+	bool named = false;
 	size_t n = 0;
 
 	if (argc < 2 || argv[1][0] == '-') {
@@ -49,11 +49,17 @@ command_dissect(const struct cli *cli, int argc, char **argv)
 	words[n++] = cli->dissect_program;
 	words[n++] = "--home";
 	words[n++] = cli->home;
-	words[n++] = snapshot_option;
+	words[n++] = "--snapshot";
 	words[n++] = argv[1];
 	words[n++] = cli->quiet ? "--quiet" : "--progress";
-	for (int i = 2; i < argc; i++)
+	for (int i = 2; i < argc; i++) {
+		named = named || strncmp(argv[i], "--name", 6) == 0;
 		words[n++] = argv[i];
+	}
+	if (!named) {
+		words[n++] = "--name";
+		words[n++] = "default";
+	}
 	execvp(cli->dissect_program, (char *const *)(uintptr_t)words);
 	free(words);
 	return cli_fail(EXIT_FAILED, "cannot run %s: %s", cli->dissect_program,

@@ -2,10 +2,13 @@
 #include "server/cli/terminal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "server/tools/render.h"
 
 #define BAR_WIDTH 30
 #define REFRESH_NS (100 * CLOCK_NS_PER_MS)
@@ -45,13 +48,33 @@ terminal_progress_end(struct terminal_progress *p)
 	p->shown = false;
 }
 
+/* Columns of the terminal on standard output; 0 when it is none. */
+static unsigned
+terminal_width(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
 void
 terminal_print_result(bool colour, const struct tool_result *result)
 {
-	(void)colour;
-	if (!result->text)
+	struct render_options options = { .align = true, .colour = colour,
+					  .width = terminal_width() };
+	char *text;
+
+	if (!result->structured)
 		return;
-	fputs(result->text, stdout);
-	if (*result->text && result->text[strlen(result->text) - 1] != '\n')
+	if (options.width == 0) /* for a program: tab-separated */
+		options.align = false;
+	text = render_text(result->structured, &options);
+	fputs(text, stdout);
+	if (*text && text[strlen(text) - 1] != '\n')
 		putchar('\n');
+	free(text);
 }

@@ -21,6 +21,6 @@ void terminal_progress_show(struct terminal_progress *p, double fraction,
 /* Clears the line. */
 void terminal_progress_end(struct terminal_progress *p);
 
-/* The result's rows as aligned columns (bold head with `colour`), then the
- * rest of its text. */
+/* The result as text: on a terminal aligned, cut to its width and with
+ * `colour`; else tab-separated for programs. */
 void terminal_print_result(bool colour, const struct tool_result *result);

@@ -51,7 +51,7 @@ def reported(aftertap, db):
             " instr(body_text(id, 'response'),"
             "       header(id, 'response', 'x-request-id')) > 0"
             f" FROM api_calls WHERE protocol = 'http' AND id > {last}"
-            " ORDER BY id", "--limit", "5000")["rows"]
+            " ORDER BY id", "--limit", "1000")["rows"]
         if not rows:
             return
         last = rows[-1][0]

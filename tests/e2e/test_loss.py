@@ -54,7 +54,7 @@ def aftertap_pairs(aftertap, pcap, name):
             "SELECT id, header(id, 'request', 'x-trace-id'),"
             " header(id, 'response', 'x-request-id'), uncertain"
             " FROM api_calls WHERE protocol = 'http' AND id > "
-            f"{cursor} ORDER BY id", "--limit", "5000")["rows"]
+            f"{cursor} ORDER BY id", "--limit", "1000")["rows"]
         for call, trace, identity, doubt in rows:
             cursor = call
             if trace and identity:
