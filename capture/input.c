@@ -112,31 +112,25 @@ input_open(struct input *in, int fd, const atomic_bool *cancelled)
 
 	*in = (struct input){ .fd = fd, .cancelled = cancelled };
 	in->raw = alloc_zero(1, RAW_SIZE);
-	in->capacity = BUFFER_SIZE;
-	in->buffer = alloc_zero(1, in->capacity);
-	in->at = in->end = in->buffer;
 	left = input_read_raw(in, COMPRESSION_MAGIC);
-	if (left < 0) {
-		in->ended = true;
-		in->status = (int)left;
-		return in->status;
-	}
-	in->compression =
-		compression_detect(bytes_make(in->raw, (size_t)left));
-	if (in->compression != COMPRESSION_NONE) {
+	if (left >= 0)
+		in->compression =
+			compression_detect(bytes_make(in->raw, (size_t)left));
+	if (in->compression == COMPRESSION_NONE) {
+		/* From now on plain bytes are read straight into there. */
+		in->buffer = in->raw;
+		in->capacity = RAW_SIZE;
+		in->raw = NULL;
+	} else {
+		in->capacity = BUFFER_SIZE;
+		in->buffer = alloc_zero(1, in->capacity);
 		in->decompressor = decompressor_new(in->compression);
-		return 0;
 	}
-	/* Plain bytes are read straight into the buffer from now on. */
-	assert(in->raw_end <= RAW_SIZE);
-	in->buffer = alloc_resize(in->buffer, 1, RAW_SIZE);
-	in->capacity = RAW_SIZE;
-	memcpy(in->buffer, in->raw, in->raw_end);
 	in->at = in->buffer;
-	in->end = in->buffer + in->raw_end;
-	free(in->raw);
-	in->raw = NULL;
-	return 0;
+	in->end = in->buffer + (in->raw ? 0 : in->raw_end);
+	in->ended = left < 0;
+	in->status = left < 0 ? (int)left : 0;
+	return in->status;
 }
 
 void
