@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes damaged capture files: mutate_captures.py OUTDIR [COUNT] [SEED].
 
-Every file is one of the container variants of capture_builder.py, plain or
-gzipped, after one to four mutations: bits flipped, cut short, bytes removed,
+Every file is one of the container variants of capture_builder.py or one of
+conversations.py, plain or gzipped, after one to four mutations: bits flipped, cut short, bytes removed,
 repeated or exchanged for another file's, and numbers (block lengths, captured
 lengths, magic numbers) replaced by lies.  The same seed gives the same files.
 """
@@ -14,6 +14,7 @@ import struct
 import sys
 
 import capture_builder
+import conversations
 
 LIES = (0, 1, 3, 4, 7, 11, 12, 16, 0xff, 0xffff, 0x10000, 0xffffff, 0x1000000,
         0x1020000, 0x7fffffff, 0x80000000, 0xfffffffc, 0xffffffff)
@@ -62,7 +63,7 @@ def lie_small(source, data, _):
 
 
 def splice(source, data, seeds):
-    other = source.choice(seeds)
+    other = source.choice(source.choice(seeds))
     return (data[:source.randrange(len(data))] +
             other[source.randrange(len(other)):])
 
@@ -71,7 +72,7 @@ MUTATIONS = (flip, flip, cut, remove, repeat, lie, lie, lie_small, splice)
 
 
 def mutant(source, seeds):
-    data = source.choice(seeds)
+    data = source.choice(source.choice(seeds))
     pack = source.random()
     for _ in range(source.randrange(1, 5)):
         if data:
@@ -85,7 +86,8 @@ def mutant(source, seeds):
 
 def mutants(count, seed=1):
     source = random.Random(seed)
-    seeds = [data for _, data in capture_builder.variants()]
+    seeds = [[data for _, data in files()] for files in (
+        capture_builder.variants, conversations.conversations)]
     return (mutant(source, seeds) for _ in range(count))
 
 
