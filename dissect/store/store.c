@@ -259,6 +259,14 @@ store_interrupt(struct store *s)
 }
 
 void
+store_set_conceal(struct store *s,
+		  void (*conceal)(struct bytes name, struct bytes value,
+				  struct buf *out))
+{
+	s->conceal = conceal;
+}
+
+void
 store_set_deadline(struct store *s, int64_t ns)
 {
 	s->deadline_ns = ns > 0 ? ns : DEADLINE_NS;

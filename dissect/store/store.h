@@ -127,6 +127,16 @@ int store_flows(struct store *s, const struct store_flows_query *query,
 		json_t **result, struct error *e);
 
 /*
+ * What header(), body_text() and query_value() give out in store_sql: `conceal`
+ * appends to `out` what may be shown of a value (`name` of the header or
+ * parameter; empty for a body).  NULL, as at first: the value itself.  Filters
+ * always see the value.
+ */
+void store_set_conceal(struct store *s,
+		       void (*conceal)(struct bytes name, struct bytes value,
+				       struct buf *out));
+
+/*
  * One read-only statement (authorizer: SELECT on public tables and views and
  * our functions only), at most `row_limit` rows and 1 MiB of text.
  * {"columns":[…],"rows":[[…]…],"row_count","truncated"}

@@ -40,6 +40,23 @@ result_text(sqlite3_context *context, struct bytes in)
 	buf_free(&escaped);
 }
 
+/* A value that a stranger's statement sees: as much of it as may be shown. */
+static void
+result_shown(sqlite3_context *context, struct bytes name, struct bytes in)
+{
+	const struct store *s = sqlite3_user_data(context);
+	struct buf shown;
+
+	if (!s->concealing) {
+		result_text(context, in);
+		return;
+	}
+	buf_init(&shown, TEXT_LIMIT);
+	s->concealing(name, in, &shown);
+	result_text(context, buf_view(&shown));
+	buf_free(&shown);
+}
+
 static bool
 read_part(sqlite3_context *context, struct bytes refs, enum payload_part part,
 	  struct bytes *out)
@@ -70,7 +87,7 @@ header_of(sqlite3_context *context, struct bytes refs, bool response,
 		return;
 	while (payload_next_pair(&head, &pair)) {
 		if (bytes_equal_nocase(pair.name, name)) {
-			result_text(context, pair.value);
+			result_shown(context, name, pair.value);
 			return;
 		}
 	}
@@ -241,7 +258,7 @@ query_value(sqlite3_context *context, int count, sqlite3_value **values)
 			if (equals)
 				decode(bytes_make(in.data + n + 1, size - n - 1),
 				       &text);
-			result_text(context, buf_view(&text));
+			result_shown(context, name, buf_view(&text));
 		}
 		in = bytes_from(in, size + 1);
 	}
@@ -348,7 +365,7 @@ of_call(sqlite3_context *context, int count, sqlite3_value **values)
 		else if (read_part(context, refs,
 				   side ? PAYLOAD_RESPONSE_BODY
 					: PAYLOAD_REQUEST_BODY, &body))
-			result_text(context, body);
+			result_shown(context, bytes_of(""), body);
 	}
 	sqlite3_reset(s->call_payload);
 }

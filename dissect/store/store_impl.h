@@ -20,6 +20,10 @@ struct store {
 	/* Asked for every zone of store_calls: shall it be looked at? */
 	bool (*zone_wanted)(void *context, int64_t bound);
 	void *zone_context;
+	/* store_set_conceal; and the same while store_sql runs, else NULL. */
+	void (*conceal)(struct bytes name, struct bytes value, struct buf *out);
+	void (*concealing)(struct bytes name, struct bytes value,
+			   struct buf *out);
 	/* Why the authorizer refused, for store_sql. */
 	char refusal[128];
 };

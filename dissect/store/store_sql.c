@@ -275,7 +275,8 @@ answer(sqlite3_stmt *statement, json_t *rows, bool more)
 	return out;
 }
 
-/* Prepares and runs under the authorizer; an SQLite result code. */
+/* Prepares under the authorizer and runs; an SQLite result code.  While it
+ * runs the authorizer is off: header() reads blocks by statements of ours. */
 static int
 run(struct store *s, const char *sql, uint32_t row_limit, json_t **result,
     const char **complaint)
@@ -286,6 +287,8 @@ run(struct store *s, const char *sql, uint32_t row_limit, json_t **result,
 	bool more = false;
 	int rc = sqlite3_prepare_v2(s->db, sql, -1, &statement, &tail);
 
+	sqlite3_set_authorizer(s->db, NULL, NULL);
+	s->concealing = s->conceal;
 	if (rc == SQLITE_OK && !statement)
 		*complaint = "there is no statement";
 	else if (rc == SQLITE_OK && !only_blank(tail))
@@ -296,6 +299,7 @@ run(struct store *s, const char *sql, uint32_t row_limit, json_t **result,
 		rc = fetch(statement, row_limit, rows, &more);
 	if (rc == SQLITE_DONE && !*complaint)
 		*result = answer(statement, rows, more);
+	s->concealing = NULL;
 	json_decref(rows);
 	sqlite3_finalize(statement);
 	return rc;
@@ -323,7 +327,6 @@ store_sql(struct store *s, const char *sql, uint32_t row_limit,
 	sqlite3_set_authorizer(s->db, authorize, s);
 	rc = run(s, sql, row_limit, result, &complaint);
 	message = alloc_string(sqlite3_errmsg(s->db));
-	sqlite3_set_authorizer(s->db, NULL, NULL);
 	for (size_t i = 0; i < LIMIT_COUNT; i++)
 		sqlite3_limit(s->db, limits[i].id, before[i]);
 	if (complaint)

@@ -90,13 +90,26 @@ summarise(json_t *result)
 			       shown == 1 ? "" : "s");
 }
 
+/* header() and body_text() give out no secret, so that no expression around
+ * them can take one apart. */
+static void
+conceal(struct bytes name, struct bytes value, struct buf *out)
+{
+	if (value.size && redact_is_secret_name(name))
+		redact_value(value, out);
+	else
+		redact_text(value, out);
+}
+
 static int
 ask(struct tool_call *call, struct db *db, const struct query_sql *args,
     json_t **result, struct error *e)
 {
-	int rc = store_sql(db->store, args->sql, (uint32_t)args->limit, result,
-			   e);
+	int rc;
 
+	if (!args->reveal)
+		store_set_conceal(db->store, conceal);
+	rc = store_sql(db->store, args->sql, (uint32_t)args->limit, result, e);
 	if (rc < 0)
 		return rc;
 	if (!args->reveal)
