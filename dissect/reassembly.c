@@ -379,13 +379,10 @@ resolve_oldest(struct reassembly *r, struct reassembly_context *c)
 
 static bool
 fits(const struct reassembly *r, const struct reassembly_context *c,
-     const struct reassembly_packet *p)
+     enum side side)
 {
-	uint64_t cost = sizeof(struct segment) + p->data.size;
-
-	return r->buffered + cost <= c->connection_limit &&
-	       c->buffered + cost <= c->limit &&
-	       r->sides[p->side].count < REASSEMBLY_SEGMENT_LIMIT;
+	return r->buffered <= c->connection_limit && c->buffered <= c->limit &&
+	       r->sides[side].count <= REASSEMBLY_SEGMENT_LIMIT;
 }
 
 /* Queues positions [from, to) of `p` at `index`. */
@@ -441,7 +438,7 @@ queue_packet(struct reassembly *r, struct reassembly_context *c,
 	uint32_t index = side_search(s, at);
 	bool differing = false;
 
-	while (at < end && s->count < REASSEMBLY_SEGMENT_LIMIT + 1) {
+	while (at < end) {
 		const struct segment *q =
 			index < s->count ? s->queue[s->head + index] : NULL;
 		uint64_t span[2] = { at, end };
@@ -503,40 +500,31 @@ deliver_now(struct reassembly *r, struct reassembly_context *c,
 	return s->finished || !trim_front(s, p);
 }
 
-/* Nothing may wait any longer: the bytes before `p` are given up. */
-static void
-force_through(struct reassembly *r, struct reassembly_context *c,
-	      struct reassembly_packet *p)
+static uint64_t
+missing_bytes(const struct reassembly *r)
 {
-	struct reassembly_side *s = &r->sides[p->side];
-	enum side other = side_other(p->side);
-	struct stream_at at = { .time_ns = p->time_ns, .packet = p->packet };
-
-	if (p->position > s->next) {
-		c->given_up += p->position - s->next;
-		side_gap(r, c, p->side, p->position, at);
-	}
-	if (!ack_covered(r, p->side, p->acknowledged))
-		side_gap(r, c, other, p->acknowledged, at);
-	(void)deliver_now(r, c, p);
+	return r->sides[0].missing_bytes + r->sides[1].missing_bytes;
 }
 
+/* Keeps `p` until its time comes; what has waited longest makes room. */
 static void
-wait_or_force(struct reassembly *r, struct reassembly_context *c,
-	      struct reassembly_packet *p)
+wait_for_turn(struct reassembly *r, struct reassembly_context *c,
+	      const struct reassembly_packet *p)
 {
-	struct reassembly_side *s = &r->sides[p->side];
+	uint64_t missing = missing_bytes(r);
 
-	while (!fits(r, c, p) && waiting(r))
+	queue_packet(r, c, p);
+	while (waiting(r) && !fits(r, c, p->side))
 		resolve_oldest(r, c);
-	if (s->finished || !trim_front(s, p))
-		return;
-	if (deliver_now(r, c, p))
-		return;
-	if (fits(r, c, p))
-		queue_packet(r, c, p);
-	else if (!waiting(r))
-		force_through(r, c, p);
+	c->given_up += missing_bytes(r) - missing;
+}
+
+/* Its positions were used already. */
+static bool
+side_begun(const struct reassembly_side *s)
+{
+	return s->payload_bytes > 0 || s->holes > 0 || s->count > 0 ||
+	       s->finished;
 }
 
 void
@@ -544,8 +532,7 @@ reassembly_start(struct reassembly *r, enum side side, uint64_t position)
 {
 	struct reassembly_side *s = &r->sides[side];
 
-	if (s->positioned && (s->next == position || s->finished ||
-			      s->count > 0 || s->payload_bytes > 0))
+	if (s->positioned && (s->next == position || side_begun(s)))
 		return;
 	s->next = s->highest = s->acked = position;
 	s->positioned = true;
@@ -591,7 +578,7 @@ take_position(struct reassembly *r, const struct reassembly_packet *p)
 		s->tentative = end == p->position;
 	}
 	/* It was learned from a keep-alive, which repeats the byte before. */
-	if (s->tentative && s->count == 0 && end > p->position &&
+	if (s->tentative && !side_begun(s) && end > p->position &&
 	    p->position == s->next + 1)
 		s->next = p->position;
 	if (end > s->highest && end - s->highest <= REASSEMBLY_JUMP_LIMIT)
@@ -611,7 +598,7 @@ reassembly_add(struct reassembly *r, struct reassembly_context *c,
 	take_acknowledgement(r, c, &p);
 	if (p.length + p.fin > 0 && !s->finished && trim_front(s, &p) &&
 	    !deliver_now(r, c, &p))
-		wait_or_force(r, c, &p);
+		wait_for_turn(r, c, &p);
 	if (waiting(r) || r->reset)
 		pump(r, c);
 }

@@ -452,7 +452,7 @@ with_the_total_used_up_nothing_waits(void **state)
 	context.limit = 0;
 	give(C, 10, "abc", 20);
 	assert_log("C gap 0+10\nS gap 0+20\nC 10 abc ack 20\n");
-	assert_int_equal(context.given_up, 10);
+	assert_int_equal(context.given_up, 10 + 20);
 }
 
 static void
