@@ -26,7 +26,11 @@ milliseconds, `now`, and times before now (`-15m`). Every result has
 that could be empty or partial carry `coverage`: the time covered, packets,
 and what was lost. Secrets are replaced by `[redacted 43 chars #ab12cd34]`,
 the same mark for the same secret; `reveal` shows them when the server was
-started with `--allow-reveal`. Text is cut to about 4,000 tokens; `truncated`,
+started with `--allow-reveal`. In `query_sql` the functions `header()` and
+`body_text()` already give out redacted values, but an expression that takes
+the text columns `path` and `query` apart (`substr(query, 7)`) can evade it,
+and a filter can tell whether a guess is right: redaction keeps secrets out of
+transcripts, it is no wall against whoever may query. Text is cut to about 4,000 tokens; `truncated`,
 `next_cursor` or `hint` say how to get the rest.
 
 A number may be given as a string, one value in place of a list, and an empty

@@ -29,8 +29,8 @@ process_key(void)
 	return key;
 }
 
-void
-redact_value(struct bytes secret, struct buf *out)
+static void
+append_mark(struct bytes secret, struct buf *out)
 {
 	uint64_t tag = hash_bytes(process_key(), secret);
 
@@ -223,13 +223,13 @@ after_scheme(struct bytes value)
 	return 0;
 }
 
-static void
-append_secret(struct bytes value, struct buf *out)
+void
+redact_value(struct bytes value, struct buf *out)
 {
 	size_t scheme = after_scheme(value);
 
 	buf_bytes(out, bytes_first(value, scheme));
-	redact_value(bytes_from(value, scheme), out);
+	append_mark(bytes_from(value, scheme), out);
 }
 
 static size_t
@@ -268,7 +268,7 @@ redact_text(struct bytes in, struct buf *out)
 		buf_bytes(out, bytes_first(bytes_from(in, copied),
 					   value.from - copied));
 		buf_text(out, value.bare ? "\"" : "");
-		append_secret(bytes_first(bytes_from(in, value.from),
+		redact_value(bytes_first(bytes_from(in, value.from),
 					  value.to - value.from), out);
 		buf_text(out, value.bare ? "\"" : "");
 		at = copied = value.to;
@@ -307,7 +307,7 @@ redact_string(json_t *string, bool secret)
 		return 0;
 	buf_init(&out, TEXT_LIMIT);
 	if (secret)
-		append_secret(in, &out);
+		redact_value(in, &out);
 	else
 		count = redact_text(in, &out);
 	if (count)

@@ -28,8 +28,8 @@ bool redact_is_secret_name(struct bytes name);
 /* Appends `in` with every secret replaced; returns how many there were. */
 size_t redact_text(struct bytes in, struct buf *out);
 
-/* Appends the marker of one secret. */
-void redact_value(struct bytes secret, struct buf *out);
+/* Appends the marker of one secret; the scheme before it ("Bearer ") stays. */
+void redact_value(struct bytes value, struct buf *out);
 
 /*
  * Redacts every string of a result in place.  Strings in a row (an array in an
