@@ -177,22 +177,35 @@ log_tail(const char *log_path)
 }
 
 static int
-ended_early(int how, const char *program, const char *log_path,
-	    struct error *e)
+ended_early(int how, const char *path, const char *log_path, struct error *e)
 {
-	char *tail = log_tail(log_path);
+	const char *slash = strrchr(path, '/');
+	const char *program = slash ? slash + 1 : path;
+	size_t n = strlen(program);
+	char *tail = log_tail(log_path), *said = tail;
 	int rc;
 
+	/* Programs begin their complaints with their name. */
+	if (strncmp(said, program, n) == 0 && strncmp(said + n, ": ", 2) == 0)
+		said += n + 2;
 	if (WIFSIGNALED(how))
 		rc = error_set(e, ERR_INTERNAL,
 			       "%s was killed by signal %d as it started: %s",
-			       program, WTERMSIG(how), tail);
+			       program, WTERMSIG(how), said);
 	else
 		rc = error_set(e, ERR_INTERNAL,
-			       "%s ended with exit status %d as it started: %s",
-			       program, WEXITSTATUS(how), tail);
+			       "%s did not start (exit status %d): %s",
+			       program, WEXITSTATUS(how), said);
 	free(tail);
 	return rc;
+}
+
+uint32_t
+job_poll_ms(int64_t waited_ns)
+{
+	int64_t ms = waited_ns / CLOCK_NS_PER_MS / 4;
+
+	return ms < 20 ? 20 : ms > 500 ? 500 : (uint32_t)ms;
 }
 
 int

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include <jansson.h>
 
 #include "base/err.h"
@@ -24,6 +26,10 @@ int job_start(const char *const *argv, const char *status_path,
 /* The status file with "state" corrected for dead jobs (new reference). */
 int job_status(const char *status_path, const char *lock_path, json_t **status,
 	       struct error *e);
+
+/* How long to wait before the status is looked at again, by how long one has
+ * waited already: short jobs are noticed soon, long ones cost little. */
+uint32_t job_poll_ms(int64_t waited_ns);
 
 /* SIGTERM to the lock's holder; waits up to 5 s for it to end. */
 int job_stop(const char *lock_path, struct error *e);

@@ -3,11 +3,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "server/jobs/job.h"
 #include "server/tools/answer.h"
 #include "server/tools/db.h"
 #include "server/tools/tools_list.h"
-
-#define POLL_MS 200
 
 struct dissection_status {
 	const char *snapshot, *name;
@@ -131,7 +130,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 	    waited < args.wait_ms * CLOCK_NS_PER_MS) {
 		report(call, status);
 		json_decref(status);
-		out->wait_ms = POLL_MS;
+		out->wait_ms = job_poll_ms(waited);
 		return TOOL_WAIT;
 	}
 	out->structured = result_of(status, &args);

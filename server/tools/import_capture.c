@@ -16,7 +16,6 @@
 #include "server/tools/paths.h"
 #include "server/tools/tools_list.h"
 
-#define POLL_MS 200
 /* A file's time is that of the last clock tick, so it may lag behind ours. */
 #define TICK_NS (50 * CLOCK_NS_PER_MS)
 
@@ -173,7 +172,7 @@ tell(struct tool_call *call, const struct import_capture *args,
 		if (call->progress)
 			call->progress(call->context, (double)progress, 100,
 				       "importing");
-		out->wait_ms = POLL_MS;
+		out->wait_ms = job_poll_ms(waited);
 		return TOOL_WAIT;
 	}
 	out->structured = result_of(status, name);

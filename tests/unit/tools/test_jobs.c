@@ -116,7 +116,7 @@ a_job_that_fails_at_once_says_why(void **state)
 
 	assert_int_equal(start(w, "echo first; echo disk on fire >&2; exit 7",
 			       -1, &e), ERR_INTERNAL);
-	assert_non_null(strstr(e.text, "exit status 7"));
+	assert_non_null(strstr(e.text, "(exit status 7)"));
 	assert_non_null(strstr(e.text, "disk on fire"));
 	assert_int_equal(start(w, "kill -9 $$", -1, &e), ERR_INTERNAL);
 	assert_non_null(strstr(e.text, "signal 9"));
