@@ -21,7 +21,7 @@ pair_start(struct pair *p, enum protocol protocol, enum pairing kind)
 	p->place.protocol = protocol;
 	p->kind = kind;
 	p->chain = p->place.identity->midstream ? CHAIN_LOST : CHAIN_CERTAIN;
-	p->answered_known = p->has_last = false;
+	p->answered_known = p->has_last = p->has_response = false;
 }
 
 /* The queue. */
@@ -170,25 +170,47 @@ request_end(struct pair *p, struct message *r)
 	}
 }
 
+/* What the server had received of the client when it sent the last bytes that
+ * were seen before `response`; false when that is not known. */
+static bool
+received_before(const struct pair *p, const struct message *response,
+		uint64_t *position)
+{
+	if (response->has_before)
+		*position = response->acknowledged_before;
+	else if (!p->place.identity->midstream)
+		*position = p->lanes[SIDE_CLIENT].origin;
+	else
+		return false;
+	return true;
+}
+
+/* An open request whose response cannot be in a hole. */
+static bool
+still_open(const struct pair *p, const struct message *r)
+{
+	const struct lane *server = &p->lanes[SIDE_SERVER];
+
+	return r->ended &&
+	       (!server->holes || server->hole_end <= r->acknowledged);
+}
+
 /* Whether all that the client sent before `r` (after `previous` in the queue,
  * or first) is known to have been answered before `response` began. */
 static bool
 nothing_unseen_before(struct pair *p, const struct message *previous,
 		      const struct message *r, const struct message *response)
 {
-	const struct lane *client = &p->lanes[SIDE_CLIENT];
+	uint64_t received;
 
 	if (p->answered_known && p->answered == r->start)
 		return true;
-	if (r->end_known && response->acknowledged > r->end)
+	if ((r->end_known && response->acknowledged > r->end) ||
+	    (previous && still_open(p, previous)))
 		p->pipelined = true;
 	if (p->pipelined)
 		return false;
-	if (response->has_before)
-		if (response->acknowledged_before == r->start)
-			return true;
-	if (!response->has_before && !p->place.identity->midstream &&
-	    client->origin == r->start)
+	if (received_before(p, response, &received) && received == r->start)
 		return true;
 	return previous && !r->broken_before && previous->end_known &&
 	       previous->end == r->start &&
@@ -201,17 +223,23 @@ nothing_unseen_before(struct pair *p, const struct message *previous,
  * not been answered, so the response is rather to that.
  */
 static bool
-unseen_before(const struct message *r, const struct message *response)
+unseen_before(const struct pair *p, const struct message *r,
+	      const struct message *response)
 {
-	return response->has_before && !response->broken_before &&
-	       response->acknowledged_before < r->start;
+	uint64_t received;
+
+	return !response->broken_before &&
+	       received_before(p, response, &received) && received < r->start;
 }
 
 static struct message *
-claim(struct pair *p, struct message **link, bool certain)
+claim(struct pair *p, struct message **link, const struct message *response,
+      bool certain)
 {
 	struct message *r = unlink_at(p, link);
 
+	if (r->end_known && response->acknowledged > r->end)
+		p->pipelined = true; /* the server had more than `r` by then */
 	r->claimed = true;
 	p->chain = certain ? CHAIN_CERTAIN : CHAIN_LIKELY;
 	p->answered_known = certain && r->end_known;
@@ -242,6 +270,17 @@ sent_at(const struct message *r, const struct message *response)
 		r->acknowledged_last == response->start);
 }
 
+/* The server had all of a request and nothing more, and yet this response is
+ * not the next after it was sent: others were outstanding. */
+static struct message *
+contradicted(struct pair *p, const struct message *response)
+{
+	for (const struct message *r = p->first; r; r = r->next)
+		if (r->end_known && r->end == response->acknowledged)
+			p->pipelined = true;
+	return NULL;
+}
+
 /* The request that the TCP numbers give to a response behind a hole. */
 static struct message *
 claim_by_numbers(struct pair *p, const struct message *response)
@@ -259,10 +298,11 @@ claim_by_numbers(struct pair *p, const struct message *response)
 		previous = *link;
 	}
 	if (!match)
-		return NULL;
+		return contradicted(p, response);
 	certain = (*match)->acknowledged == response->start &&
 		  nothing_unseen_before(p, before, *match, response);
-	if (!certain && (matches > 1 || unseen_before(*match, response)))
+	if (!certain && (matches > 1 || (before && p->pipelined) ||
+			 unseen_before(p, *match, response)))
 		return NULL;
 	(*match)->reason = certain ? CALL_REASON_NONE : CALL_REASON_HOLE_BEFORE;
 	while (*match != p->first && p->first->ended) {
@@ -277,21 +317,30 @@ claim_by_numbers(struct pair *p, const struct message *response)
 		if (last)
 			match = &p->first;
 	}
-	return claim(p, match, certain);
+	return claim(p, match, response, certain);
 }
 
+/* The oldest open request, unless the numbers contradict. */
 static struct message *
 claim_by_order(struct pair *p, const struct message *response)
 {
 	struct message *r = p->first;
 	bool certain = p->chain == CHAIN_CERTAIN;
 
-	if (!r || p->chain == CHAIN_LOST ||
-	    response->acknowledged <= r->start ||
-	    response->start < r->acknowledged)
+	if (!r || response->acknowledged <= r->start ||
+	    response->start < r->acknowledged ||
+	    (!certain && unseen_before(p, r, response)))
 		return NULL;
 	r->reason = certain ? CALL_REASON_NONE : CALL_REASON_PIPELINED_HOLE;
-	return claim(p, &p->first, certain);
+	return claim(p, &p->first, response, certain);
+}
+
+/* Whether order is worth a guess, which is marked as one. */
+static bool
+order_is_likely(const struct pair *p)
+{
+	return p->chain == CHAIN_LIKELY ||
+	       (p->pipelined && p->first && still_open(p, p->first));
 }
 
 static void
@@ -299,6 +348,11 @@ response_begin(struct pair *p, struct message *response)
 {
 	if (response->broken_before || (p->first && p->first->broken_before))
 		p->chain = CHAIN_LOST;
+	if (p->has_response && !response->broken_before &&
+	    p->response_acknowledged == response->acknowledged)
+		p->pipelined = true;
+	p->response_acknowledged = response->acknowledged;
+	p->has_response = true;
 	/* While nothing is missing, no request means that there was none. */
 	if (p->chain == CHAIN_CERTAIN) {
 		response->reason = CALL_REASON_NONE;
@@ -306,9 +360,9 @@ response_begin(struct pair *p, struct message *response)
 	} else {
 		response->reason = response_reason(p);
 		response->peer = claim_by_numbers(p, response);
+		if (!response->peer && order_is_likely(p))
+			response->peer = claim_by_order(p, response);
 	}
-	if (!response->peer && p->chain == CHAIN_LIKELY)
-		response->peer = claim_by_order(p, response);
 	if (response->peer)
 		return;
 	p->chain = CHAIN_LOST;
@@ -333,7 +387,7 @@ interim_end(struct pair *p, struct message *response)
 		r->interim_size = (uint8_t)(r->interim_size + size);
 	r->claimed = false;
 	r->acknowledged = response->end;
-	p->answered_known = false;
+	p->answered_known = p->has_response = false;
 	push_front(p, r);
 	message_release(p->place.context, response);
 }

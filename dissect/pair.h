@@ -4,19 +4,24 @@
  *
  * In order: while no byte of either side is missing since the last certain
  * pair, the n-th response answers the n-th request.  After a hole the TCP
- * numbers decide.  A response beginning at server position p answers the
+ * numbers decide.  A response that begins at server position s answers the
  * request r that was sent when the client had received exactly the bytes below
- * p (r->acknowledged == p), because what answers r cannot begin below p, and
- * what begins at p was not there before r.  That is certain when also nothing
- * unseen was outstanding before r:
- *  - everything below r->start is known to be answered, or
- *  - the server's packets before p acknowledged exactly r->start, or
- *  - the request directly before r was sent with a lower acknowledgement;
- * where the last two need a client that was never seen to pipeline.  In every
- * other case the pair is marked uncertain, or the halves are left alone.
+ * s (r->acknowledged == s): what answers r cannot begin below s, and what
+ * begins at s was not there before r.  That is certain when also nothing unseen
+ * was outstanding before r:
+ *  1. everything below r->start is known to be answered; or
+ *  2. the server's packets before s acknowledged exactly r->start; or
+ *  3. the request directly before r was sent with a lower acknowledgement, and
+ *     its response may be in a hole.
+ * 2 and 3 need a client that was never seen to pipeline: not to send a request
+ * before the answer to the one before, nor to be acknowledged more than the
+ * request that is being answered.  Otherwise a pair is marked uncertain, or
+ * the halves are left alone when the numbers contradict.
  *
  * A response whose acknowledgement is not above r->start was sent before the
  * server had any byte of r, and never answers it (an unsolicited 408).
+ *
+ * tests/unit/dissect/test_pair.c plays this against a simulated network.
  */
 #pragma once
 
@@ -44,6 +49,8 @@ struct pair {
 	bool answered_known;
 	uint64_t last_acknowledged;  /* of the newest request */
 	bool has_last;
+	uint64_t response_acknowledged; /* of the newest final response */
+	bool has_response;
 };
 
 void pair_init(struct pair *p, const struct exchange_place *place,

@@ -50,7 +50,7 @@ is_plausible(const struct header *h)
 	if (opcode_of(h) > 6 || opcode_of(h) == 3 || h->flags & FLAG_Z ||
 	    rcode > 11)
 		return false;
-	if (query && (rcode || h->flags & FLAG_RA || !h->counts[0]))
+	if (query && (rcode || h->flags & FLAG_RA))
 		return false;
 	return h->counts[0] <= 64 && h->counts[1] <= 2048 &&
 	       h->counts[2] <= 512 && h->counts[3] <= 512;
@@ -93,20 +93,40 @@ walk_records(struct reader *r, struct bytes message, const struct header *h)
 	}
 }
 
-/* A message, of which `in` may be only the beginning unless `whole`. */
-static enum verdict
-probe_message(struct bytes in, bool whole)
+/* NetBIOS names look like DNS: one label of 32 letters A to P (RFC 1001 §14). */
+static bool
+is_netbios(struct bytes in)
 {
+	if (in.size < HEADER_SIZE + 33 || in.data[HEADER_SIZE] != 32)
+		return false;
+	for (size_t i = 1; i <= 32; i++)
+		if (in.data[HEADER_SIZE + i] < 'A' ||
+		    in.data[HEADER_SIZE + i] > 'P')
+			return false;
+	return true;
+}
+
+/* A message, of which `in` may be only the beginning unless `whole`.  What is
+ * odd about a datagram is left to its port. */
+static enum verdict
+probe_message(struct bytes in, bool whole, bool datagram)
+{
+	enum verdict odd = datagram ? VERDICT_MAYBE : VERDICT_NO;
 	struct reader r = reader_make(in);
 	struct header h = read_header(&r);
-	bool usual = false;
+	bool usual = false, plausible = is_plausible(&h);
 
-	if (in.size >= HEADER_SIZE && !is_plausible(&h))
+	if (is_netbios(in) || (in.size >= HEADER_SIZE && !plausible && !datagram))
 		return VERDICT_NO;
 	if (r.failed)
 		return whole ? VERDICT_NO : VERDICT_MAYBE;
-	if (!walk_questions(&r, in, &h, &usual))
-		return whole || in.size > 1024 ? VERDICT_NO : VERDICT_MAYBE;
+	if (!walk_questions(&r, in, &h, &usual)) {
+		if (whole)
+			return plausible ? odd : VERDICT_NO;
+		return in.size > 1024 ? VERDICT_NO : VERDICT_MAYBE;
+	}
+	if (!plausible)
+		return usual ? odd : VERDICT_NO;
 	if (!whole)
 		return usual ? VERDICT_YES : VERDICT_MAYBE;
 	walk_records(&r, in, &h);
@@ -121,15 +141,16 @@ probe_side(enum transport transport, struct bytes in)
 	size_t size;
 
 	if (transport == TRANSPORT_UDP)
-		return probe_message(in, true);
+		return probe_message(in, true, true);
 	if (in.size < 2)
 		return VERDICT_MAYBE;
 	size = (size_t)in.data[0] << 8 | in.data[1];
 	if (size < HEADER_SIZE)
 		return VERDICT_NO;
 	in = bytes_from(in, 2);
-	return in.size < size ? probe_message(in, false)
-			      : probe_message(bytes_first(in, size), true);
+	return in.size < size
+		       ? probe_message(in, false, false)
+		       : probe_message(bytes_first(in, size), true, false);
 }
 
 static enum verdict
@@ -388,15 +409,17 @@ read_message(struct bytes message, size_t consumed, enum side side,
 	buf_free(&p.value);
 }
 
-/* Whether the header and the questions of a message can be read. */
+/* Whether the questions of a message can be read; of a datagram, which ends
+ * where it ends, a good header is enough. */
 static bool
-is_readable(struct bytes message)
+is_readable(struct bytes message, bool datagram)
 {
 	struct reader r = reader_make(message);
 	struct header h = read_header(&r);
 	bool usual;
 
-	return !r.failed && walk_questions(&r, message, &h, &usual);
+	return walk_questions(&r, message, &h, &usual) ||
+	       (datagram && is_plausible(&h));
 }
 
 static struct step
@@ -416,7 +439,7 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 	if (in.size < prefix + size)
 		return (struct step){ STEP_MORE, prefix + size };
 	message = bytes_first(bytes_from(in, prefix), size);
-	if (!is_readable(message))
+	if (!is_readable(message, datagram))
 		return (struct step){ STEP_BAD, 0 };
 	read_message(message, prefix + size, side, sink);
 	return (struct step){ STEP_DONE, prefix + size };

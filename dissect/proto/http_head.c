@@ -78,8 +78,8 @@ request_line(struct bytes in, bool whole, struct http_start *start)
 		return VERDICT_NO;
 	if (!whole)
 		return VERDICT_MAYBE;
-	rest = bytes_from(in, method + 1);
-	if (rest.size < 10) /* "/ HTTP/1.1" */
+	rest = bytes_from(in, method); /* " / HTTP/1.1" */
+	if (rest.size < 11 && (rest.size != 9 || method < 3))
 		return VERDICT_NO;
 	end = rest.size - 9;
 	if (rest.data[end] != ' ' ||
