@@ -60,24 +60,26 @@ struct connection {
 
 struct connection_table;
 
+/* A table of at most `limit` connections; it must be empty to be freed. */
 struct connection_table *connection_table_new(uint32_t limit);
-/* The table must be empty. */
 void connection_table_free(struct connection_table *t);
 
 /* The key of a packet; `*source_is_low` says which end sent it. */
 struct connection_key connection_key(const struct packet *p,
 				     bool *source_is_low);
 
-/* A keyed hash of it (different in every process), and one that all shards
- * agree on. */
+/* A keyed hash of it, different in every process; and the shard of `count`
+ * that has it, the same in every process. */
 uint64_t connection_hash(const struct connection_table *t,
 			 const struct connection_key *key);
 uint32_t connection_shard(const struct connection_key *key, uint32_t count);
 
+/* The connection of this key, or NULL. */
 struct connection *connection_find(const struct connection_table *t,
 				   const struct connection_key *key,
 				   uint64_t hash);
 
+/* No more can be added before one is removed. */
 bool connection_table_full(const struct connection_table *t);
 
 /* A new connection, zeroed but for its key, hash, kind and tcp.  There must

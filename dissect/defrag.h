@@ -15,6 +15,7 @@
 
 struct defrag;
 
+/* Owned by the caller; free with defrag_free (NULL is allowed). */
 struct defrag *defrag_new(void);
 void defrag_free(struct defrag *d);
 

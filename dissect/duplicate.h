@@ -38,6 +38,7 @@ struct duplicates {
 	struct duplicate_slot slots[DUPLICATE_SLOTS];
 };
 
+/* `seed` must be secret.  Free with duplicates_free (NULL is allowed). */
 struct duplicates *duplicates_new(uint64_t seed);
 void duplicates_free(struct duplicates *d);
 

@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "dissect/connection.h"
+#include "dissect/decode.h"
 #include "dissect/defrag.h"
 #include "dissect/duplicate.h"
-#include "dissect/packet.h"
 
 /* How often, in packet time, idle and waiting connections are looked for. */
 #define TICK_NS (100 * CLOCK_NS_PER_MS)
@@ -496,7 +496,7 @@ defragment(struct engine *e, struct packet *p)
 	switch (defrag_add(e->defrag, p, e->reassembly.now_ns, &data,
 			   &length)) {
 	case DEFRAG_WHOLE:
-		verdict = packet_resume(p, data, length);
+		verdict = decode_reassembled(p, data, length);
 		break;
 	case DEFRAG_DUPLICATE:
 		if (e->options.shard_index == 0)
@@ -666,7 +666,7 @@ engine_packet(struct engine *e, const struct packet_record *packet)
 	if (record.time_ns < 0 || record.time_ns > TIME_MAX)
 		record.time_ns = record.time_ns < 0 ? 0 : TIME_MAX;
 	advance_time(e, record.time_ns);
-	verdict = packet_decode(&record, &p);
+	verdict = decode_packet(&record, &p);
 	fragment = verdict == PACKET_FRAGMENT;
 	if (verdict != PACKET_OK && e->options.shard_index == 0) {
 		count_packet(e, &record);

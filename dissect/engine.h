@@ -38,10 +38,13 @@ struct engine_options engine_defaults(void);
 
 struct engine;
 
+/* Options are copied, the filter's lists borrowed.  engine_free (NULL is
+ * allowed) emits nothing. */
 struct engine *engine_new(const struct engine_options *options,
 			  struct event_sink events);
 void engine_free(struct engine *e);
 
+/* The next packet, in the order of capture; `data` is not kept. */
 void engine_packet(struct engine *e, const struct packet_record *packet);
 
 /* The capture ended: flush holes, end every connection, emit what is open. */

@@ -4,4 +4,5 @@
 
 #include "dissect/layer.h"
 
+/* Either version, by the first nibble. */
 enum layer ip_decode(struct decode *d);

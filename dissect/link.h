@@ -11,6 +11,8 @@
 /* The first layer of a packet of this LINKTYPE_. */
 enum layer link_first(struct decode *d, uint16_t link_type);
 
+/* Each takes its header and returns what follows it; link_ethertype goes by
+ * d->number. */
 enum layer link_ethernet(struct decode *d);
 enum layer link_ethertype(struct decode *d);
 enum layer link_mpls(struct decode *d);

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One recorded packet, decoded down to its innermost transport header:
- * link layer (dissect/link.h), tunnels (dissect/tunnel.h), IP (dissect/ip.h),
- * transport (dissect/transport.h).  Nothing is allocated; checksums are not
- * looked at (offloading leaves them empty in captures).
- */
+/* What one recorded packet says, as dissect/decode.h finds it. */
 #pragma once
 
 #include <stdbool.h>
@@ -78,17 +73,3 @@ struct packet {
 	struct packet_tcp tcp;
 	struct packet_fragment fragment;
 };
-
-/*
- * Decodes `record`.  When headers inside a tunnel cannot be decoded, the
- * tunnel's own packet is the result.
- */
-enum packet_verdict packet_decode(const struct packet_record *record,
-				  struct packet *p);
-
-/*
- * Goes on where PACKET_FRAGMENT ended: `data` is the reassembled payload, of
- * which `length` bytes were on the wire.
- */
-enum packet_verdict packet_resume(struct packet *p, struct bytes data,
-				  uint32_t length);

@@ -101,6 +101,8 @@ reassembly_position(const struct reassembly_side *side, uint32_t seq)
 void reassembly_start(struct reassembly *r, enum side side,
 		      uint64_t position);
 
+/* The next packet in the order of capture.  What becomes ready is passed on
+ * before this returns. */
 void reassembly_add(struct reassembly *r, struct reassembly_context *c,
 		    const struct reassembly_packet *p);
 

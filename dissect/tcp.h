@@ -63,6 +63,7 @@ struct tcp {
 	bool reset; /* by a RST that belongs to it */
 };
 
+/* `t` must be zeroed. */
 void tcp_init(struct tcp *t, int64_t first_ns);
 
 /* True once both sides sent FIN, or one RST. */

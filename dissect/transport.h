@@ -7,4 +7,5 @@
 
 #include "dissect/layer.h"
 
+/* Goes by d->number, the IP protocol. */
 enum layer transport_decode(struct decode *d);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "dissect/decode.h"
 #include "dissect/duplicate.h"
 #include "tests/support/frames.h"
 
@@ -67,7 +68,7 @@ is_duplicate(struct given g)
 	frame_ethernet(&frame, 0x0800);
 	record = frame_record(&frame, 1, g.time_ns);
 	record.interface = g.interface;
-	assert_int_equal(packet_decode(&record, &p), PACKET_OK);
+	assert_int_equal(decode_packet(&record, &p), PACKET_OK);
 	return duplicates_check(seen, &p, CONNECTION, g.time_ns);
 }
 

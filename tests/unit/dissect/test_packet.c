@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "dissect/packet.h"
+#include "dissect/decode.h"
 #include "tests/support/frames.h"
 
 #define ETHERNET 1
@@ -27,7 +27,7 @@ decode(uint16_t link_type, struct packet *p)
 {
 	struct packet_record record = frame_record(&frame, link_type, 0);
 
-	return packet_decode(&record, p);
+	return decode_packet(&record, p);
 }
 
 static void
@@ -383,11 +383,11 @@ a_packet_cut_by_the_snap_length_tells_how_much_is_missing(void **state)
 	frame_ethernet(&frame, 0x0800);
 	record = frame_record(&frame, ETHERNET, 0);
 	record.captured -= 6;
-	assert_int_equal(packet_decode(&record, &p), PACKET_OK);
+	assert_int_equal(decode_packet(&record, &p), PACKET_OK);
 	assert_int_equal(p.payload.size, 4);
 	assert_int_equal(p.payload_length, 10);
 	record.captured = 14 + 20 + 19; /* not even the TCP header */
-	assert_int_equal(packet_decode(&record, &p), PACKET_MALFORMED);
+	assert_int_equal(decode_packet(&record, &p), PACKET_MALFORMED);
 }
 
 static void
@@ -572,7 +572,7 @@ a_reassembled_payload_is_decoded_further(void **state)
 	begin_tcp("whole");
 	data = bytes_make(frame.bytes + frame.start,
 			  FRAME_SIZE - frame.start);
-	assert_int_equal(packet_resume(&p, data, (uint32_t)data.size),
+	assert_int_equal(decode_reassembled(&p, data, (uint32_t)data.size),
 			 PACKET_OK);
 	assert_inner(&p, "whole");
 }
@@ -587,19 +587,19 @@ the_path_differs_by_interface_ttl_and_link_header(void **state)
 	begin_ip("x");
 	frame_ethernet(&frame, 0x0800);
 	record = frame_record(&frame, ETHERNET, 0);
-	assert_int_equal(packet_decode(&record, &a), PACKET_OK);
-	assert_int_equal(packet_decode(&record, &b), PACKET_OK);
+	assert_int_equal(decode_packet(&record, &a), PACKET_OK);
+	assert_int_equal(decode_packet(&record, &b), PACKET_OK);
 	assert_true(a.path == b.path);
 	record.interface = 1;
-	assert_int_equal(packet_decode(&record, &b), PACKET_OK);
+	assert_int_equal(decode_packet(&record, &b), PACKET_OK);
 	assert_false(a.path == b.path);
 	record.interface = 0;
 	frame.bytes[frame.start + 14 + 8] = 63;
-	assert_int_equal(packet_decode(&record, &b), PACKET_OK);
+	assert_int_equal(decode_packet(&record, &b), PACKET_OK);
 	assert_false(a.path == b.path);
 	frame.bytes[frame.start + 14 + 8] = 64;
 	frame.bytes[frame.start + 5] ^= 1;
-	assert_int_equal(packet_decode(&record, &b), PACKET_OK);
+	assert_int_equal(decode_packet(&record, &b), PACKET_OK);
 	assert_false(a.path == b.path);
 }
 

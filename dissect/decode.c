@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dissect/packet.h"
+#include "dissect/decode.h"
 
 #include <assert.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "dissect/tunnel.h"
 
 static enum layer
-packet_layer(struct decode *d, enum layer layer)
+decode_layer(struct decode *d, enum layer layer)
 {
 	switch (layer) {
 	case LAYER_ETHERNET:
@@ -41,7 +41,7 @@ packet_layer(struct decode *d, enum layer layer)
 }
 
 static enum packet_verdict
-packet_verdict(enum layer outcome)
+verdict_of(enum layer outcome)
 {
 	if (outcome == LAYER_DONE)
 		return PACKET_OK;
@@ -55,7 +55,7 @@ packet_verdict(enum layer outcome)
 }
 
 static enum packet_verdict
-packet_run(struct decode *d, enum layer layer)
+decode_run(struct decode *d, enum layer layer)
 {
 	struct packet *p = d->packet;
 	enum packet_verdict verdict;
@@ -64,9 +64,9 @@ packet_run(struct decode *d, enum layer layer)
 		if (p->layers++ == PACKET_LAYER_LIMIT)
 			layer = LAYER_MALFORMED;
 		else
-			layer = packet_layer(d, layer);
+			layer = decode_layer(d, layer);
 	}
-	verdict = packet_verdict(layer);
+	verdict = verdict_of(layer);
 	if (d->tunnelled && verdict != PACKET_OK &&
 	    verdict != PACKET_FRAGMENT) {
 		*p = d->outer;
@@ -80,7 +80,7 @@ packet_run(struct decode *d, enum layer layer)
  * recorded on and its link header (the IP decoder adds the TTL).
  */
 static uint64_t
-packet_path(const struct packet_record *record)
+decode_path(const struct packet_record *record)
 {
 	uint64_t words[2] = { 0, 0 };
 
@@ -92,7 +92,7 @@ packet_path(const struct packet_record *record)
 }
 
 enum packet_verdict
-packet_decode(const struct packet_record *record, struct packet *p)
+decode_packet(const struct packet_record *record, struct packet *p)
 {
 	struct decode d;
 	uint32_t wire = record->length;
@@ -106,12 +106,12 @@ packet_decode(const struct packet_record *record, struct packet *p)
 	p->answer = false;
 	p->vlan = 0;
 	p->layers = 0;
-	p->path = packet_path(record);
-	return packet_run(&d, link_first(&d, record->link_type));
+	p->path = decode_path(record);
+	return decode_run(&d, link_first(&d, record->link_type));
 }
 
 enum packet_verdict
-packet_resume(struct packet *p, struct bytes data, uint32_t length)
+decode_reassembled(struct packet *p, struct bytes data, uint32_t length)
 {
 	struct decode d;
 
@@ -121,5 +121,5 @@ packet_resume(struct packet *p, struct bytes data, uint32_t length)
 	d.number = p->ip_protocol;
 	d.tunnelled = false;
 	p->ip_length = length + (p->ip_version == 4 ? 20 : 40);
-	return packet_run(&d, LAYER_PROTOCOL);
+	return decode_run(&d, LAYER_PROTOCOL);
 }
