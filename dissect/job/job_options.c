@@ -131,10 +131,12 @@ parse_protocols(uint64_t *protocols, const char *text, struct error *e)
 		struct bytes name = bytes_trim(bytes_make(text, size));
 		enum protocol protocol = registry_find(name);
 
+		text += size + (text[size] == ',');
+		if (name.size == 0)
+			continue;
 		if (protocol == PROTOCOL_UNKNOWN)
 			return unknown_protocol(name, e);
 		*protocols |= (uint64_t)1 << protocol;
-		text += size + (text[size] == ',');
 	}
 	if (*protocols == 0)
 		return error_set(e, ERR_INVALID, "--protocols names none");

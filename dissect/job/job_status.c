@@ -52,14 +52,14 @@ job_status_free(struct job_status *s)
 unsigned
 job_status_percent(const struct job_status *s)
 {
-	uint64_t percent;
+	double part;
 
 	if (s->state == JOB_COMPLETED)
 		return 100;
 	if (s->bytes_total == 0)
 		return 0;
-	percent = s->bytes_read * 100 / s->bytes_total;
-	return percent > 99 ? 99 : (unsigned)percent;
+	part = (double)s->bytes_read / (double)s->bytes_total;
+	return part < 0.99 ? (unsigned)(part * 100) : 99;
 }
 
 uint64_t
@@ -69,9 +69,9 @@ job_status_rate(const struct job_status *s)
 			      s->started_monotonic_ns + s->finished_ns -
 				      s->started_ns :
 			      clock_monotonic_ns();
-	int64_t ms = (end - s->started_monotonic_ns) / CLOCK_NS_PER_MS;
+	double passed = (double)(end - s->started_monotonic_ns) / 1e9;
 
-	return ms > 0 ? s->bytes_read * 1000 / (uint64_t)ms : 0;
+	return passed > 0.001 ? (uint64_t)((double)s->bytes_read / passed) : 0;
 }
 
 uint64_t

@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/text.h"
+#include "dissect/job/intake.h"
 #include "dissect/job/job_result.h"
 #include "dissect/job/parser.h"
 #include "dissect/job/segment_channel.h"
@@ -24,7 +24,6 @@
 #define TICK_MS 50
 /* How long a parser may live on after it closed its pipe. */
 #define LINGER_NS CLOCK_NS_PER_S
-#define FAULT_TEXT_MAX 200
 
 struct writer {
 	const struct job_options *options;
@@ -57,118 +56,6 @@ store_failed(struct writer *w, int code)
 			  store_writer_error(w->store));
 }
 
-/* Ids are dealt out by stride; a parser must keep to its own. */
-static bool
-own_id(const struct parser *p, uint64_t id)
-{
-	return id % p->count == p->index;
-}
-
-/* dissect/payload.h: heads and bodies take turns. */
-static bool
-is_bodies(const struct parser *p, uint64_t block)
-{
-	return block / p->count % 2;
-}
-
-static int
-take_block(struct writer *w, struct parser *p, struct bytes payload)
-{
-	struct payload_block block;
-
-	if (event_decode_block(payload, &block) < 0 ||
-	    !own_id(p, block.block) ||
-	    block.bodies != is_bodies(p, block.block) ||
-	    block.block < p->next_block[block.bodies])
-		return ERR_CORRUPT;
-	p->next_block[block.bodies] = block.block + 1;
-	return store_writer_block(w->store, block.block,
-				  block.bodies ? PAYLOAD_BODIES :
-						 PAYLOAD_HEADS,
-				  block.raw_size, block.compressed);
-}
-
-/* A reference must be into a block of its kind that this parser has sent. */
-static bool
-known_ref(const struct parser *p, struct payload_ref ref, bool bodies)
-{
-	return ref.size == 0 ||
-	       (own_id(p, ref.block) && is_bodies(p, ref.block) == bodies &&
-		ref.block < p->next_block[bodies]);
-}
-
-static int
-take_call(struct writer *w, struct parser *p, struct bytes payload)
-{
-	struct call_event call;
-
-	if (event_decode_call(payload, &call) < 0 ||
-	    !own_id(p, call.connection) ||
-	    !known_ref(p, call.request.head_ref, false) ||
-	    !known_ref(p, call.request.body_ref, true) ||
-	    !known_ref(p, call.response.head_ref, false) ||
-	    !known_ref(p, call.response.body_ref, true))
-		return ERR_CORRUPT;
-	return store_writer_call(w->store, &call);
-}
-
-static int
-take_connection(struct writer *w, struct parser *p, struct bytes payload)
-{
-	struct connection_event connection;
-
-	if (event_decode_connection(payload, &connection) < 0 ||
-	    !own_id(p, connection.id))
-		return ERR_CORRUPT;
-	return store_writer_connection(w->store, &connection);
-}
-
-static int
-take_name(struct writer *w, struct bytes payload)
-{
-	struct name_event name;
-
-	if (event_decode_name(payload, &name) < 0)
-		return ERR_CORRUPT;
-	return store_writer_name(w->store, &name);
-}
-
-static void
-take_fault(struct parser *p, struct bytes payload)
-{
-	char *text = text_printable(payload, FAULT_TEXT_MAX);
-
-	parser_fail(p, "gave up: %s", text);
-	free(text);
-}
-
-/* One frame of a parser; a negative error is the parser's fault, or in
- * w->failure the store's. */
-static int
-take_frame(struct writer *w, struct parser *p, const struct frame *frame)
-{
-	switch (frame->type) {
-	case EVENT_BLOCK:
-		return take_block(w, p, frame->payload);
-	case EVENT_CALL:
-		return take_call(w, p, frame->payload);
-	case EVENT_CONNECTION:
-		return take_connection(w, p, frame->payload);
-	case EVENT_NAME:
-		return take_name(w, frame->payload);
-	case EVENT_PROGRESS:
-		return event_decode_progress(frame->payload, &p->progress);
-	case EVENT_DONE:
-		p->done = true;
-		return event_decode_progress(frame->payload, &p->progress);
-	case EVENT_FAULT:
-		take_fault(p, frame->payload);
-		return 0;
-	default:
-		return ERR_CORRUPT;
-	}
-}
-
 /* Everything whole that has arrived from one parser. */
 static void
 take_frames(struct writer *w, struct parser *p)
@@ -178,7 +65,7 @@ take_frames(struct writer *w, struct parser *p)
 	int rc;
 
 	while ((rc = parser_frame(p, &offset, &frame)) == 1) {
-		rc = p->done ? ERR_CORRUPT : take_frame(w, p, &frame);
+		rc = intake_frame(w->store, p, &frame);
 		if (rc < 0 || p->state == PARSER_FAILED)
 			break;
 	}
