@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/sandbox.h"
 
 /* Segments in memory, and how often each was opened. */
 struct memory {
@@ -338,6 +340,67 @@ a_segment_that_cannot_be_opened_is_an_error(void **state)
 	packet_reader_free(r);
 }
 
+static int
+give_descriptor(void *context, uint32_t index)
+{
+	const int *descriptors = context;
+
+	return descriptors[index];
+}
+
+/* In a child that can do nothing but read; exits with the packets. */
+static void
+count_in_sandbox(const struct packet_segment *segments, int *descriptors)
+{
+	const struct sandbox_limits limits = { .cpu_seconds = 20 };
+	struct packet_record packet;
+	struct packet_reader *r;
+	int count = 0;
+
+	if (sandbox_enter(SANDBOX_PARSER, &limits, NULL) < 0)
+		_exit(255);
+	r = packet_reader_new(
+		segments, 2, (struct packet_window){ INT64_MIN, INT64_MAX },
+		(struct packet_segment_source){ descriptors,
+						give_descriptor });
+	while (packet_reader_next(r, &packet) > 0)
+		count++;
+	packet_reader_free(r);
+	_exit(count);
+}
+
+static void
+reading_works_inside_the_sandbox(void **state)
+{
+	static const uint16_t ethernet[] = { 1 };
+	static const struct packet_segment segments[] = {
+		{ .stream = 1, .last_ns = 1000 }, { .stream = 2 },
+	};
+	struct memory *m = memory_new();
+	int descriptors[2], status;
+	pid_t pid;
+
+	(void)state;
+	put_head(&m->files[0], ethernet, 1);
+	put_head(&m->files[1], ethernet, 1);
+	for (uint32_t i = 0; i < 50; i++) {
+		put_packet(&m->files[0], 0, i, i == 20 ? 3u << 20 : 60);
+		put_packet(&m->files[1], 0, i, 60);
+	}
+	compress_in_frames(&m->files[0], 1 << 20);
+	descriptors[0] = memory_open(m, 0);
+	descriptors[1] = memory_open(m, 1);
+	pid = fork();
+	if (pid == 0)
+		count_in_sandbox(segments, descriptors);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 100);
+	close(descriptors[0]);
+	close(descriptors[1]);
+	memory_free(m);
+}
+
 int
 main(void)
 {
@@ -350,6 +413,7 @@ main(void)
 		cmocka_unit_test(
 			a_damaged_segment_gives_its_beginning_and_the_next_goes_on),
 		cmocka_unit_test(blocks_that_cross_frames_are_read_whole),
+		cmocka_unit_test(reading_works_inside_the_sandbox),
 		cmocka_unit_test(a_segment_that_cannot_be_opened_is_an_error),
 	};
 
