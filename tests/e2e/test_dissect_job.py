@@ -336,7 +336,8 @@ def main():
         wrong_usage(home)
         is_sandboxed(home)
         for number in (signal.SIGSYS, signal.SIGSEGV, signal.SIGKILL):
-            parser_dies(home, number)
+            if not (SANITIZED and number == signal.SIGSEGV):  # caught there
+                parser_dies(home, number)
         every_parser_dies(home)
         for how in ("SIGTERM", "SIGINT", "lifeline"):
             is_cancelled(home, how)
