@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/jobs/job.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -96,6 +97,7 @@ spawn(const char *const *argv, const char *log_path, int lifeline, pid_t *pid)
 	size_t count = 0;
 	int rc;
 
+	assert(argv[0]);
 	while (argv[count])
 		count++;
 	arguments = alloc_zero(count + 2, sizeof(*arguments));

@@ -28,8 +28,8 @@ body_base64(struct bytes in)
 		v |= left > 2 ? in.data[i + 2] : 0;
 		text[n++] = digits[v >> 18];
 		text[n++] = digits[v >> 12 & 63];
-		text[n++] = left > 1 ? digits[v >> 6 & 63] : '=';
-		text[n++] = left > 2 ? digits[v & 63] : '=';
+		text[n++] = (char)(left > 1 ? digits[v >> 6 & 63] : '=');
+		text[n++] = (char)(left > 2 ? digits[v & 63] : '=');
 	}
 	out = json_stringn_nocheck(text, n);
 	free(text);

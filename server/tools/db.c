@@ -393,7 +393,7 @@ db_open(struct tool_call *call, const char *text, struct db *db,
 	memset(db, 0, sizeof(*db));
 	db->address = db_resolve(call->config, text, e);
 	if (!db->address)
-		return e && e->code ? e->code : ERR_NOTFOUND;
+		return e && e->code < 0 ? e->code : ERR_NOTFOUND;
 	slash = strchr(db->address, '/');
 	snapshot = alloc_string_n(db->address, (size_t)(slash - db->address));
 	files = db_files(call->config->home, snapshot, slash + 1);

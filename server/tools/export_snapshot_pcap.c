@@ -136,7 +136,9 @@ choose_path(struct tool_call *call, const struct export_pcap *args,
 
 	work->path = paths_writable(call->config, path, args->overwrite, e);
 	free(path);
-	return work->path ? 0 : (e && e->code ? e->code : ERR_DENIED);
+	if (work->path)
+		return 0;
+	return e && e->code < 0 ? e->code : ERR_DENIED;
 }
 
 static void

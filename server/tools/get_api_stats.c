@@ -97,7 +97,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 		rc = redact_check_reveal(call->config, args.reveal, e);
 	if (rc == 0)
 		rc = db_open(call, args.db, &db, e);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	rc = ask(call, &db, &args, &out->structured, e);
 	db_close(&db);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/tools/redact_pattern.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdint.h>
 
@@ -57,7 +58,9 @@ run(struct bytes in, size_t at, bool (*accept)(uint8_t c))
 static struct secret
 private_key(struct bytes in, size_t at)
 {
-	struct bytes label = bytes_first(bytes_from(in, at), PEM_LABEL_MAX);
+	struct bytes label = bytes_make(in.data + at, in.size - at < PEM_LABEL_MAX
+							? in.size - at
+							: PEM_LABEL_MAX);
 	const uint8_t *key = memmem(label.data, label.size,
 				    "PRIVATE KEY-----", 16);
 	const uint8_t *end;
@@ -115,6 +118,7 @@ encodes_colon(struct bytes text)
 	uint32_t bits = 0;
 	unsigned count = 0;
 
+	assert(text.data);
 	for (size_t i = 0; i < text.size && text.data[i] != '='; i++) {
 		int digit = base64_digit(text.data[i]);
 
@@ -215,6 +219,7 @@ redact_pattern(struct bytes in, size_t at)
 {
 	struct bytes rest = bytes_from(in, at);
 
+	assert(in.data && at < in.size);
 	switch (in.data[at]) {
 	case '-':
 		if (bytes_starts_with(rest, "-----BEGIN "))

@@ -18,6 +18,7 @@ const struct tool *const tools[] = {
 
 /* The parsed schemas: filled once, before any thread asks, and constant from
  * then on (the contract of tool_schema has no context to keep them in). */
+/* NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables) */
 static json_t *schemas[TOOL_COUNT];
 
 const struct tool *
