@@ -288,6 +288,8 @@ store_json_text(struct bytes in)
 	struct buf escaped;
 	json_t *text;
 
+	if (in.size == 0) /* its data may be NULL */
+		return json_string("");
 	if (text_is_utf8(in))
 		return json_stringn_nocheck((const char *)in.data, in.size);
 	buf_init(&escaped, 8 * in.size + 16);
