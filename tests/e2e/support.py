@@ -82,6 +82,19 @@ class Aftertap:
                  for key, value in arguments.items()]
         return self.json("tool", name, *pairs)
 
+    def rows(self, db, columns, condition="1"):
+        """All rows of api_calls, the id first; pages by id."""
+        last = 0
+        while True:
+            page = self.json(
+                "--db", db, "sql",
+                f"SELECT id, {columns} FROM api_calls WHERE ({condition})"
+                f" AND id > {last} ORDER BY id", "--limit", "1000")["rows"]
+            if not page:
+                return
+            last = page[-1][0]
+            yield from page
+
     def dissected(self, pcap, name, *options):
         """Imports, snapshots and dissects a file; returns the db address."""
         self.run("import", "--name", name, pcap)

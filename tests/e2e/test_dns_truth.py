@@ -71,16 +71,15 @@ def main(binary):
         pcap = record(directory)
         aftertap = Aftertap(binary, os.path.join(directory, "home"))
         db = aftertap.dissected(pcap, "dns")
-        rows = aftertap.json(
-            "--db", db, "sql",
-            "SELECT path, method, status_text, ip_protocol,"
-            " coalesce(header(id, 'response', 'answer'), '')"
-            " FROM api_calls WHERE protocol = 'dns'",
-            "--limit", "1000")["rows"]
+        rows = [row[1:] for row in aftertap.rows(
+            db, "path, method, status_text, transport,"
+            " coalesce(header(id, 'response', 'answer'), '')",
+            "protocol = 'dns'")]
         failures.check("number of calls", len(rows), ROUNDS * len(QUESTIONS))
         ours = collections.Counter(
-            (name.rstrip("."), kind, code, "+tcp" if number in (6, "tcp")
-             else "+notcp") for name, kind, code, number, _ in rows)
+            (name.rstrip("."), kind, code,
+             "+tcp" if transport == "tcp" else "+notcp")
+            for name, kind, code, transport, _ in rows)
         expected = collections.Counter()
         for name, kind, transport, code, _ in QUESTIONS:
             expected[(name, kind, code, transport)] += ROUNDS

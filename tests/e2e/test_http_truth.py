@@ -42,21 +42,13 @@ def server_log(path):
 
 def reported(aftertap, db):
     """Rows (method, path, query, status, body bytes, body hash, order ok)."""
-    last = 0
-    while True:
-        rows = aftertap.json(
-            "--db", db, "sql",
-            "SELECT id, method, path, coalesce(query, ''), status,"
-            " response_body_wire_bytes, body_sha256(id, 'response'),"
+    for row in aftertap.rows(
+            db, "method, path, coalesce(query, ''), status,"
+            " response_body_wire_size, body_sha256(id, 'response'),"
             " instr(body_text(id, 'response'),"
-            "       header(id, 'response', 'x-request-id')) > 0"
-            f" FROM api_calls WHERE protocol = 'http' AND id > {last}"
-            " ORDER BY id", "--limit", "1000")["rows"]
-        if not rows:
-            return
-        last = rows[-1][0]
-        for row in rows:
-            yield row[1:]
+            "       header(id, 'response', 'x-request-id')) > 0",
+            "protocol = 'http'"):
+        yield row[1:]
 
 
 def file_hashes(www):

@@ -47,20 +47,13 @@ def aftertap_pairs(aftertap, pcap, name):
     """The certain pairs, and the uncertain ones."""
     db = aftertap.dissected(pcap, name)
     certain, uncertain = set(), set()
-    cursor = 0
-    while True:
-        rows = aftertap.json(
-            "--db", db, "sql",
-            "SELECT id, header(id, 'request', 'x-trace-id'),"
-            " header(id, 'response', 'x-request-id'), uncertain"
-            " FROM api_calls WHERE protocol = 'http' AND id > "
-            f"{cursor} ORDER BY id", "--limit", "1000")["rows"]
-        for call, trace, identity, doubt in rows:
-            cursor = call
-            if trace and identity:
-                (uncertain if doubt else certain).add((trace, identity))
-        if not rows:
-            return certain, uncertain
+    for _, trace, identity, doubt in aftertap.rows(
+            db, "header(id, 'request', 'x-trace-id'),"
+            " header(id, 'response', 'x-request-id'), uncertain",
+            "protocol = 'http'"):
+        if trace and identity:
+            (uncertain if doubt else certain).add((trace, identity))
+    return certain, uncertain
 
 
 def record(directory):
