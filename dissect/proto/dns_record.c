@@ -466,32 +466,47 @@ put_name(struct buf *out, struct reader *r, struct bytes message)
 		r->at = whole.at;
 }
 
-static void
-put_field(struct buf *out, char kind, struct reader *r, struct bytes message)
+/* Fields of a fixed size; false when `kind` is none. */
+static bool
+put_fixed(struct buf *out, char kind, struct reader *r)
 {
 	char name[DNS_MNEMONIC];
 
 	switch (kind) {
 	case '1':
 		buf_format(out, "%u", reader_u8(r));
-		break;
+		return true;
 	case '2':
 		buf_format(out, "%u", reader_be16(r));
-		break;
+		return true;
 	case '4':
 		buf_format(out, "%u", reader_be32(r));
-		break;
+		return true;
 	case 'a':
 		put_address(out, AF_INET, r);
-		break;
+		return true;
 	case 'A':
 		put_address(out, AF_INET6, r);
-		break;
-	case 'b':
-		put_base64(out, take_rest(r));
-		break;
+		return true;
 	case 'd':
 		put_time(out, reader_be32(r));
+		return true;
+	case 't':
+		buf_text(out, dns_type_name(reader_be16(r), name));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+put_field(struct buf *out, char kind, struct reader *r, struct bytes message)
+{
+	if (put_fixed(out, kind, r))
+		return;
+	switch (kind) {
+	case 'b':
+		put_base64(out, take_rest(r));
 		break;
 	case 'e':
 		put_eui(out, r);
@@ -521,17 +536,12 @@ put_field(struct buf *out, char kind, struct reader *r, struct bytes message)
 	case 'S':
 		put_strings(out, r);
 		break;
-	case 't':
-		buf_text(out, dns_type_name(reader_be16(r), name));
-		break;
 	case 'v':
 		put_service(out, r);
 		break;
-	case 'x':
-		put_hex(out, take_rest(r));
-		break;
 	default:
-		r->failed = true;
+		put_hex(out, take_rest(r)); /* 'x' */
+		break;
 	}
 }
 

@@ -12,8 +12,9 @@ struct http_start {
 };
 
 /*
- * The first line of `in` that is not empty (RFC 9112 §2.2).  YES: whole, and `*start` borrows from it; MAYBE:
- * so far it may become one; NO: it is something else.
+ * The first line of `in` that is not empty (RFC 9112 §2.2).  YES: whole, and
+ * `*start` borrows from it; MAYBE: so far it may become one; NO: it is
+ * something else.
  */
 enum verdict http_start_line(struct bytes in, bool request,
 			     struct http_start *start);
