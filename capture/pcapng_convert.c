@@ -175,13 +175,12 @@ void
 pcapng_convert_body(struct buf *out, uint32_t block, struct bytes body,
 		    bool big_endian)
 {
-	if (!big_endian)
-		buf_bytes(out, body);
-	else if (block == PCAPNG_NAMES)
+	if (big_endian && block == PCAPNG_NAMES)
 		pcapng_convert_names(out, body);
-	else if (block == PCAPNG_SECRETS) /* type, length */
+	else if (big_endian && block == PCAPNG_SECRETS) /* type, length */
 		pcapng_convert_numbers(out, body, 2);
-	else if (block == PCAPNG_CUSTOM || block == PCAPNG_CUSTOM_PRIVATE)
+	else if (big_endian &&
+		 (block == PCAPNG_CUSTOM || block == PCAPNG_CUSTOM_PRIVATE))
 		pcapng_convert_numbers(out, body, 1); /* enterprise number */
 	else
 		buf_bytes(out, body);

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "capture/link_types.h"
 
 void
@@ -131,20 +133,38 @@ segment_get_time(const json_t *object, const char *key, int64_t *value)
 	return json_is_integer(number);
 }
 
+/* The number in "000001.pcapng.zst", or in a snapshot's
+ * "segments/CAPTURE-000001.pcapng.zst". */
+static bool
+segment_parse_number(const char *file, uint32_t *number)
+{
+	struct bytes name = bytes_of(file);
+	const char *dash = strrchr(file, '-');
+	size_t suffix = strlen(SEGMENT_SUFFIX);
+	uint64_t value;
+
+	if (dash)
+		name = bytes_of(dash + 1);
+	if (name.size <= suffix ||
+	    !bytes_equal(bytes_from(name, name.size - suffix),
+			 bytes_of(SEGMENT_SUFFIX)) ||
+	    !text_u64(bytes_first(name, name.size - suffix), &value) ||
+	    value > UINT32_MAX)
+		return false;
+	*number = (uint32_t)value;
+	return true;
+}
+
 static bool
 segment_parse_strings(const json_t *object, struct segment_index *index)
 {
 	const char *sum = json_string_value(json_object_get(object, "sha256"));
 	const char *file = json_string_value(json_object_get(object, "file"));
-	const char *name = file ? strrchr(file, '/') : NULL;
 
 	if (!sum || strlen(sum) != HASH_SHA256_HEX - 1 || !file)
 		return false;
 	memcpy(index->sha256, sum, HASH_SHA256_HEX);
-	/* In a snapshot: "segments/CAPTURE-000001.pcapng.zst". */
-	name = strrchr(name ? name : file, '-');
-	name = name ? name + 1 : file;
-	return sscanf(name, "%9u" SEGMENT_SUFFIX, &index->number) == 1;
+	return segment_parse_number(file, &index->number);
 }
 
 int

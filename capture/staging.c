@@ -5,14 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/file.h"
+#include "base/text.h"
 
 #define STAGING_PREFIX ".tmp-"
 
@@ -20,11 +21,15 @@
 static bool
 staging_is_stale(const char *name)
 {
-	int pid;
+	uint64_t pid;
 
-	if (sscanf(name, STAGING_PREFIX "%d-", &pid) != 1 || pid <= 0)
+	if (!bytes_starts_with(bytes_of(name), STAGING_PREFIX))
 		return false;
-	return kill(pid, 0) < 0 && errno == ESRCH;
+	name += strlen(STAGING_PREFIX);
+	if (!text_u64(bytes_make(name, strcspn(name, "-")), &pid) || pid == 0 ||
+	    pid > INT32_MAX)
+		return false;
+	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
 /* Removes what processes that died have left in `parent`. */
