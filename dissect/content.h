@@ -16,7 +16,10 @@ enum content_result {
 /* The state of the decompressors, reused from one body to the next. */
 struct content_decoder;
 
+/* A decoder, owned by the caller; some 60 KiB until a body needs more. */
 struct content_decoder *content_decoder_new(void);
+
+/* NULL is allowed. */
 void content_decoder_free(struct content_decoder *d);
 
 /*

@@ -37,19 +37,43 @@ struct event_progress {
 	struct coverage coverage;
 };
 
+/* Each encoder appends one frame, or sets out->failed and appends nothing. */
+
+/* EVENT_BLOCK */
 void event_encode_block(struct buf *out, const struct payload_block *block);
+
+/* EVENT_CALL: head and body of its halves stay behind, their refs travel. */
 void event_encode_call(struct buf *out, const struct call_event *call);
+
+/* EVENT_CONNECTION: the facts of TCP only where it is TCP. */
 void event_encode_connection(struct buf *out, const struct connection_event *c);
+
+/* EVENT_NAME */
 void event_encode_name(struct buf *out, const struct name_event *name);
+
+/* EVENT_PROGRESS */
 void event_encode_progress(struct buf *out, const struct event_progress *p);
+
+/* EVENT_DONE: the last progress. */
 void event_encode_done(struct buf *out, const struct event_progress *p);
+
+/* EVENT_FAULT: one sentence. */
 void event_encode_fault(struct buf *out, const char *text);
 
-/* Each returns 0 with slices borrowed from `payload`, or ERR_CORRUPT.  The
- * head and body of a call's halves stay behind: only their refs travel. */
+/* Each decoder returns 0 with slices borrowed from `payload`, or ERR_CORRUPT
+ * with its result in no useful state. */
+
+/* EVENT_BLOCK: the id fits SQLite's integers, the sizes are not 0. */
 int event_decode_block(struct bytes payload, struct payload_block *block);
+
+/* EVENT_CALL */
 int event_decode_call(struct bytes payload, struct call_event *call);
+
+/* EVENT_CONNECTION */
 int event_decode_connection(struct bytes payload, struct connection_event *c);
+
+/* EVENT_NAME */
 int event_decode_name(struct bytes payload, struct name_event *name);
-/* Also reads EVENT_DONE. */
+
+/* EVENT_PROGRESS and EVENT_DONE */
 int event_decode_progress(struct bytes payload, struct event_progress *p);

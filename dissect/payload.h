@@ -31,10 +31,16 @@ struct payload_block {
 	struct bytes compressed;
 };
 
+/*
+ * A packer that hands its blocks to `emit`.  Its secret comes from
+ * getrandom(2): call before entering a sandbox.
+ */
 struct payload_packer *
 payload_packer_new(const struct payload_options *options,
 		   void (*emit)(void *context, const struct payload_block *),
 		   void *context);
+
+/* Open blocks are dropped.  NULL is allowed. */
 void payload_packer_free(struct payload_packer *p);
 
 /*

@@ -6,9 +6,11 @@
 #include "dissect/job/job_status.h"
 #include "dissect/job/parser.h"
 
-/* The part of the snapshot that the options ask for, and its stored bytes. */
+/* The part of the snapshot that the options ask for. */
 struct packet_window job_result_window(const struct job_options *options,
 				       const struct snapshot *snapshot);
+
+/* The stored bytes of the segments that a window touches. */
 uint64_t job_result_bytes(const struct snapshot *snapshot,
 			  struct packet_window window);
 
@@ -30,6 +32,7 @@ struct job_verdict {
 	const char *problem; /* why the result is partial; NULL: it is not */
 };
 
+/* `cancelled` counts only when it came before the end of some parser. */
 struct job_verdict job_result_verdict(const struct parser *parsers,
 				      unsigned count, bool cancelled);
 

@@ -43,17 +43,23 @@ struct job_status {
 	struct store_counts counts;
 };
 
+/* Pending, since now; takes over `options`, borrows the names. */
 void job_status_init(struct job_status *s, const char *snapshot,
 		     const char *name, json_t *options);
+
+/* Frees what it owns; the struct is the caller's. */
 void job_status_free(struct job_status *s);
 
 /* 0 to 100; 100 only when completed. */
 unsigned job_status_percent(const struct job_status *s);
 
-/* Stored bytes a second since the start, and seconds left (0: not known). */
+/* Stored bytes a second since the start. */
 uint64_t job_status_rate(const struct job_status *s);
+
+/* Seconds left at that rate; 0: not known. */
 uint64_t job_status_eta(const struct job_status *s);
 
+/* "running" */
 const char *job_state_name(enum job_state state);
 
 /* Writes it; not synced to disk, since a status only matters while somebody

@@ -65,4 +65,5 @@ bool parser_reap(struct parser *p, bool wait);
 /* Closes and frees everything; the process must have been reaped. */
 void parser_free(struct parser *p);
 
+/* "running" */
 const char *parser_state_text(enum parser_state_name state);

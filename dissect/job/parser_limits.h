@@ -3,7 +3,7 @@
 #pragma once
 
 #include "dissect/engine.h"
-#include "dissect/job/parser_process.h"
+#include "dissect/job/parser_setup.h"
 #include "dissect/payload.h"
 
 struct parser_limits {

@@ -7,17 +7,7 @@
 
 #include <sys/types.h>
 
-#include "capture/packet_reader.h"
-#include "dissect/job/job_options.h"
-
-/* All that a parser is given; copied by fork. */
-struct parser_setup {
-	const struct job_options *options;
-	const struct packet_segment *segments;
-	uint32_t segment_count;
-	struct packet_window window;
-	unsigned index, count; /* this shard, of how many */
-};
+#include "dissect/job/parser_setup.h"
 
 /*
  * The body of the forked process: gives up everything but `events` (a pipe to

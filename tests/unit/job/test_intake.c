@@ -37,7 +37,7 @@ setup(void **state)
 	json_t *meta = json_object();
 	int fd;
 
-	strcpy(f->path, "/tmp/at-intake-XXXXXX");
+	memcpy(f->path, "/tmp/at-intake-XXXXXX", 22);
 	fd = mkstemp(f->path);
 	assert_true(fd >= 0);
 	close(fd);

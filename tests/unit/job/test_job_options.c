@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "dissect/registry.h"
 
 #define ARGUMENTS_MAX 300
@@ -22,9 +24,10 @@ parse(struct job_options *o, const char *line, struct error *e)
 	char *argv[ARGUMENTS_MAX] = { program };
 	int argc = 1;
 
-	strncpy(words, line, sizeof(words) - 1);
-	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-		argv[argc++] = word;
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *rest = words, *word; (word = strsep(&rest, " "));)
+		if (*word)
+			argv[argc++] = word;
 	return job_options_parse(o, argc, argv, e);
 }
 
@@ -132,13 +135,16 @@ what_is_wrong_is_named(void **state)
 static void
 more_filters_than_there_is_room_for_are_refused(void **state)
 {
-	char line[8000] = NAMES;
+	struct buf line;
 
 	(void)state;
+	buf_init(&line, 8000);
+	buf_text(&line, NAMES);
 	for (int i = 0; i < 128; i++)
-		strcat(line, "--port=1 --port=2 ");
-	strcat(line, "--port=3");
-	assert_refused(line, "--port");
+		buf_text(&line, "--port=1 --port=2 ");
+	buf_text(&line, "--port=3");
+	assert_refused(buf_cstr(&line), "--port");
+	buf_free(&line);
 }
 
 static void

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that a parser is given; copied by fork. */
+#pragma once
+
+#include "capture/packet_reader.h"
+#include "dissect/job/job_options.h"
+
+struct parser_setup {
+	const struct job_options *options;
+	const struct packet_segment *segments;
+	uint32_t segment_count;
+	struct packet_window window;
+	unsigned index, count; /* this shard, of how many */
+};
