@@ -132,10 +132,31 @@ sha256_read(EVP_MD_CTX *context, int fd)
 	return rc;
 }
 
+static void
+sha256_hex(const uint8_t digest[SHA256_SIZE], char hex[HASH_SHA256_HEX])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < SHA256_SIZE; i++) {
+		hex[2 * i] = digits[digest[i] >> 4];
+		hex[2 * i + 1] = digits[digest[i] & 15];
+	}
+	hex[HASH_SHA256_HEX - 1] = '\0';
+}
+
+void
+hash_sha256(struct bytes in, char hex[HASH_SHA256_HEX])
+{
+	uint8_t digest[SHA256_SIZE];
+
+	if (EVP_Digest(in.data, in.size, digest, NULL, EVP_sha256(), NULL) != 1)
+		abort();
+	sha256_hex(digest, hex);
+}
+
 int
 hash_sha256_fd(int fd, char hex[HASH_SHA256_HEX])
 {
-	static const char digits[] = "0123456789abcdef";
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	uint8_t digest[SHA256_SIZE];
 	int rc = ERR_IO;
@@ -154,11 +175,7 @@ hash_sha256_fd(int fd, char hex[HASH_SHA256_HEX])
 		rc = ERR_IO;
 		goto out;
 	}
-	for (size_t i = 0; i < SHA256_SIZE; i++) {
-		hex[2 * i] = digits[digest[i] >> 4];
-		hex[2 * i + 1] = digits[digest[i] & 15];
-	}
-	hex[HASH_SHA256_HEX - 1] = '\0';
+	sha256_hex(digest, hex);
 out:
 	EVP_MD_CTX_free(context);
 	return rc;

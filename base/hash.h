@@ -20,6 +20,9 @@ uint64_t hash_bytes(struct hash_key key, struct bytes in);
 
 #define HASH_SHA256_HEX 65
 
+/* SHA-256 of `in` as lower-case hex and a terminator (FIPS 180-4). */
+void hash_sha256(struct bytes in, char hex[HASH_SHA256_HEX]);
+
 /* SHA-256 of a file's contents, from its beginning whatever the offset, as
  * lower-case hex and a terminator (FIPS 180-4).  The file offset of `fd` is
  * left at the end.  Returns 0 or ERR_IO. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "dissect/store/pattern.h"
 #include "dissect/store/store_impl.h"
@@ -29,8 +30,10 @@ result_text(sqlite3_context *context, struct bytes in)
 	struct buf escaped;
 
 	if (text_is_utf8(in)) {
-		sqlite3_result_text64(context, (const char *)in.data, in.size,
-				      SQLITE_TRANSIENT, SQLITE_UTF8);
+		/* No bytes are an empty text, not NULL. */
+		sqlite3_result_text64(context,
+				      in.size ? (const char *)in.data : "",
+				      in.size, SQLITE_TRANSIENT, SQLITE_UTF8);
 		return;
 	}
 	buf_init(&escaped, TEXT_LIMIT);
@@ -40,20 +43,30 @@ result_text(sqlite3_context *context, struct bytes in)
 	buf_free(&escaped);
 }
 
+static void
+result_sha256(sqlite3_context *context, struct bytes in)
+{
+	char hex[HASH_SHA256_HEX];
+
+	hash_sha256(in, hex);
+	sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
+}
+
 /* A value that a stranger's statement sees: as much of it as may be shown. */
 static void
-result_shown(sqlite3_context *context, struct bytes name, struct bytes in)
+result_shown(sqlite3_context *context, struct bytes name, struct bytes in,
+	     void (*result)(sqlite3_context *, struct bytes))
 {
 	const struct store *s = sqlite3_user_data(context);
 	struct buf shown;
 
 	if (!s->concealing) {
-		result_text(context, in);
+		result(context, in);
 		return;
 	}
 	buf_init(&shown, TEXT_LIMIT);
 	s->concealing(name, in, &shown);
-	result_text(context, buf_view(&shown));
+	result(context, buf_view(&shown));
 	buf_free(&shown);
 }
 
@@ -87,7 +100,7 @@ header_of(sqlite3_context *context, struct bytes refs, bool response,
 		return;
 	while (payload_next_pair(&head, &pair)) {
 		if (bytes_equal_nocase(pair.name, name)) {
-			result_shown(context, name, pair.value);
+			result_shown(context, name, pair.value, result_text);
 			return;
 		}
 	}
@@ -258,7 +271,8 @@ query_value(sqlite3_context *context, int count, sqlite3_value **values)
 			if (equals)
 				decode(bytes_make(in.data + n + 1, size - n - 1),
 				       &text);
-			result_shown(context, name, buf_view(&text));
+			result_shown(context, name, buf_view(&text),
+				     result_text);
 		}
 		in = bytes_from(in, size + 1);
 	}
@@ -347,27 +361,71 @@ side_of(sqlite3_context *context, sqlite3_value *value)
 	return -1;
 }
 
-/* header(call_id, side, name), body_text(call_id, side) */
-static void
-of_call(sqlite3_context *context, int count, sqlite3_value **values)
+/*
+ * The heads and bodies of a call named by its id, of which there is one:
+ * false when there is none, or `side` is no side (`*side` 0 request,
+ * 1 response).  Reset s->call_payload afterwards.
+ */
+static bool
+find_call(sqlite3_context *context, sqlite3_value **values, int *side,
+	  struct bytes *refs)
 {
 	struct store *s = sqlite3_user_data(context);
-	int side = side_of(context, values[1]);
-	struct bytes refs, body;
 
-	if (side < 0)
-		return;
+	*side = side_of(context, values[1]);
+	if (*side < 0)
+		return false;
 	sqlite3_bind_int64(s->call_payload, 1, sqlite3_value_int64(values[0]));
-	if (sqlite3_step(s->call_payload) == SQLITE_ROW) {
-		refs = store_column_bytes(s->call_payload, 0);
-		if (count == 3)
-			header_of(context, refs, side, value_bytes(values[2]));
-		else if (read_part(context, refs,
-				   side ? PAYLOAD_RESPONSE_BODY
-					: PAYLOAD_REQUEST_BODY, &body))
-			result_shown(context, bytes_of(""), body);
-	}
+	if (sqlite3_step(s->call_payload) != SQLITE_ROW)
+		return false;
+	*refs = store_column_bytes(s->call_payload, 0);
+	return true;
+}
+
+/* header(call_id, side, name) */
+static void
+header(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct store *s = sqlite3_user_data(context);
+	struct bytes refs;
+	int side;
+
+	(void)count;
+	if (find_call(context, values, &side, &refs))
+		header_of(context, refs, side, value_bytes(values[2]));
 	sqlite3_reset(s->call_payload);
+}
+
+static void
+body_of(sqlite3_context *context, sqlite3_value **values,
+	void (*result)(sqlite3_context *, struct bytes))
+{
+	struct store *s = sqlite3_user_data(context);
+	struct bytes refs, body;
+	int side;
+
+	if (find_call(context, values, &side, &refs) &&
+	    read_part(context, refs,
+		      side ? PAYLOAD_RESPONSE_BODY : PAYLOAD_REQUEST_BODY,
+		      &body))
+		result_shown(context, bytes_of(""), body, result);
+	sqlite3_reset(s->call_payload);
+}
+
+/* body_text(call_id, side) */
+static void
+body_text(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	body_of(context, values, result_text);
+}
+
+/* body_sha256(call_id, side): of the body as body_text may show it */
+static void
+body_sha256(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	body_of(context, values, result_sha256);
 }
 
 static void
@@ -400,8 +458,9 @@ store_functions_register(struct store *s)
 		{ "pattern_match", 2, false, pattern_match },
 		{ "regexp", 2, false, regexp },
 		{ "text_ends_with", 2, false, text_ends_with },
-		{ "header", 3, false, of_call },
-		{ "body_text", 2, false, of_call },
+		{ "header", 3, false, header },
+		{ "body_text", 2, false, body_text },
+		{ "body_sha256", 2, false, body_sha256 },
 		{ "zone_wanted", 1, true, zone_wanted },
 	};
 

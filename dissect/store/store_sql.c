@@ -23,7 +23,7 @@
 #define ROW_LIMIT 10000
 
 static const char *const functions[] = {
-	"abs", "acos", "asin", "atan", "atan2", "avg", "body_text", "ceil",
+	"abs", "acos", "asin", "atan", "atan2", "avg", "body_sha256", "body_text", "ceil",
 	"ceiling", "char", "coalesce", "cos", "count", "cume_dist", "date",
 	"datetime", "degrees", "dense_rank", "exp", "first_value", "floor",
 	"format", "glob", "group_concat", "header", "hex", "ifnull", "iif",

@@ -27,6 +27,9 @@ CREATE VIEW api_calls AS SELECT
 	c.response_size,
 	c.request_body AS request_body_size,
 	c.response_body AS response_body_size,
+	coalesce(c.request_body_wire, c.request_body) AS request_body_wire_size,
+	coalesce(c.response_body_wire, c.response_body)
+		AS response_body_wire_size,
 	(SELECT text FROM strings WHERE id = c.request_type)
 		AS request_content_type,
 	(SELECT text FROM strings WHERE id = c.response_type)
