@@ -35,7 +35,7 @@ transcripts, it is no wall against whoever may query. Text is cut to about 4,000
 
 A number may be given as a string, one value in place of a list, and an empty
 string or null stands for an argument left out. Names that other products use
-are understood: {aliases}.
+are understood where a tool has no argument of that name: {aliases}.
 """
 
 
@@ -49,7 +49,12 @@ def aliases():
     text = (ROOT / "server/tools/args.c").read_text()
     body = text.split("} aliases[] = {")[1].split("};")[0]
     pairs = re.findall(r'\{ "(\w+)", "(\w+)" \}', body)
-    return ", ".join(f"`{a}` → `{b}`" for a, b in pairs)
+    ours = {}
+    for theirs, our in pairs:
+        ours.setdefault(our, []).append(theirs)
+    return "; ".join(
+        "/".join(f"`{t}`" for t in theirs) + f" for `{our}`"
+        for our, theirs in ours.items())
 
 
 def kind(schema):

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* list_flows: who talked to whom at L4, understood or not. */
+#include <string.h>
+
 #include "server/tools/answer.h"
 #include "server/tools/query.h"
 #include "server/tools/redact.h"
@@ -32,7 +34,9 @@ page(struct tool_call *call, struct db *db, const struct list_flows *args,
 		.from_ns = args->from,
 		.to_ns = args->to,
 		.now_ns = call->now_ns,
-		.aggregate = args->aggregate,
+		.aggregate = strcmp(args->aggregate, "workload") == 0
+				     ? "name" /* by what it resolves to */
+				     : args->aggregate,
 		.order = args->order_by,
 		.limit = limit,
 		.cursor = args->cursor,

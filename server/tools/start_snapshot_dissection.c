@@ -21,7 +21,7 @@ struct start_dissection {
 	const char *snapshot, *name;
 	struct arg_texts protocols, addresses;
 	struct arg_integers ports;
-	int64_t from, to, body_limit, parsers;
+	int64_t from, to, body_limit, parsers, memory_mib, cpu_percent;
 	bool overwrite;
 };
 
@@ -35,6 +35,8 @@ static const struct arg arguments[] = {
 	ARG(INTEGERS, struct start_dissection, ports),
 	ARG(INTEGER, struct start_dissection, body_limit),
 	ARG(INTEGER, struct start_dissection, parsers),
+	ARG(INTEGER, struct start_dissection, memory_mib),
+	ARG(INTEGER, struct start_dissection, cpu_percent),
 	ARG(BOOLEAN, struct start_dissection, overwrite),
 	{ 0 },
 };
@@ -123,6 +125,10 @@ build_line(struct command_line *line, const struct tool_config *config,
 		add_number(line, "max-body", args->body_limit);
 	if (args->parsers > 0)
 		add_number(line, "parsers", args->parsers);
+	if (args->memory_mib > 0)
+		add_number(line, "memory", args->memory_mib);
+	if (args->cpu_percent > 0)
+		add_number(line, "cpu-percent", args->cpu_percent);
 	add_word(line, alloc_string("--quiet"));
 }
 

@@ -30,7 +30,8 @@ fake_database(const char *home, const char *snapshot, const char *name,
 				   "manifest.json", NULL);
 	char *text = alloc_format(
 		"{\"format\":1,\"name\":\"%s\",\"created\":"
-		"\"2026-11-23T14:00:00Z\",\"packets\":7,\"segments\":[{\"file\":\"000001.pcapng\"}],"
+		"\"2026-11-23T14:00:00Z\",\"packets\":7,"
+		"\"segments\":[{\"file\":\"000001.pcapng\"}],"
 		"\"captures\":[{\"name\":\"c\"}]}", snapshot);
 	char *path = alloc_format("%s/%s.sqlite%s", directory, name,
 				  running ? ".part" : "");
