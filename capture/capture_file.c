@@ -17,8 +17,11 @@ capture_file_unknown(struct capture_file *f, const char *name,
 	char *shown;
 
 	if (f->input.status < 0)
-		return error_set(e, f->input.status, "%s: %s", name,
-				 input_problem(&f->input));
+		return error_set(e,
+				 f->input.status == ERR_TRUNCATED
+					 ? ERR_CORRUPT
+					 : f->input.status,
+				 "%s: %s", name, input_problem(&f->input));
 	if (start.size == 0)
 		return error_set(e, ERR_CORRUPT, "%s is empty", name);
 	shown = text_printable(bytes_first(start, SHOWN_BYTES), 0);

@@ -281,6 +281,10 @@ export_pcap_packet(struct export_file *f, const struct packet_record *packet,
 				 "as pcapng",
 				 link_type_name(f->link_type, first),
 				 link_type_name(packet->link_type, second));
+	if (packet->time_ns / CLOCK_NS_PER_S > UINT32_MAX)
+		return error_set(e, ERR_UNSUPPORTED,
+				 "a classic pcap file ends in the year 2106, "
+				 "and a packet is later; export as pcapng");
 	buf_le32(&f->output, (uint32_t)(packet->time_ns / CLOCK_NS_PER_S));
 	buf_le32(&f->output, (uint32_t)(packet->time_ns % CLOCK_NS_PER_S));
 	buf_le32(&f->output, packet->captured);

@@ -30,7 +30,8 @@ void export_file_interface(struct export_file *f, uint32_t number,
 void export_file_block(struct export_file *f,
 		       const struct pcapng_block *block, bool big_endian);
 
-/* ERR_UNSUPPORTED: a second link type in a classic pcap. */
+/* ERR_UNSUPPORTED: a second link type, or a time after 2106, in a classic
+ * pcap. */
 int export_file_packet(struct export_file *f,
 		       const struct packet_record *packet,
 		       struct bytes options, bool big_endian, struct error *e);

@@ -145,6 +145,8 @@ pcapng_convert_statistics(struct buf *out, struct bytes body, bool big_endian,
 			pcapng_put_option(out, option.code, option.value);
 		}
 	}
+	if (body.size > 12)
+		buf_le32(out, PCAPNG_OPTION_END);
 }
 
 /* Name resolution: records of type, length and value, then options. */
@@ -155,9 +157,11 @@ pcapng_convert_names(struct buf *out, struct bytes body)
 
 	while (pcapng_option_next(&body, true, &record))
 		pcapng_put_option(out, record.code, record.value);
-	buf_le32(out, 0); /* nrb_record_end */
+	buf_le32(out, 0); /* the end of the records */
 	body = bytes_from(body, 4);
 	pcapng_convert_options(out, PCAPNG_NAMES, body, true);
+	if (body.size > 0)
+		buf_le32(out, PCAPNG_OPTION_END);
 }
 
 /* Big-endian 32-bit numbers at the front, then bytes as they are. */

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -110,11 +111,63 @@ def check(name, data, directory):
     print(f"{name}: {len(original)} packets")
 
 
+def blocks(data):
+    """(type, body) of each block of a little-endian section."""
+    at = 0
+    while at < len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        assert data[at + size - 4:at + size] == data[at + 4:at + 8]
+        yield kind, data[at + 8:at + size - 4]
+        at += size
+
+
+def check_blocks(big, directory):
+    """All that is not packets is in the segment, in place, little endian."""
+    path = os.path.join(directory, f"everything_{big}.pcapng")
+    home = os.path.join(directory, f"home_{big}")
+    with open(path, "wb") as f:
+        f.write(builder.everything(big))
+    run(TOOL, "import", home, "x", path)
+    segment = subprocess.run(
+        ["zstd", "-dc", home + "/captures/x/segments/000001.pcapng.zst"],
+        stdout=subprocess.PIPE, check=True).stdout
+    found = list(blocks(segment))
+    kinds = [kind for kind, _ in found]
+    assert kinds == ([0x0a0d0d0a, 1, 1, 4, 10, 0xbad, 0x40000bad, 0x777] +
+                     [6] * 6 + [5, 1] + [6] * 6), kinds
+    # What the builder says when asked for little endian.
+    w = builder.Pcapng()
+    items = builder.packets(7, 12, unit_ns=1000)
+    nano = w.option(9, b"\x09")
+    w.interface(name="eth0", snaplen=96, options=w.option(
+        8, w.pack("Q", 10**9))).interface(name="eth1")
+    w.names().secrets().custom().custom(0x40000bad).block(0x777, b"unknown!")
+    w.statistics(0, items[5].ns, 6, 2, 10**9)
+    want = list(blocks(w.bytes()))
+    for i in range(2):  # the resolution is added at the end
+        assert found[1 + i][1] == want[i][1][:-4] + nano + bytes(4), i
+    assert [body for _, body in found[3:8]] == [b for _, b in want[2:7]]
+    assert found[14][1] == want[7][1], "statistics"
+    options = [body[20 + (len(items[n].data) + 3) // 4 * 4:]
+               for n, (_, body) in enumerate(found[8:14])]
+    plain = (w.option(2, w.pack("I", 1)) + w.option(1, b"hello"))
+    assert options == [w.end(plain + (w.option(4, w.pack("Q", 3))
+                                      if n == 2 else b""))
+                       for n in range(6)], options
+    drops = w.end(w.option(4, w.pack("Q", 1)))  # of an obsolete packet block
+    assert all(body.endswith(drops) for _, body in found[16:19])
+    assert b"a comment" in found[0][1] and b"Linux" in found[0][1]
+    print(f"blocks of a {'big' if big else 'little'}-endian file: all kept")
+
+
 def main():
-    for program in ("tshark", "editcap"):
+    for program in ("tshark", "editcap", "zstd"):
         if not shutil.which(program):
             print(f"skipped: no {program}")
             sys.exit(77)
+    for big in (False, True):
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as directory:
+            check_blocks(big, directory)
     for name, data in builder.variants():
         with tempfile.TemporaryDirectory(dir=SCRATCH) as directory:
             check(name, data, directory)
