@@ -94,8 +94,8 @@ connection_find(const struct connection_table *t,
 {
 	struct connection *c = *table_bucket(t, hash);
 
-	while (c && (c->hash != hash ||
-		     memcmp(&c->key, key, sizeof(*key)) != 0))
+	while (c &&
+	       (c->hash != hash || memcmp(&c->key, key, sizeof(*key)) != 0))
 		c = c->chain;
 	return c;
 }
@@ -238,8 +238,7 @@ connection_victim(const struct connection_table *t)
 		return t->lists[CONNECTION_UNANSWERED].oldest;
 	datagrams = t->lists[CONNECTION_DATAGRAMS].oldest;
 	stream = t->lists[CONNECTION_STREAM].oldest;
-	if (!datagrams ||
-	    (stream && stream->active_ns < datagrams->active_ns))
+	if (!datagrams || (stream && stream->active_ns < datagrams->active_ns))
 		return t->lists[CONNECTION_STREAM].oldest;
 	return t->lists[CONNECTION_DATAGRAMS].oldest;
 }

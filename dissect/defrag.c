@@ -8,7 +8,7 @@
 #include "base/map.h"
 
 #define DATAGRAM_SIZE_LIMIT 65535u
-#define RANGE_LIMIT 256 /* disjoint pieces of one datagram */
+#define RANGE_LIMIT         256 /* disjoint pieces of one datagram */
 /* How long a complete datagram is remembered, to recognise its fragments
  * seen at a second place.  Short, because identifiers are used again. */
 #define DONE_NS 1000000000LL
@@ -29,8 +29,8 @@ struct datagram {
 	int64_t first_ns, done_ns;
 	uint8_t *data;
 	uint32_t capacity;
-	uint32_t end;         /* one past the last byte; UINT32_MAX: unknown */
-	uint32_t cut_at;      /* first byte the capture cut; UINT32_MAX: none */
+	uint32_t end;    /* one past the last byte; UINT32_MAX: unknown */
+	uint32_t cut_at; /* first byte the capture cut; UINT32_MAX: none */
 	uint32_t fragments;
 	uint32_t range_count;
 	struct range *ranges; /* sorted, disjoint, not touching */
@@ -194,16 +194,14 @@ datagram_cover(struct datagram *g, uint32_t from, uint32_t to)
 /* Copies the part of [from, to) that no earlier fragment gave.  Returns the
  * number of new bytes. */
 static uint32_t
-datagram_fill(struct datagram *g, uint32_t from, uint32_t to,
-	      struct bytes data)
+datagram_fill(struct datagram *g, uint32_t from, uint32_t to, struct bytes data)
 {
 	uint32_t added = 0, at = from;
 
 	for (uint32_t i = 0; i <= g->range_count && at < to; i++) {
 		bool end = i == g->range_count;
-		uint32_t stop = end || g->ranges[i].from > to
-					? to
-					: g->ranges[i].from;
+		uint32_t stop =
+			end || g->ranges[i].from > to ? to : g->ranges[i].from;
 
 		if (stop > at) {
 			struct bytes piece = bytes_first(

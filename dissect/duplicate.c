@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-#define PRINT_PAYLOAD 64 /* bytes of payload that must agree */
+#define PRINT_PAYLOAD    64 /* bytes of payload that must agree */
 #define TCP_CHECKSUM_END 18
 
 struct duplicates *
@@ -37,8 +37,8 @@ duplicate_content(const struct packet *p)
 	else
 		content = p->payload;
 	if (p->ip_protocol == IP_PROTOCOL_TCP)
-		return bytes_first(content, header - TCP_CHECKSUM_END +
-						    PRINT_PAYLOAD);
+		return bytes_first(content,
+				   header - TCP_CHECKSUM_END + PRINT_PAYLOAD);
 	return bytes_first(content, PRINT_PAYLOAD);
 }
 
@@ -95,14 +95,13 @@ duplicates_check(struct duplicates *d, const struct packet *p,
 	struct duplicate_slot *slot = &d->slots[print & (DUPLICATE_SLOTS - 1)];
 
 	if (slot->print == print) {
-		uint64_t apart = time_ns >= slot->time_ns
-					 ? (uint64_t)time_ns -
-						   (uint64_t)slot->time_ns
-					 : (uint64_t)slot->time_ns -
-						   (uint64_t)time_ns;
+		uint64_t apart =
+			time_ns >= slot->time_ns
+				? (uint64_t)time_ns - (uint64_t)slot->time_ns
+				: (uint64_t)slot->time_ns - (uint64_t)time_ns;
 
-		if (apart <= (uint64_t)duplicate_window(
-				     p, slot->path != p->path))
+		if (apart <=
+		    (uint64_t)duplicate_window(p, slot->path != p->path))
 			return true;
 	}
 	*slot = (struct duplicate_slot){ print, p->path, time_ns };

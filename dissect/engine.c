@@ -147,7 +147,8 @@ engine_new(const struct engine_options *options, struct event_sink events)
 	e->events = events;
 	e->streams = (struct stream_context){
 		.options = options->stream,
-		.events = { .context = e, .call = pass_call,
+		.events = { .context = e,
+			    .call = pass_call,
 			    .name = pass_name },
 		.coverage = &e->coverage,
 		.buffered_limit = options->body_memory_limit,
@@ -205,11 +206,11 @@ end_reason(const struct connection_event *event, enum ending ending)
 	return CALL_REASON_NO_RESPONSE;
 }
 
-#define SWAP_SIDES(array)                                                     \
-	do {                                                                  \
-		__typeof__((array)[0]) swap_kept = (array)[0];                \
-		(array)[0] = (array)[1];                                      \
-		(array)[1] = swap_kept;                                       \
+#define SWAP_SIDES(array)                                      \
+	do {                                                   \
+		__typeof__((array)[0]) swap_kept = (array)[0]; \
+		(array)[0] = (array)[1];                       \
+		(array)[1] = swap_kept;                        \
 	} while (0)
 
 /* The stream found by content that client and server are the other way
@@ -322,10 +323,10 @@ end_connection(struct engine *e, struct connection *c, enum ending ending)
 	bool had_stream;
 
 	if (c->tcp)
-		reassembly_flush(&c->tcp->reassembly, &e->reassembly,
-				 &(struct stream_at){
-					 .time_ns = c->last_ns,
-					 .packet = c->last_packet });
+		reassembly_flush(
+			&c->tcp->reassembly, &e->reassembly,
+			&(struct stream_at){ .time_ns = c->last_ns,
+					     .packet = c->last_packet });
 	event_describe(&event, c, ending);
 	had_stream = c->stream;
 	if (c->stream)
@@ -515,14 +516,12 @@ source_serves(const struct packet *p)
 {
 	if (p->ip_protocol == IP_PROTOCOL_TCP)
 		return p->source.port < p->target.port;
-	return p->answer ||
-	       (p->source.port > 0 && p->source.port < 1024 &&
-		p->target.port >= 1024);
+	return p->answer || (p->source.port > 0 && p->source.port < 1024 &&
+			     p->target.port >= 1024);
 }
 
 static void
-find_direction(struct connection *c, const struct packet *p,
-	       bool source_is_low)
+find_direction(struct connection *c, const struct packet *p, bool source_is_low)
 {
 	bool from_server = source_serves(p);
 
@@ -544,15 +543,13 @@ open_connection(struct engine *e, const struct connection_key *key,
 	struct connection *c;
 
 	while (connection_table_full(e->table))
-		end_connection(e, connection_victim(e->table),
-			       ENDING_EVICTED);
+		end_connection(e, connection_victim(e->table), ENDING_EVICTED);
 	c = connection_add(e->table, key, hash, e->reassembly.now_ns);
 	c->engine = e;
-	c->id = e->next_id++ * e->options.shard_count +
-		e->options.shard_index;
+	c->id = e->next_id++ * e->options.shard_count + e->options.shard_index;
 	c->interface = record->interface;
-	c->first_packet = (struct packet_ref){ record->segment,
-					       record->offset };
+	c->first_packet =
+		(struct packet_ref){ record->segment, record->offset };
 	c->first_ns = c->last_ns = record->time_ns;
 	if (c->tcp) {
 		c->tcp->reassembly.owner = c;
@@ -605,8 +602,7 @@ take_tcp(struct engine *e, struct connection *c, enum side side,
 		c->midstream = false; /* overtaken by its first bytes */
 	tcp_observe(c->tcp, side, p, at->time_ns);
 	tcp_reassemble(c->tcp, &e->reassembly, side, p, at);
-	connection_wait(e->table, c,
-			r->sides[0].count + r->sides[1].count > 0);
+	connection_wait(e->table, c, r->sides[0].count + r->sides[1].count > 0);
 }
 
 static void

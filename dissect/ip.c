@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#define IPV4_HEADER 20
-#define IPV6_HEADER 40
+#define IPV4_HEADER          20
+#define IPV6_HEADER          40
 #define IPV6_EXTENSION_LIMIT 12
 
 enum ipv6_extension {
@@ -125,12 +125,10 @@ ip_v6_extensions(struct decode *d)
 		case EXTENSION_MOBILITY:
 		case EXTENSION_HIP:
 		case EXTENSION_SHIM6:
-			size = d->rest.captured < 2 ? 8
-						    : (at[1] + 1u) * 8;
+			size = d->rest.captured < 2 ? 8 : (at[1] + 1u) * 8;
 			break;
 		case EXTENSION_AH:
-			size = d->rest.captured < 2 ? 8
-						    : (at[1] + 2u) * 4;
+			size = d->rest.captured < 2 ? 8 : (at[1] + 2u) * 4;
 			break;
 		case EXTENSION_FRAGMENT: {
 			enum layer next = ip_v6_fragment(d);

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 #define ETHERNET_HEADER 14
-#define SLL_HEADER 16
-#define SLL2_HEADER 20
+#define SLL_HEADER      16
+#define SLL2_HEADER     20
 
 enum ethertype {
 	ETHERTYPE_LENGTH_LIMIT = 0x0600, /* below: an 802.3 length */

@@ -120,8 +120,7 @@ side_gap(struct reassembly *r, struct reassembly_context *c, enum side side,
 	if (s->finished)
 		return;
 	at.position = s->next;
-	at.acknowledged = min_u64(s->last_ack,
-				  r->sides[side_other(side)].next);
+	at.acknowledged = min_u64(s->last_ack, r->sides[side_other(side)].next);
 	if (s->gap_end != s->next || s->holes == 0)
 		s->holes++;
 	s->missing_bytes += missing;
@@ -132,8 +131,8 @@ side_gap(struct reassembly *r, struct reassembly_context *c, enum side side,
 }
 
 static void
-side_finish(struct reassembly *r, struct reassembly_context *c,
-	    enum side side, bool clean)
+side_finish(struct reassembly *r, struct reassembly_context *c, enum side side,
+	    bool clean)
 {
 	struct reassembly_side *s = &r->sides[side];
 
@@ -420,12 +419,12 @@ static bool
 differs(const struct segment *q, const struct reassembly_packet *p)
 {
 	uint64_t from = q->position > p->position ? q->position : p->position;
-	uint64_t to = min_u64(q->position + q->size,
-			      p->position + p->data.size);
+	uint64_t to =
+		min_u64(q->position + q->size, p->position + p->data.size);
 
-	return from < to && memcmp(q->data + (from - q->position),
-				   p->data.data + (from - p->position),
-				   to - from) != 0;
+	return from < to &&
+	       memcmp(q->data + (from - q->position),
+		      p->data.data + (from - p->position), to - from) != 0;
 }
 
 /* Queues what of `p` is not waiting already. */
@@ -485,8 +484,7 @@ deliver_now(struct reassembly *r, struct reassembly_context *c,
 	struct reassembly_packet part = *p;
 	uint64_t room;
 
-	if (p->position != s->next ||
-	    !ack_covered(r, p->side, p->acknowledged))
+	if (p->position != s->next || !ack_covered(r, p->side, p->acknowledged))
 		return false;
 	room = front ? front->position - s->next : UINT64_MAX;
 	if (room == 0)

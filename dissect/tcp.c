@@ -4,7 +4,7 @@
 #include "base/clock.h"
 
 #define FAST_RETRANSMISSION_NS (20 * CLOCK_NS_PER_MS)
-#define OUT_OF_ORDER_NS (3 * CLOCK_NS_PER_MS)
+#define OUT_OF_ORDER_NS        (3 * CLOCK_NS_PER_MS)
 /* A RST this far from what is expected is not this connection's (RFC 5961
  * asks for more, but the capture may have lost much). */
 #define RESET_DISTANCE (16 << 20)
@@ -48,8 +48,7 @@ tcp_closed(const struct tcp *t)
 }
 
 static bool
-syn_begins_another(const struct tcp *t, enum side side,
-		   const struct packet *p)
+syn_begins_another(const struct tcp *t, enum side side, const struct packet *p)
 {
 	const struct reassembly_side *r = &t->reassembly.sides[side];
 	const struct tcp_side *other = &t->sides[side_other(side)];
@@ -69,8 +68,7 @@ syn_begins_another(const struct tcp *t, enum side side,
 }
 
 bool
-tcp_begins_another(const struct tcp *t, enum side side,
-		   const struct packet *p)
+tcp_begins_another(const struct tcp *t, enum side side, const struct packet *p)
 {
 	const struct reassembly_side *mine = &t->reassembly.sides[side];
 	const struct reassembly_side *other =
@@ -119,12 +117,10 @@ observe_handshake(struct tcp *t, enum side side, const struct packet *p,
 		t->last_syn_ns = time_ns;
 	}
 	/* Scaling is in force when both SYNs offer it (RFC 7323, 2.2). */
-	if (other->syn &&
-	    p->tcp.window_scale != TCP_NO_WINDOW_SCALE &&
+	if (other->syn && p->tcp.window_scale != TCP_NO_WINDOW_SCALE &&
 	    t->facts.window_scale[side_other(side)] != TCP_NO_WINDOW_SCALE) {
 		s->shift = p->tcp.window_scale;
-		other->shift = (uint8_t)
-			t->facts.window_scale[side_other(side)];
+		other->shift = (uint8_t)t->facts.window_scale[side_other(side)];
 	}
 }
 
@@ -181,8 +177,8 @@ rtt_sample(struct tcp *t, int64_t rtt_ns)
 	if (rtt_ns > f->rtt_max_ns)
 		f->rtt_max_ns = rtt_ns;
 	if (f->rtt_samples > 0)
-		f->jitter_ns += ((change < 0 ? -change : change) -
-				 f->jitter_ns) / 16;
+		f->jitter_ns +=
+			((change < 0 ? -change : change) - f->jitter_ns) / 16;
 	f->rtt_sum_ns += rtt_ns;
 	f->rtt_samples++;
 	t->last_rtt_ns = rtt_ns;
@@ -222,8 +218,7 @@ rtt_send(struct tcp_side *s, uint32_t end, int64_t time_ns)
 static void
 rtt_forget(struct tcp_side *s, uint32_t seq)
 {
-	while (s->timed > 0 &&
-	       seq_minus(s->timed_end[s->timed - 1], seq) > 0)
+	while (s->timed > 0 && seq_minus(s->timed_end[s->timed - 1], seq) > 0)
 		s->timed--;
 }
 
@@ -266,8 +261,8 @@ observe_sequence(struct tcp *t, enum side side, const struct packet *p,
 {
 	struct tcp_side *s = &t->sides[side];
 	const struct tcp_side *other = &t->sides[side_other(side)];
-	uint32_t length = p->payload_length +
-			  ((p->tcp.flags & (TCP_SYN | TCP_FIN)) != 0);
+	uint32_t length =
+		p->payload_length + ((p->tcp.flags & (TCP_SYN | TCP_FIN)) != 0);
 	uint32_t end = p->tcp.seq + length;
 
 	if (p->tcp.flags & TCP_RST) /* may be of any sequence number */
@@ -305,14 +300,13 @@ observe_window(struct tcp *t, enum side side, const struct packet *p)
 		t->facts.zero_windows[side]++;
 	if (p->payload_length > 0 && other->ack &&
 	    p->tcp.seq + p->payload_length ==
-		    other->last_ack +
-			    ((uint32_t)other->window << other->shift))
+		    other->last_ack + ((uint32_t)other->window << other->shift))
 		t->facts.windows_full[side]++;
 }
 
 static void
-observe_acknowledgement(struct tcp *t, enum side side,
-			const struct packet *p, int64_t time_ns)
+observe_acknowledgement(struct tcp *t, enum side side, const struct packet *p,
+			int64_t time_ns)
 {
 	struct tcp_side *s = &t->sides[side];
 	struct tcp_side *other = &t->sides[side_other(side)];
@@ -391,18 +385,19 @@ tcp_reassemble(struct tcp *t, struct reassembly_context *c, enum side side,
 		reassemble_reset(t, c, side, position);
 		return;
 	}
-	reassembly_add(r, c, &(struct reassembly_packet){
-		.side = side,
-		.fin = p->tcp.flags & TCP_FIN,
-		.has_ack = p->tcp.flags & TCP_ACK,
-		.position = position,
-		.acknowledged = reassembly_position(
-			&r->sides[side_other(side)], p->tcp.ack),
-		.length = p->payload_length,
-		.data = p->payload,
-		.time_ns = at->time_ns,
-		.packet = at->packet,
-	});
+	reassembly_add(r, c,
+		       &(struct reassembly_packet){
+			       .side = side,
+			       .fin = p->tcp.flags & TCP_FIN,
+			       .has_ack = p->tcp.flags & TCP_ACK,
+			       .position = position,
+			       .acknowledged = reassembly_position(
+				       &r->sides[side_other(side)], p->tcp.ack),
+			       .length = p->payload_length,
+			       .data = p->payload,
+			       .time_ns = at->time_ns,
+			       .packet = at->packet,
+		       });
 }
 
 const struct tcp_facts *

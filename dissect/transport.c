@@ -5,8 +5,8 @@
 
 #include "dissect/tunnel.h"
 
-#define TCP_HEADER 20
-#define UDP_HEADER 8
+#define TCP_HEADER  20
+#define UDP_HEADER  8
 #define SCTP_HEADER 12
 
 static enum layer
@@ -62,8 +62,8 @@ transport_tcp(struct decode *d)
 	tcp->window_scale = TCP_NO_WINDOW_SCALE;
 	captured = options < d->rest.captured ? options : d->rest.captured;
 	if (tcp->flags & TCP_SYN)
-		tcp->window_scale = transport_window_scale(d->rest.at,
-							   captured);
+		tcp->window_scale =
+			transport_window_scale(d->rest.at, captured);
 	(void)layer_take(&d->rest, captured);
 	d->rest.wire -= options - captured;
 	return transport_done(d);
