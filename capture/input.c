@@ -111,7 +111,7 @@ input_open(struct input *in, int fd, const atomic_bool *cancelled)
 	ssize_t left;
 
 	*in = (struct input){ .fd = fd, .cancelled = cancelled };
-	in->raw = alloc_zero(1, RAW_SIZE);
+	in->raw = alloc_resize(NULL, 1, RAW_SIZE);
 	left = input_read_raw(in, COMPRESSION_MAGIC);
 	if (left >= 0)
 		in->compression =
@@ -123,7 +123,7 @@ input_open(struct input *in, int fd, const atomic_bool *cancelled)
 		in->raw = NULL;
 	} else {
 		in->capacity = BUFFER_SIZE;
-		in->buffer = alloc_zero(1, in->capacity);
+		in->buffer = alloc_resize(NULL, 1, in->capacity);
 		in->decompressor = decompressor_new(in->compression);
 	}
 	in->at = in->buffer;
