@@ -9,11 +9,10 @@
 #define SHOWN_BYTES 16
 
 static int
-capture_file_unknown(struct capture_file *f, const char *name,
-		     struct error *e)
+capture_file_unknown(struct capture_file *f, const char *name, struct error *e)
 {
-	struct bytes start = bytes_make(f->input.at,
-					input_available(&f->input));
+	struct bytes start =
+		bytes_make(f->input.at, input_available(&f->input));
 	char *shown;
 
 	if (f->input.status < 0)
@@ -56,8 +55,8 @@ capture_file_open(struct capture_file *f, int fd, const char *name,
 		return capture_file_unknown(f, name, e);
 	status = pcap_open(&f->pcap, &f->input);
 	if (status < 0)
-		return error_set(e, status == ERR_TRUNCATED ? ERR_CORRUPT
-							    : status,
+		return error_set(e,
+				 status == ERR_TRUNCATED ? ERR_CORRUPT : status,
 				 "%s is not a whole capture file: %s", name,
 				 f->pcap.problem);
 	return 0;
@@ -129,8 +128,8 @@ capture_file_next(struct capture_file *f, struct capture_event *event)
 const char *
 capture_file_problem(const struct capture_file *f)
 {
-	const char *problem = f->is_pcapng ? f->pcapng.problem
-					   : f->pcap.problem;
+	const char *problem =
+		f->is_pcapng ? f->pcapng.problem : f->pcap.problem;
 
 	return problem ? problem : "it cannot be read";
 }

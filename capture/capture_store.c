@@ -203,7 +203,8 @@ capture_delete(const char *home, const char *name, struct error *e)
 	if (file_lock_holder(lock) != 0)
 		status = error_set(e, ERR_BUSY,
 				   "capture \"%s\" is still being recorded; "
-				   "stop it first", name);
+				   "stop it first",
+				   name);
 	else
 		status = staging_remove(path, e);
 	free(lock);

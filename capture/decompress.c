@@ -150,8 +150,8 @@ zstd_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 		ZSTD_DCtx_reset(d->zstd, ZSTD_reset_session_only);
 		input.pos = 0;
 		output.pos = 0;
-		output.size = size < ZSTD_CAUTIOUS_STEP ? size
-							: ZSTD_CAUTIOUS_STEP;
+		output.size =
+			size < ZSTD_CAUTIOUS_STEP ? size : ZSTD_CAUTIOUS_STEP;
 		status = ZSTD_decompressStream(d->zstd, &output, &input);
 	}
 	*written = output.pos;

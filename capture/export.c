@@ -13,7 +13,8 @@
 
 #define PACKETS_PER_CHECK 4096
 
-struct export {
+struct export
+{
 	const struct export_request *request;
 	struct packet_filter *filter;
 	struct packet_reader *reader;
@@ -38,8 +39,7 @@ export_on_block(void *context, const struct pcapng_block *block,
 {
 	struct export *x = context;
 
-	if ((block->type == PCAPNG_NAMES &&
-	     packet_filter_is_open(x->filter)) ||
+	if ((block->type == PCAPNG_NAMES && packet_filter_is_open(x->filter)) ||
 	    (block->type == PCAPNG_SECRETS && x->request->include_secrets))
 		export_file_block(x->file, block, big_endian);
 }
@@ -94,7 +94,8 @@ export_packets(struct export *x, struct error *e)
 		if (more < 0)
 			return error_set(e, more,
 					 "cannot read a segment of the "
-					 "snapshot: %s", err_text(more));
+					 "snapshot: %s",
+					 err_text(more));
 		if (more == 0)
 			break;
 		status = export_one(x, &packet, e);

@@ -16,28 +16,28 @@
 #include "capture/link_types.h"
 #include "capture/pcapng_convert.h"
 
-#define OUTPUT_SIZE ((size_t)256 << 10)
+#define OUTPUT_SIZE      ((size_t)256 << 10)
 #define DESCRIPTIONS_MAX ((size_t)64 << 20)
-#define PCAP_SNAPLEN 262144
-#define PCAP_MAGIC_NS 0xa1b23c4du
-#define NOT_WRITTEN UINT32_MAX
+#define PCAP_SNAPLEN     262144
+#define PCAP_MAGIC_NS    0xa1b23c4du
+#define NOT_WRITTEN      UINT32_MAX
 
 /* An interface of the reader, by its number. */
 struct export_interface {
-	size_t offset;     /* of its block in `descriptions` … */
-	uint32_t size;     /* … and the size of that; 0: unknown */
-	uint32_t written;  /* its id in the file, or NOT_WRITTEN */
+	size_t offset;    /* of its block in `descriptions` … */
+	uint32_t size;    /* … and the size of that; 0: unknown */
+	uint32_t written; /* its id in the file, or NOT_WRITTEN */
 };
 
 struct export_file {
 	char *path, *temporary;
 	int fd;
-	int status;            /* of the first write that failed */
+	int status; /* of the first write that failed */
 	bool pcap;
-	bool begun;            /* pcap: the header is written */
-	uint16_t link_type;    /* pcap: of all packets */
+	bool begun;         /* pcap: the header is written */
+	uint16_t link_type; /* pcap: of all packets */
 	uint64_t size;
-	uint32_t written;      /* interfaces in the file */
+	uint32_t written; /* interfaces in the file */
 	struct buf output;
 	struct buf scratch;
 	struct buf descriptions;
@@ -51,8 +51,8 @@ export_flush(struct export_file *f)
 {
 	assert(!f->output.failed && !f->scratch.failed);
 	if (f->status == 0)
-		f->status = file_write_all(f->fd, f->output.data,
-					   f->output.size);
+		f->status =
+			file_write_all(f->fd, f->output.data, f->output.size);
 	f->size += f->output.size;
 	buf_reset(&f->output);
 }
@@ -305,8 +305,8 @@ export_file_packet(struct export_file *f, const struct packet_record *packet,
 	else
 		export_pcapng_packet(f, packet, options, big_endian);
 	if (status == 0 && f->status < 0)
-		status = error_set(e, f->status, "cannot write %s: %s",
-				   f->path, err_text(f->status));
+		status = error_set(e, f->status, "cannot write %s: %s", f->path,
+				   err_text(f->status));
 	return status;
 }
 

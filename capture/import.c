@@ -228,7 +228,8 @@ import_name_taken(const char *name, struct error *e)
 {
 	return error_set(e, ERR_EXISTS,
 			 "a capture named \"%s\" exists already; choose "
-			 "another name or delete it first", name);
+			 "another name or delete it first",
+			 name);
 }
 
 int
@@ -253,7 +254,8 @@ capture_import(const char *home, const struct import_request *request,
 		status = error_set(e, ERR_INVALID,
 				   "\"%s\" is not a name for a capture: use 1 "
 				   "to 100 letters, digits, '.', '_' and '-', "
-				   "beginning with a letter or digit", name);
+				   "beginning with a letter or digit",
+				   name);
 	else if (file_exists(final))
 		status = import_name_taken(name, e);
 	else

@@ -15,15 +15,15 @@
 #include "capture/pcapng_convert.h"
 
 #define EVENTS_PER_CHECK 256
-#define PROGRESS_BYTES ((uint64_t)4 << 20)
-#define PROGRESS_NS (100 * CLOCK_NS_PER_MS)
-#define WARNINGS_MAX 100
+#define PROGRESS_BYTES   ((uint64_t)4 << 20)
+#define PROGRESS_NS      (100 * CLOCK_NS_PER_MS)
+#define WARNINGS_MAX     100
 
 /* What an interface of the current section has become. */
 struct import_interface {
-	uint32_t id;        /* in the capture */
+	uint32_t id; /* in the capture */
 	uint16_t link_type;
-	uint64_t drops;     /* as its latest statistics block told */
+	uint64_t drops; /* as its latest statistics block told */
 };
 
 struct import_source {
@@ -33,11 +33,11 @@ struct import_source {
 	struct import_interface *interfaces;
 	uint32_t interface_count;
 	uint32_t interface_capacity;
-	struct buf scratch;  /* the options or body being converted */
+	struct buf scratch; /* the options or body being converted */
 	uint64_t packets;
-	uint64_t untimed;    /* packets without a time of their own */
-	uint64_t left_out;   /* blocks too large to be kept */
-	bool has_section;    /* options for the section header are known */
+	uint64_t untimed;  /* packets without a time of their own */
+	uint64_t left_out; /* blocks too large to be kept */
+	bool has_section;  /* options for the section header are known */
 };
 
 __attribute__((format(printf, 2, 3))) static void
@@ -90,8 +90,8 @@ import_interface(struct import_source *s, const struct capture_event *event,
 		 struct error *e)
 {
 	struct import_interface *interface;
-	struct bytes options = import_options(s, PCAPNG_INTERFACE, event,
-					      event->options);
+	struct bytes options =
+		import_options(s, PCAPNG_INTERFACE, event, event->options);
 
 	if (event->fcs_length > 0) {
 		pcapng_put_option(&s->scratch, PCAPNG_INTERFACE_FCSLEN,
@@ -100,18 +100,17 @@ import_interface(struct import_source *s, const struct capture_event *event,
 	}
 	if (s->interface_count == s->interface_capacity) {
 		s->interface_capacity = s->interface_capacity * 2 + 8;
-		s->interfaces = alloc_resize(s->interfaces,
-					     s->interface_capacity,
-					     sizeof(*s->interfaces));
+		s->interfaces =
+			alloc_resize(s->interfaces, s->interface_capacity,
+				     sizeof(*s->interfaces));
 	}
 	interface = &s->interfaces[s->interface_count++];
 	*interface = (struct import_interface){
 		.link_type = event->interface.link_type,
 	};
-	return segment_writer_interface(s->import->writer,
-					event->interface.link_type,
-					event->interface.snaplen, options,
-					&interface->id, e);
+	return segment_writer_interface(
+		s->import->writer, event->interface.link_type,
+		event->interface.snaplen, options, &interface->id, e);
 }
 
 static int
@@ -194,11 +193,10 @@ import_new_drops(struct import_interface *interface, struct bytes options,
 {
 	uint64_t before = interface->drops;
 
-	interface->drops =
-		pcapng_option_u64(options, big_endian,
-				  PCAPNG_STATISTICS_IFDROP) +
-		pcapng_option_u64(options, big_endian,
-				  PCAPNG_STATISTICS_OSDROP);
+	interface->drops = pcapng_option_u64(options, big_endian,
+					     PCAPNG_STATISTICS_IFDROP) +
+			   pcapng_option_u64(options, big_endian,
+					     PCAPNG_STATISTICS_OSDROP);
 	return interface->drops > before ? interface->drops - before : 0;
 }
 
@@ -300,8 +298,7 @@ import_broken(struct import_source *s, int status, struct error *e)
 		    s->name, is_sentence ? "" : ": ",
 		    is_sentence ? problem + 2 : problem,
 		    capture_file_offset(&s->file),
-		    compressed ? " of the uncompressed data" : "",
-		    s->packets);
+		    compressed ? " of the uncompressed data" : "", s->packets);
 	return 0;
 }
 
@@ -345,7 +342,8 @@ import_file(struct import *import, int fd, const char *name, struct error *e)
 	if (s.left_out > 0)
 		import_warn(import,
 			    "%s: %" PRIu64 " oversized blocks or packet "
-			    "comments were left out", name, s.left_out);
+			    "comments were left out",
+			    name, s.left_out);
 	import->bytes_before += s.file.input.stored;
 	buf_free(&s.scratch);
 	free(s.interfaces);

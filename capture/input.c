@@ -13,7 +13,7 @@
 /* One frame of our own segments fits, so that zstd decompresses it in one go
  * straight into the buffer. */
 #define BUFFER_SIZE ((size_t)1 << 20)
-#define RAW_SIZE (BUFFER_SIZE + ((size_t)128 << 10))
+#define RAW_SIZE    (BUFFER_SIZE + ((size_t)128 << 10))
 /* Compressed input is topped up below this. */
 #define RAW_LOW ((size_t)640 << 10)
 /* How long a wait on a pipe goes without looking for cancellation. */

@@ -42,9 +42,9 @@ struct packet_filter {
 };
 
 static void
-conversation_key_set(struct conversation_key *key,
-		     const uint8_t a[static 16], uint16_t a_port,
-		     const uint8_t b[static 16], uint16_t b_port)
+conversation_key_set(struct conversation_key *key, const uint8_t a[static 16],
+		     uint16_t a_port, const uint8_t b[static 16],
+		     uint16_t b_port)
 {
 	int order = memcmp(a, b, 16);
 	bool swap = order > 0 || (order == 0 && a_port > b_port);
@@ -105,7 +105,8 @@ prefix_matches(const struct prefix *prefix, const uint8_t address[static 16])
 
 static int
 packet_filter_addresses(struct packet_filter *f,
-			const struct packet_filter_lists *lists, struct error *e)
+			const struct packet_filter_lists *lists,
+			struct error *e)
 {
 	size_t count = lists->address_count;
 
@@ -118,7 +119,8 @@ packet_filter_addresses(struct packet_filter *f,
 		shown = text_printable(bytes_of(lists->addresses[i]), 60);
 		error_set(e, ERR_INVALID,
 			  "\"%s\" is not an address: say 10.0.0.1, "
-			  "10.0.0.0/8 or 2001:db8::/32", shown);
+			  "10.0.0.0/8 or 2001:db8::/32",
+			  shown);
 		free(shown);
 		return ERR_INVALID;
 	}
@@ -202,8 +204,8 @@ packet_filter_window(const struct packet_filter *f)
 		if (i == 0 || c->from_ns < window.from_ns)
 			window.from_ns = c->from_ns;
 		if (i == 0 || c->to_ns >= window.to_ns)
-			window.to_ns = c->to_ns < INT64_MAX ? c->to_ns + 1
-							    : INT64_MAX;
+			window.to_ns =
+				c->to_ns < INT64_MAX ? c->to_ns + 1 : INT64_MAX;
 	}
 	return window;
 }

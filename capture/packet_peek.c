@@ -4,7 +4,7 @@
 #include "base/reader.h"
 #include "capture/link_types.h"
 
-#define VLAN_TAGS_MAX 4
+#define VLAN_TAGS_MAX  4
 #define EXTENSIONS_MAX 8
 
 enum ip_protocol {

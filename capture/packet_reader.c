@@ -28,9 +28,9 @@ struct stream {
 	int64_t time_ns;       /* of `head`, or where the next segment begins */
 	bool ready;            /* `head` is the next packet */
 	struct packet_record head;
-	struct bytes options;  /* of `head` */
+	struct bytes options; /* of `head` */
 
-	int fd;                /* of the segment being read, or -1 */
+	int fd; /* of the segment being read, or -1 */
 	uint32_t segment;
 	struct input input;
 	struct pcapng pcapng;
@@ -47,10 +47,10 @@ struct packet_reader {
 	struct packet_segment *segments;
 	struct packet_segment_source source;
 	struct packet_window window;
-	uint32_t *order;         /* segment indices, stream by stream */
+	uint32_t *order; /* segment indices, stream by stream */
 	struct stream *streams;
 	uint32_t stream_count;
-	struct stream **heap;    /* earliest first */
+	struct stream **heap; /* earliest first */
 	uint32_t heap_size;
 	uint32_t interface_count;
 	struct packet_observer observer;
@@ -267,8 +267,7 @@ stream_take_packet(struct packet_reader *r, struct stream *s,
 		.length = packet.length > packet.captured ? packet.length
 							  : packet.captured,
 		.interface = s->numbers[s->section_base + packet.interface],
-		.link_type =
-			s->pcapng.interfaces[packet.interface].link_type,
+		.link_type = s->pcapng.interfaces[packet.interface].link_type,
 		.segment = s->segment,
 		.offset = block->offset,
 	};

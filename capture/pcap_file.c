@@ -5,8 +5,8 @@
 #include "base/err.h"
 
 #define MAGIC_MICROSECONDS 0xa1b2c3d4u
-#define MAGIC_NANOSECONDS 0xa1b23c4du
-#define MAGIC_KUZNETZOV 0xa1b2cd34u
+#define MAGIC_NANOSECONDS  0xa1b23c4du
+#define MAGIC_KUZNETZOV    0xa1b2cd34u
 
 #define RECORD_HEADER 16
 /* Interface index, protocol and packet type follow the usual fields. */

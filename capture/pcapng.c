@@ -106,12 +106,11 @@ pcapng_begin_interface(struct pcapng *p, struct bytes body)
 	if (p->interface_count == PCAPNG_INTERFACES_MAX)
 		return pcapng_bad(p, "a section has too many interfaces");
 	if (p->interface_count == p->interface_capacity) {
-		p->interface_capacity = p->interface_capacity
-						? p->interface_capacity * 2
-						: 8;
-		p->interfaces = alloc_resize(p->interfaces,
-					     p->interface_capacity,
-					     sizeof(*p->interfaces));
+		p->interface_capacity =
+			p->interface_capacity ? p->interface_capacity * 2 : 8;
+		p->interfaces =
+			alloc_resize(p->interfaces, p->interface_capacity,
+				     sizeof(*p->interfaces));
 	}
 	interface = &p->interfaces[p->interface_count++];
 	*interface = (struct pcapng_interface){
@@ -167,8 +166,8 @@ pcapng_next(struct pcapng *p, struct pcapng_block *block)
 	if (status < 0)
 		return status;
 	block->offset = p->offset;
-	block->body = bytes_make(p->in->at + PCAPNG_HEADER,
-				 length - PCAPNG_OVERHEAD);
+	block->body =
+		bytes_make(p->in->at + PCAPNG_HEADER, length - PCAPNG_OVERHEAD);
 	if (block->type == PCAPNG_SECTION)
 		status = pcapng_begin_section(p, block->body);
 	else if (block->type == PCAPNG_INTERFACE)
@@ -249,8 +248,8 @@ pcapng_packet(struct pcapng *p, const struct pcapng_block *block,
 	interface = &p->interfaces[packet->interface];
 	stamp = (uint64_t)pcapng_u32(at + 4, big) << 32 |
 		pcapng_u32(at + 8, big);
-	packet->time_ns = pcapng_time_ns(stamp, interface->tsresol,
-					 interface->tsoffset);
+	packet->time_ns =
+		pcapng_time_ns(stamp, interface->tsresol, interface->tsoffset);
 	p->last_ns = packet->time_ns;
 	return pcapng_packet_data(p, block->body, PCAPNG_EPB_FIXED, packet);
 }
@@ -302,8 +301,8 @@ pcapng_time_ns(uint64_t stamp, uint8_t tsresol, int64_t tsoffset)
 		units = UINT64_MAX;
 		stamp = 0;
 	}
-	fraction = (uint64_t)((uint128)(stamp % units) * CLOCK_NS_PER_S /
-			      units);
+	fraction =
+		(uint64_t)((uint128)(stamp % units) * CLOCK_NS_PER_S / units);
 	return pcapng_clamp(stamp / units, fraction, tsoffset);
 }
 

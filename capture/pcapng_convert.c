@@ -41,9 +41,8 @@ pcapng_number_size(uint32_t block, uint16_t code, size_t value_size)
 	     i < sizeof(number_options) / sizeof(number_options[0]); i++)
 		if (number_options[i].block == block &&
 		    number_options[i].code == code)
-			return value_size == number_options[i].size
-				       ? value_size
-				       : 0;
+			return value_size == number_options[i].size ? value_size
+								    : 0;
 	return 0;
 }
 
@@ -119,8 +118,7 @@ pcapng_convert_time(struct buf *out, const uint8_t *at, bool big_endian,
 
 void
 pcapng_convert_statistics(struct buf *out, struct bytes body, bool big_endian,
-			  const struct pcapng_interface *interface,
-			  uint32_t id)
+			  const struct pcapng_interface *interface, uint32_t id)
 {
 	struct bytes options = bytes_from(body, 12);
 	struct pcapng_option option;
@@ -128,9 +126,8 @@ pcapng_convert_statistics(struct buf *out, struct bytes body, bool big_endian,
 	buf_le32(out, id);
 	pcapng_convert_time(out, body.data + 4, big_endian, interface);
 	while (pcapng_option_next(&options, big_endian, &option)) {
-		size_t number = pcapng_number_size(PCAPNG_STATISTICS,
-						   option.code,
-						   option.value.size);
+		size_t number = pcapng_number_size(
+			PCAPNG_STATISTICS, option.code, option.value.size);
 
 		if ((option.code == PCAPNG_STATISTICS_START ||
 		     option.code == PCAPNG_STATISTICS_END) &&

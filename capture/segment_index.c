@@ -83,8 +83,9 @@ segment_index_set_totals(json_t *object, const struct segment_index *sum)
 	segment_set_u64(object, "drops", sum->drops);
 	segment_set_u64(object, "truncated_packets", sum->truncated_packets);
 	for (uint32_t i = 0; i < sum->link_type_count; i++)
-		json_array_append_new(types, json_string(link_type_name(
-						     sum->link_types[i], name)));
+		json_array_append_new(
+			types,
+			json_string(link_type_name(sum->link_types[i], name)));
 	json_object_set_new(object, "link_types", types);
 }
 
@@ -194,7 +195,7 @@ segment_index_parse(const json_t *object, struct segment_index *index)
 	index->stream = (uint32_t)stream;
 	for (size_t i = 0; i < json_array_size(types); i++)
 		segment_index_link_type(
-			index, (uint16_t)json_integer_value(
-				       json_array_get(types, i)));
+			index,
+			(uint16_t)json_integer_value(json_array_get(types, i)));
 	return 0;
 }

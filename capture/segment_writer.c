@@ -17,27 +17,27 @@
 #include "capture/pcapng.h"
 #include "capture/pcapng_convert.h"
 
-#define FRAME_SIZE ((size_t)1 << 20)
-#define INTERFACES_LIMIT (16u << 20)
+#define FRAME_SIZE            ((size_t)1 << 20)
+#define INTERFACES_LIMIT      (16u << 20)
 #define SECTION_OPTIONS_LIMIT (64u << 10)
 /* Time cuts segments freely up to this many; then they must hold something,
  * or a file whose clock jumps would make a segment of every packet. */
 #define SPARSE_SEGMENTS 256
-#define SPARSE_BYTES FRAME_SIZE
+#define SPARSE_BYTES    FRAME_SIZE
 
 struct segment_writer {
 	struct segment_settings settings;
 	char *directory;
-	struct buf section;      /* options of the section header */
-	struct buf interfaces;   /* all descriptions, as blocks */
-	uint16_t *link_types;    /* by interface */
+	struct buf section;    /* options of the section header */
+	struct buf interfaces; /* all descriptions, as blocks */
+	uint16_t *link_types;  /* by interface */
 	uint32_t interface_count;
 	uint32_t interface_capacity;
 
-	int fd;                  /* of the open segment, or -1 */
+	int fd; /* of the open segment, or -1 */
 	char *path;
-	uint64_t preamble;       /* bytes of its section and interface blocks */
-	int64_t cut_ns;          /* packets from here on go to the next one */
+	uint64_t preamble; /* bytes of its section and interface blocks */
+	int64_t cut_ns;    /* packets from here on go to the next one */
 	struct segment_index index;
 	uint64_t statistics_drops; /* as statistics blocks tell */
 	ZSTD_CCtx *zstd;
@@ -224,8 +224,8 @@ segment_open(struct segment_writer *w, struct error *e)
 		return error_set_errno(e, errno, "cannot create %s", w->path);
 	status = segment_put_section(w, e);
 	if (status == 0)
-		status = segment_put(w, w->interfaces.data,
-				     w->interfaces.size, e);
+		status = segment_put(w, w->interfaces.data, w->interfaces.size,
+				     e);
 	w->preamble = w->index.uncompressed_bytes;
 	return status;
 }
@@ -304,9 +304,9 @@ segment_add_interface(struct segment_writer *w, struct bytes body,
 	buf_le32(&w->interfaces, size);
 	if (w->interface_count == w->interface_capacity) {
 		w->interface_capacity = w->interface_capacity * 2 + 8;
-		w->link_types = alloc_resize(w->link_types,
-					     w->interface_capacity,
-					     sizeof(*w->link_types));
+		w->link_types =
+			alloc_resize(w->link_types, w->interface_capacity,
+				     sizeof(*w->link_types));
 	}
 	w->link_types[w->interface_count++] = link_type;
 	return 0;
@@ -333,7 +333,8 @@ segment_writer_interface(struct segment_writer *w, uint16_t link_type,
 	status = segment_add_interface(w, buf_view(&body), link_type);
 	buf_free(&body);
 	if (status < 0)
-		return error_set(e, status, "too many interfaces: at most %u "
+		return error_set(e, status,
+				 "too many interfaces: at most %u "
 				 "and 16 MiB of descriptions are kept",
 				 PCAPNG_INTERFACES_MAX);
 	*id = w->interface_count - 1;
@@ -435,8 +436,10 @@ segment_writer_packet(struct segment_writer *w,
 	if (packet->options.size > 0)
 		size += packet->options.size + 4;
 	if (size > PCAPNG_BLOCK_MAX)
-		return error_set(e, ERR_LIMIT, "a packet of %u bytes is more "
-				 "than a segment takes", packet->captured);
+		return error_set(e, ERR_LIMIT,
+				 "a packet of %u bytes is more "
+				 "than a segment takes",
+				 packet->captured);
 	status = segment_cut(w, size, packet->time_ns, e);
 	if (status == 0)
 		status = segment_open(w, e);
@@ -455,14 +458,16 @@ segment_writer_packet(struct segment_writer *w,
 }
 
 int
-segment_writer_block(struct segment_writer *w, uint32_t type,
-		     struct bytes body, uint64_t drops, struct error *e)
+segment_writer_block(struct segment_writer *w, uint32_t type, struct bytes body,
+		     uint64_t drops, struct error *e)
 {
 	int status;
 
 	if (body.size > PCAPNG_BLOCK_MAX - PCAPNG_OVERHEAD - 4)
-		return error_set(e, ERR_LIMIT, "a block of %zu bytes is more "
-				 "than a segment takes", body.size);
+		return error_set(e, ERR_LIMIT,
+				 "a block of %zu bytes is more "
+				 "than a segment takes",
+				 body.size);
 	status = segment_cut(w, PCAPNG_OVERHEAD + body.size, INT64_MIN, e);
 	if (status == 0)
 		status = segment_open(w, e);

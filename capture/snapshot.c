@@ -165,8 +165,8 @@ snapshot_verify_segment(const char *path, const char *name,
 	else if (strcmp(hex, index.sha256) != 0)
 		status = error_set(e, ERR_CORRUPT,
 				   "%s has changed: its SHA-256 is %s, the "
-				   "manifest says %s", file, hex,
-				   index.sha256);
+				   "manifest says %s",
+				   file, hex, index.sha256);
 	if (fd >= 0)
 		close(fd);
 	free(file);
@@ -244,7 +244,8 @@ snapshot_delete(const char *home, const char *name, struct error *e)
 	if (running)
 		status = error_set(e, ERR_BUSY,
 				   "dissection \"%s\" of snapshot \"%s\" is "
-				   "running; stop it first", running, name);
+				   "running; stop it first",
+				   running, name);
 	else
 		status = staging_remove(path, e);
 	free(running);
@@ -266,8 +267,8 @@ snapshot_capture_position(const json_t *manifest, const json_t *segment)
 	json_t *captures = json_object_get(manifest, "captures");
 
 	for (size_t i = 0; i < json_array_size(captures); i++) {
-		const char *other = json_string_value(json_object_get(
-			json_array_get(captures, i), "name"));
+		const char *other = json_string_value(
+			json_object_get(json_array_get(captures, i), "name"));
 
 		if (name && other && strcmp(name, other) == 0)
 			return (uint32_t)i;
@@ -276,8 +277,8 @@ snapshot_capture_position(const json_t *manifest, const json_t *segment)
 }
 
 static int
-snapshot_open_segment(struct snapshot *s, const char *path,
-		      const json_t *entry, struct map *streams)
+snapshot_open_segment(struct snapshot *s, const char *path, const json_t *entry,
+		      struct map *streams)
 {
 	struct packet_segment *segment = &s->segments[s->segment_count];
 	struct stream_key key = { .capture = 0 };
@@ -317,8 +318,8 @@ snapshot_open_segments(struct snapshot *s, const char *path)
 		return ERR_CORRUPT;
 	s->segments = alloc_zero(count + 1, sizeof(*s->segments));
 	s->paths = alloc_zero(count + 1, sizeof(char *));
-	streams = map_new(sizeof(struct stream_key), sizeof(uint32_t),
-			  count + 1);
+	streams =
+		map_new(sizeof(struct stream_key), sizeof(uint32_t), count + 1);
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = snapshot_open_segment(
 			s, path, json_array_get(entries, i), streams);

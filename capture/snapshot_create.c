@@ -24,7 +24,7 @@
 
 /* Segments at the edges are read for exact numbers for so long; a capture
  * whose clock jumps about may have nothing but edges. */
-#define SCAN_BUDGET_NS (2 * CLOCK_NS_PER_S)
+#define SCAN_BUDGET_NS    (2 * CLOCK_NS_PER_S)
 #define PACKETS_PER_CHECK 4096
 
 /* One segment that may go into the snapshot. */
@@ -37,13 +37,13 @@ struct candidate {
 struct making {
 	const char *home;
 	const struct snapshot_request *request;
-	json_t *captures;           /* array: as capture_load */
-	json_t *segments;           /* array of arrays: as capture_segments */
+	json_t *captures; /* array: as capture_load */
+	json_t *segments; /* array of arrays: as capture_segments */
 	struct candidate *candidates;
 	uint32_t count;
 	struct segment_index covered; /* all that the captures have */
 	struct segment_index inside;  /* what lies in the window */
-	bool exact;                 /* `inside` was counted, not estimated */
+	bool exact;                   /* `inside` was counted, not estimated */
 };
 
 static bool
@@ -111,7 +111,7 @@ making_add_all(struct making *m, struct error *e)
 
 	if (status < 0)
 		return status;
-	json_array_foreach(list, i, capture) {
+	json_array_foreach (list, i, capture) {
 		status = making_add_capture(
 			m, json_string_value(json_object_get(capture, "name")),
 			e);
@@ -156,11 +156,11 @@ making_find_segments(struct making *m, struct error *e)
 	size_t i, j, total = 0;
 	json_t *segments, *entry;
 
-	json_array_foreach(m->segments, i, segments)
+	json_array_foreach (m->segments, i, segments)
 		total += json_array_size(segments);
 	m->candidates = alloc_zero(total + 1, sizeof(*m->candidates));
-	json_array_foreach(m->segments, i, segments) {
-		json_array_foreach(segments, j, entry) {
+	json_array_foreach (m->segments, i, segments) {
+		json_array_foreach (segments, j, entry) {
 			struct candidate *c = &m->candidates[m->count];
 
 			*c = (struct candidate){ .capture = (uint32_t)i,
@@ -185,10 +185,9 @@ making_capture_name(const struct making *m, const struct candidate *c)
 static char *
 making_segment_path(const struct making *m, const struct candidate *c)
 {
-	return home_path(m->home, "captures", making_capture_name(m, c),
-			 "segments",
-			 json_string_value(json_object_get(c->entry, "file")),
-			 NULL);
+	return home_path(
+		m->home, "captures", making_capture_name(m, c), "segments",
+		json_string_value(json_object_get(c->entry, "file")), NULL);
 }
 
 static int
@@ -212,8 +211,8 @@ making_scan(const struct making *m, const struct candidate *c,
 		.stored_bytes = c->index.stored_bytes,
 	};
 	struct packet_segment_source source = { path, making_open_path };
-	struct packet_reader *r = packet_reader_new(
-		&segment, 1, m->request->window, source);
+	struct packet_reader *r =
+		packet_reader_new(&segment, 1, m->request->window, source);
 	struct packet_record packet;
 	int status = 1;
 
@@ -295,7 +294,8 @@ making_count_all(struct making *m, struct error *e)
 		if (status < 0)
 			return error_set(e, status,
 					 "cannot read segment %u of capture "
-					 "\"%s\"", c->index.number,
+					 "\"%s\"",
+					 c->index.number,
 					 making_capture_name(m, c));
 		if (found.packets == 0)
 			continue;
@@ -313,8 +313,8 @@ making_entry(const struct making *m, const struct candidate *c)
 	json_t *capture = json_array_get(m->captures, c->capture);
 	json_t *entry = json_copy(c->entry);
 	const char *file = json_string_value(json_object_get(c->entry, "file"));
-	char *name = alloc_format("segments/%s-%s", making_capture_name(m, c),
-				  file);
+	char *name =
+		alloc_format("segments/%s-%s", making_capture_name(m, c), file);
 
 	json_object_set_new(entry, "file", json_string(name));
 	json_object_set(entry, "capture", json_object_get(capture, "name"));
@@ -335,8 +335,8 @@ making_captures(const struct making *m)
 		json_t *entry;
 
 		/* Candidates come capture by capture. */
-		if (i > 0 && m->candidates[i].capture ==
-				     m->candidates[i - 1].capture)
+		if (i > 0 &&
+		    m->candidates[i].capture == m->candidates[i - 1].capture)
 			continue;
 		capture = json_array_get(m->captures, m->candidates[i].capture);
 		entry = json_object();
@@ -418,7 +418,8 @@ making_link(const struct making *m, const struct candidate *c,
 			    (uint64_t)st.st_size != c->index.stored_bytes))
 		status = error_set(e, ERR_CORRUPT,
 				   "%s is not the size that its index entry "
-				   "says", from);
+				   "says",
+				   from);
 	json_decref(entry);
 	free(from);
 	free(to);
@@ -448,7 +449,8 @@ making_taken(const char *name, struct error *e)
 {
 	return error_set(e, ERR_EXISTS,
 			 "a snapshot named \"%s\" exists already; choose "
-			 "another name or delete it first", name);
+			 "another name or delete it first",
+			 name);
 }
 
 static int

@@ -98,7 +98,8 @@ void
 staging_discard(const char *staged)
 {
 	char *segments = alloc_format("%s/segments", staged);
-	int fd = open(segments, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd =
+		open(segments, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0) { /* those of a snapshot are read-only */
 		(void)fchmod(fd, 0700);
@@ -111,7 +112,8 @@ staging_discard(const char *staged)
 int
 staging_remove(const char *path, struct error *e)
 {
-	char *parent = alloc_string_n(path, (size_t)(strrchr(path, '/') - path));
+	char *parent =
+		alloc_string_n(path, (size_t)(strrchr(path, '/') - path));
 	char *hidden = staging_make(parent, e);
 	int status = ERR_IO;
 

@@ -41,8 +41,10 @@ make_filter(void)
 	static const char *const addresses[] = { "10.0.0.0/8", "fe80::/10" };
 	static const uint16_t ports[] = { 53, 80 };
 	const struct packet_filter_lists lists = {
-		.addresses = addresses, .address_count = 2,
-		.ports = ports, .port_count = 2,
+		.addresses = addresses,
+		.address_count = 2,
+		.ports = ports,
+		.port_count = 2,
 	};
 	struct packet_filter *f = packet_filter_new(&lists, NULL);
 

@@ -91,8 +91,8 @@ scratch_packet(struct buf *out, int64_t ms, size_t size, uint8_t fill)
 }
 
 char *
-scratch_capture(const char *home, const char *name, int count,
-		int64_t from_ms, int64_t step_ms)
+scratch_capture(const char *home, const char *name, int count, int64_t from_ms,
+		int64_t step_ms)
 {
 	struct buf data;
 	char *path;
@@ -109,7 +109,10 @@ json_t *
 scratch_import(const char *home, const char *name, const char *file)
 {
 	struct import_request request = {
-		.name = name, .files = &file, .file_count = 1, .node = "here",
+		.name = name,
+		.files = &file,
+		.file_count = 1,
+		.node = "here",
 	};
 	struct error e = { .code = 0 };
 	json_t *capture = NULL;
@@ -123,8 +126,8 @@ void
 scratch_import_packets(const char *home, const char *name, int count,
 		       int64_t from_ms, int64_t step_ms)
 {
-	char *file = scratch_capture(home, "scratch.pcap", count, from_ms,
-				     step_ms);
+	char *file =
+		scratch_capture(home, "scratch.pcap", count, from_ms, step_ms);
 
 	json_decref(scratch_import(home, name, file));
 	unlink(file);

@@ -21,7 +21,8 @@ static void
 make_snapshot(const char *home, const char *name)
 {
 	struct snapshot_request request = {
-		.name = name, .window = { INT64_MIN, INT64_MAX },
+		.name = name,
+		.window = { INT64_MIN, INT64_MAX },
 	};
 	struct error e;
 
@@ -80,8 +81,8 @@ both_formats_hold_all_packets_in_order(void **state)
 		json_t *result;
 
 		request.pcap = pcap;
-		assert_int_equal(export_snapshot(home, &request, &result,
-						 NULL), 0);
+		assert_int_equal(export_snapshot(home, &request, &result, NULL),
+				 0);
 		assert_int_equal(scratch_integer(result, "packets"), 60);
 		assert_string_equal(scratch_string(result, "format"),
 				    pcap ? "pcap" : "pcapng");
@@ -181,7 +182,7 @@ errors_leave_nothing_behind(void **state)
 int
 main(void)
 {
-#define TEST(name)                                                            \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(both_formats_hold_all_packets_in_order),

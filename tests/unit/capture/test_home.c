@@ -102,7 +102,7 @@ link_types_have_names_and_raw_has_three_numbers(void **state)
 int
 main(void)
 {
-#define TEST(name)                                                            \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(the_nearest_of_the_variables_wins),

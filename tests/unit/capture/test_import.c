@@ -23,7 +23,8 @@ static int
 import_as(const char *home, const char *name, const char *file,
 	  json_t **capture, struct error *e)
 {
-	struct import_request request = { .name = name, .files = &file,
+	struct import_request request = { .name = name,
+					  .files = &file,
 					  .file_count = 1 };
 
 	return capture_import(home, &request, capture, e);
@@ -32,8 +33,8 @@ import_as(const char *home, const char *name, const char *file,
 static const char *
 warning(const json_t *capture, size_t index)
 {
-	return json_string_value(json_array_get(
-		json_object_get(capture, "warnings"), index));
+	return json_string_value(
+		json_array_get(json_object_get(capture, "warnings"), index));
 }
 
 static void
@@ -170,8 +171,11 @@ segments_are_cut_by_time_and_by_size(void **state)
 	const char *home = *state;
 	char *file = scratch_capture(home, "a.pcap", 10, 0, 30000);
 	struct import_request request = {
-		.name = "small", .files = (const char *const *)&file,
-		.file_count = 1, .segment_bytes = 1000, .segment_ns = INT64_MAX,
+		.name = "small",
+		.files = (const char *const *)&file,
+		.file_count = 1,
+		.segment_bytes = 1000,
+		.segment_ns = INT64_MAX,
 	};
 	json_t *capture = scratch_import(home, "minute", file);
 
@@ -202,12 +206,13 @@ a_sealed_segment_is_read_only_and_its_checksum_is_right(void **state)
 	assert_int_equal(json_array_size(segments), 1);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0444);
-	assert_int_equal(scratch_integer(json_array_get(segments, 0),
-					 "stored_bytes"), st.st_size);
+	assert_int_equal(
+		scratch_integer(json_array_get(segments, 0), "stored_bytes"),
+		st.st_size);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(hash_sha256_fd(fd, hex), 0);
-	assert_string_equal(scratch_string(json_array_get(segments, 0),
-					   "sha256"), hex);
+	assert_string_equal(
+		scratch_string(json_array_get(segments, 0), "sha256"), hex);
 	close(fd);
 	json_decref(segments);
 	free(path);
@@ -234,7 +239,8 @@ several_files_become_one_capture(void **state)
 	char *files[] = { scratch_capture(home, "1.pcap", 5, 1000, 10),
 			  scratch_capture(home, "2.pcap", 7, 0, 10) };
 	struct import_request request = {
-		.name = "both", .files = (const char *const *)files,
+		.name = "both",
+		.files = (const char *const *)files,
 		.file_count = 2,
 	};
 	json_t *capture, *segments;
@@ -268,9 +274,12 @@ progress_is_told_and_cancelling_leaves_nothing(void **state)
 	atomic_bool cancelled = false;
 	uint64_t calls = 0;
 	struct import_request request = {
-		.name = "a", .files = (const char *const *)&file,
-		.file_count = 1, .cancelled = &cancelled,
-		.progress = count_calls, .progress_context = &calls,
+		.name = "a",
+		.files = (const char *const *)&file,
+		.file_count = 1,
+		.cancelled = &cancelled,
+		.progress = count_calls,
+		.progress_context = &calls,
 	};
 	struct error e;
 
@@ -326,15 +335,14 @@ captures_are_listed_and_deleted(void **state)
 	json_decref(list);
 	assert_int_equal(capture_delete(home, "later", &e), 0);
 	assert_int_equal(capture_delete(home, "later", &e), ERR_NOTFOUND);
-	assert_int_equal(capture_delete(home, "../captures", &e),
-			 ERR_NOTFOUND);
+	assert_int_equal(capture_delete(home, "../captures", &e), ERR_NOTFOUND);
 	assert_int_equal(scratch_entries(home, "captures"), 1);
 }
 
 int
 main(void)
 {
-#define TEST(name)                                                            \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_capture_tells_what_it_holds),

@@ -54,8 +54,8 @@ put_zstd(struct buf *out, const uint8_t *data, size_t size)
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 
 	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
-	out->size += ZSTD_compress2(zstd, to, ZSTD_compressBound(size), data,
-				    size);
+	out->size +=
+		ZSTD_compress2(zstd, to, ZSTD_compressBound(size), data, size);
 	ZSTD_freeCCtx(zstd);
 }
 
@@ -151,9 +151,9 @@ every_packing_with_several_members_gives_all_bytes(void **state)
 		packings[i].put(&stored, plain + 1000, SIZE - 1000);
 		assert_int_equal(compression_detect(buf_view(&stored)),
 				 packings[i].kind);
-		assert_int_equal(read_and_compare(buf_view(&stored), plain,
-						  &status),
-				 SIZE);
+		assert_int_equal(
+			read_and_compare(buf_view(&stored), plain, &status),
+			SIZE);
 		assert_int_equal(status, 0);
 		buf_free(&stored);
 	}
@@ -173,9 +173,8 @@ a_cut_gives_what_is_before_it_and_is_seen(void **state)
 
 		buf_init(&stored, SIZE * 2);
 		packings[i].put(&stored, plain, SIZE);
-		got = read_and_compare(
-			bytes_make(stored.data, stored.size / 2), plain,
-			&status);
+		got = read_and_compare(bytes_make(stored.data, stored.size / 2),
+				       plain, &status);
 		assert_int_equal(status, ERR_TRUNCATED);
 		assert_in_range(got, SIZE / 4, SIZE * 3 / 4);
 		buf_free(&stored);

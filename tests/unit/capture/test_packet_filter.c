@@ -28,11 +28,10 @@ static const uint8_t fragment4[] =
 	"12345678";
 
 /* Raw IPv6, hop-by-hop options, UDP 2001:db8::1:5353 → 2001:db8::2:53. */
-static const uint8_t udp6[] =
-	"\x60\0\0\0\0\x10\0\x40"
-	"\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
-	"\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\2"
-	"\x11\0\1\4\0\0\0\0\x14\xe9\0\x35\0\x08\0\0";
+static const uint8_t udp6[] = "\x60\0\0\0\0\x10\0\x40"
+			      "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
+			      "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\2"
+			      "\x11\0\1\4\0\0\0\0\x14\xe9\0\x35\0\x08\0\0";
 
 /* Linux cooked v1, IPv4 192.0.2.1 → 192.0.2.2, VXLAN, Ethernet, tcp4's IP. */
 static const uint8_t vxlan[] =
@@ -50,9 +49,10 @@ static const uint8_t gre[] =
 	"\x45\0\0\x1c\0\1\0\0\x40\x11\0\0\x0a\1\x09\x09\x0a\1\2\3"
 	"\0\x50\x0f\xa0\0\x08\0\0";
 
-#define RECORD(link, bytes_)                                                  \
-	((struct packet_record){ .time_ns = 100, .data = (bytes_),            \
-				 .captured = sizeof(bytes_) - 1,              \
+#define RECORD(link, bytes_)                                     \
+	((struct packet_record){ .time_ns = 100,                 \
+				 .data = (bytes_),               \
+				 .captured = sizeof(bytes_) - 1, \
 				 .link_type = (link) })
 
 static bool
@@ -71,7 +71,7 @@ static bool
 address_matches(const char *address, struct packet_record packet)
 {
 	struct packet_filter_lists lists = { .addresses = &address,
-					  .address_count = 1 };
+					     .address_count = 1 };
 
 	return matches(&lists, packet);
 }
@@ -110,8 +110,14 @@ static void
 bad_addresses_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "10.0.0", "10.0.0.0/33", "::/129", "10.0.0.0/", "host",
-		"10.0.0.0/8 ", "1.2.3.4/-1",
+		"",
+		"10.0.0",
+		"10.0.0.0/33",
+		"::/129",
+		"10.0.0.0/",
+		"host",
+		"10.0.0.0/8 ",
+		"1.2.3.4/-1",
 		"00000000000000000000000000000000000000000000000000000::1",
 	};
 	struct error e;
@@ -119,7 +125,7 @@ bad_addresses_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct packet_filter_lists lists = { .addresses = &bad[i],
-						  .address_count = 1 };
+						     .address_count = 1 };
 
 		assert_null(packet_filter_new(&lists, &e));
 		assert_int_equal(e.code, ERR_INVALID);
@@ -147,11 +153,14 @@ conversations_match_in_both_directions_and_in_time(void **state)
 	struct export_conversation wanted = {
 		.client_ip = "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\1\2\3",
 		.server_ip = { [10] = 0xff, [11] = 0xff, [12] = 10, 1, 9, 9 },
-		.client_port = 4000, .server_port = 80, .ip_protocol = 6,
-		.from_ns = 100, .to_ns = 100,
+		.client_port = 4000,
+		.server_port = 80,
+		.ip_protocol = 6,
+		.from_ns = 100,
+		.to_ns = 100,
 	};
 	struct packet_filter_lists lists = { .conversations = &wanted,
-					  .conversation_count = 1 };
+					     .conversation_count = 1 };
 	struct packet_record packet = RECORD(1, tcp4);
 
 	(void)state;
@@ -196,7 +205,8 @@ every_cut_of_a_packet_is_safe(void **state)
 			uint8_t copy[256];
 			struct packet_record packet = {
 				.data = copy + sizeof(copy) - cut,
-				.captured = cut, .link_type = all[i].link,
+				.captured = cut,
+				.link_type = all[i].link,
 			};
 
 			memcpy(copy + sizeof(copy) - cut, all[i].data, cut);
@@ -211,7 +221,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_and_prefixes_match_either_end),
 		cmocka_unit_test(bad_addresses_are_refused),
-		cmocka_unit_test(ports_match_behind_tags_extensions_and_tunnels),
+		cmocka_unit_test(
+			ports_match_behind_tags_extensions_and_tunnels),
 		cmocka_unit_test(
 			conversations_match_in_both_directions_and_in_time),
 		cmocka_unit_test(every_cut_of_a_packet_is_safe),

@@ -80,8 +80,9 @@ memory_open(void *context, uint32_t index)
 	int fd = memfd_create("segment", 0);
 
 	m->opened[index]++;
-	assert_int_equal(file_write_all(fd, m->files[index].data,
-					m->files[index].size), 0);
+	assert_int_equal(
+		file_write_all(fd, m->files[index].data, m->files[index].size),
+		0);
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	return fd;
 }
@@ -113,7 +114,8 @@ three_streams_are_merged_and_equal_times_keep_their_order(void **state)
 		{ .stream = 9, .first_ns = 2, .last_ns = 8 },
 		{ .stream = 7, .first_ns = 2, .last_ns = 9 },
 	};
-	static const int64_t times[3][3] = { { 1, 4, 7 }, { 2, 5, 8 },
+	static const int64_t times[3][3] = { { 1, 4, 7 },
+					     { 2, 5, 8 },
 					     { 2, 4, 9 } };
 	static const int expected[][2] = { { 1, 0 }, { 2, 2 }, { 2, 1 },
 					   { 4, 0 }, { 4, 2 }, { 5, 1 },
@@ -201,7 +203,8 @@ segments_outside_the_window_are_not_opened(void **state)
 		for (int k = 0; k < 10; k++)
 			put_packet(&m->files[i], 0, i * 10 + k, 4);
 		segments[i] = (struct packet_segment){
-			.first_ns = i * 10, .last_ns = i * 10 + 9,
+			.first_ns = i * 10,
+			.last_ns = i * 10 + 9,
 			.stored_bytes = m->files[i].size,
 		};
 	}
@@ -217,8 +220,7 @@ segments_outside_the_window_are_not_opened(void **state)
 	assert_int_equal(m->opened[2], 0);
 	assert_int_equal(packet_reader_stats(r).packets, 7);
 	assert_int_equal(packet_reader_stats(r).packets_outside, 3);
-	assert_int_equal(packet_reader_stats(r).bytes_total,
-			 m->files[1].size);
+	assert_int_equal(packet_reader_stats(r).bytes_total, m->files[1].size);
 	assert_int_equal(packet_reader_stats(r).bytes_read, m->files[1].size);
 	packet_reader_free(r);
 	memory_free(m);
@@ -361,8 +363,7 @@ count_in_sandbox(const struct packet_segment *segments, int *descriptors)
 		_exit(255);
 	r = packet_reader_new(
 		segments, 2, (struct packet_window){ INT64_MIN, INT64_MAX },
-		(struct packet_segment_source){ descriptors,
-						give_descriptor });
+		(struct packet_segment_source){ descriptors, give_descriptor });
 	while (packet_reader_next(r, &packet) > 0)
 		count++;
 	packet_reader_free(r);
@@ -374,7 +375,8 @@ reading_works_inside_the_sandbox(void **state)
 {
 	static const uint16_t ethernet[] = { 1 };
 	static const struct packet_segment segments[] = {
-		{ .stream = 1, .last_ns = 1000 }, { .stream = 2 },
+		{ .stream = 1, .last_ns = 1000 },
+		{ .stream = 2 },
 	};
 	struct memory *m = memory_new();
 	int descriptors[2], status;

@@ -90,8 +90,7 @@ times_of_every_resolution_become_nanoseconds(void **state)
 	assert_int_equal(pcapng_time_ns(3, 0x80 | 1, 0), 1500000000);
 	assert_int_equal(pcapng_time_ns(1024 + 512, 0x80 | 10, 0), 1500000000);
 	assert_int_equal(pcapng_time_ns(UINT64_MAX, 0x80 | 63, 0), 1999999999);
-	assert_int_equal(pcapng_time_ns(7, 9, 1600000000),
-			 1600000000000000007);
+	assert_int_equal(pcapng_time_ns(7, 9, 1600000000), 1600000000000000007);
 	assert_int_equal(pcapng_time_ns(5, 0, -2), 3000000000);
 }
 
@@ -112,7 +111,7 @@ static void
 options_end_where_they_are_malformed(void **state)
 {
 	static const uint8_t raw[] = { 1, 0, 2, 0, 'h', 'i', 0, 0, /* comment */
-				       2, 0, 9, 0, 'x' };          /* too long */
+				       2, 0, 9, 0, 'x' }; /* too long */
 	struct bytes options = bytes_make(raw, sizeof(raw));
 	struct pcapng_option option;
 
@@ -181,9 +180,11 @@ lies_about_lengths_end_the_file_after_the_last_whole_packet(void **state)
 	static const struct {
 		uint32_t size, captured, interface;
 	} lies[] = {
-		{ 0, 4, 0 },           { 8, 4, 0 },        { 35, 4, 0 },
-		{ 40, 4, 0 },          { 0xfffffffc, 4, 0 }, { 36, 5, 0 },
-		{ 36, 0xffffffff, 0 }, { 36, 4, 1 },       { 36, 4, 0xffffffff },
+		{ 0, 4, 0 },           { 8, 4, 0 },
+		{ 35, 4, 0 },          { 40, 4, 0 },
+		{ 0xfffffffc, 4, 0 },  { 36, 5, 0 },
+		{ 36, 0xffffffff, 0 }, { 36, 4, 1 },
+		{ 36, 4, 0xffffffff },
 	};
 
 	(void)state;

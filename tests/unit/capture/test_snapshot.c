@@ -28,7 +28,8 @@ make(const char *home, const char *name, int64_t from_ms, int64_t to_ms,
 {
 	struct snapshot_request request = {
 		.name = name,
-		.window = { SCRATCH_NS + from_ms * MS, SCRATCH_NS + to_ms * MS },
+		.window = { SCRATCH_NS + from_ms * MS,
+			    SCRATCH_NS + to_ms * MS },
 	};
 
 	return snapshot_create(home, &request, manifest, e);
@@ -38,7 +39,8 @@ static int
 make_all(const char *home, const char *name, json_t **manifest)
 {
 	struct snapshot_request request = {
-		.name = name, .window = { INT64_MIN, INT64_MAX },
+		.name = name,
+		.window = { INT64_MIN, INT64_MAX },
 	};
 
 	return snapshot_create(home, &request, manifest, NULL);
@@ -90,8 +92,8 @@ boundaries_are_exact_to_the_packet(void **state)
 	assert_string_equal(scratch_string(manifest, "from"),
 			    "2023-11-14T22:14:30Z");
 	/* Segments 2 to 6 of 10. */
-	assert_int_equal(json_array_size(json_object_get(manifest,
-							 "segments")), 5);
+	assert_int_equal(json_array_size(json_object_get(manifest, "segments")),
+			 5);
 	json_decref(manifest);
 }
 
@@ -169,8 +171,11 @@ captures_and_nodes_are_chosen_and_merged_by_time(void **state)
 	const char *home = *state;
 	const char *both[] = { "a", "b" }, *nodes[] = { "elsewhere" };
 	struct snapshot_request request = {
-		.name = "s", .captures = both, .capture_count = 2,
-		.window = { INT64_MIN, INT64_MAX }, .note = "why\x1b[31m",
+		.name = "s",
+		.captures = both,
+		.capture_count = 2,
+		.window = { INT64_MIN, INT64_MAX },
+		.note = "why\x1b[31m",
 	};
 	struct packet_record packet;
 	struct packet_reader *r;
@@ -184,8 +189,7 @@ captures_and_nodes_are_chosen_and_merged_by_time(void **state)
 	scratch_import_packets(home, "c", 50, 0, 2);
 	assert_int_equal(snapshot_create(home, &request, NULL, &e), 0);
 	assert_int_equal(snapshot_open(home, "s", &s, NULL), 0);
-	assert_string_equal(scratch_string(s.manifest, "note"),
-			    "why\\x1b[31m");
+	assert_string_equal(scratch_string(s.manifest, "note"), "why\\x1b[31m");
 	r = packet_reader_new(s.segments, s.segment_count, s.window,
 			      snapshot_source(&s));
 	for (int i = 0; i < 100; i++) {
@@ -215,7 +219,8 @@ files_of_one_capture_that_overlap_are_merged(void **state)
 	char *files[] = { scratch_capture(home, "1.pcap", 50, 1, 2),
 			  scratch_capture(home, "2.pcap", 50, 0, 2) };
 	struct import_request import = {
-		.name = "both", .files = (const char *const *)files,
+		.name = "both",
+		.files = (const char *const *)files,
 		.file_count = 2,
 	};
 	struct packet_record packet;
@@ -327,8 +332,8 @@ a_manifest_cannot_point_outside(void **state)
 
 		json_object_set_new(segment, "file", json_string(files[i]));
 		text = json_dumps(manifest, 0);
-		assert_int_equal(file_write_atomic(path, bytes_of(text), 0444,
-						   NULL), 0);
+		assert_int_equal(
+			file_write_atomic(path, bytes_of(text), 0444, NULL), 0);
 		free(text);
 		assert_int_equal(snapshot_open(home, "s", &s, NULL),
 				 ERR_CORRUPT);
@@ -340,7 +345,7 @@ a_manifest_cannot_point_outside(void **state)
 int
 main(void)
 {
-#define TEST(name)                                                            \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(boundaries_are_exact_to_the_packet),
