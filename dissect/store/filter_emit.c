@@ -23,9 +23,13 @@
 /* And an expression at most 1000 levels, which a chain of ANDs is. */
 #define TERMS 500
 
+/* Conditions on zones are written with parentheses, and only so many. */
+#define ZONE_TERMS 16
+
 struct emitter {
 	struct filter *f;
 	struct filter_sql *out;
+	struct buf *to; /* where, or zone */
 	unsigned first_parameter;
 	unsigned symbols, terms;
 	const struct filter_node *hole;
@@ -37,7 +41,7 @@ static void emit(struct emitter *e, struct filter_node *n);
 static void
 text(struct emitter *e, const char *sql)
 {
-	buf_text(&e->out->where, sql);
+	buf_text(e->to, sql);
 }
 
 /* Enters a construct that holds `symbols` on SQLite's parser stack. */
@@ -80,7 +84,7 @@ emit_literal(struct emitter *e, struct filter_node *n)
 	else if (n->parameter == 0)
 		n->parameter = add_value(e, (struct filter_value){
 			.kind = FILTER_VALUE_INTEGER, .integer = n->integer });
-	buf_format(&e->out->where, "?%u", n->parameter);
+	buf_format(e->to, "?%u", n->parameter);
 }
 
 static void
@@ -90,9 +94,9 @@ emit_field(struct emitter *e, const struct filter_node *n)
 
 	if (n == e->hole) {
 		filter_field_lookup(n->field, table, column);
-		buf_format(&e->out->where, "t.%s", column);
+		buf_format(e->to, "t.%s", column);
 	} else {
-		filter_field_value(&e->out->where, n->field, n->of_connection);
+		filter_field_value(e->to, n->field, n->of_connection);
 	}
 }
 
@@ -102,8 +106,8 @@ emit_key(struct emitter *e, const struct filter_node *n)
 {
 	const char *sql = n->field->sql, *mark = strchr(sql, '$');
 
-	buf_append(&e->out->where, sql, (size_t)(mark - sql));
-	buf_format(&e->out->where, "?%u%s", add_text(e, n->text), mark + 1);
+	buf_append(e->to, sql, (size_t)(mark - sql));
+	buf_format(e->to, "?%u%s", add_text(e, n->text), mark + 1);
 }
 
 /* An operand of a comparison, in lower case where that is asked for. */
@@ -164,8 +168,8 @@ emit_test(struct emitter *e, struct filter_node *n,
 		return;
 	}
 	filter_field_lookup(field->field, table, column);
-	filter_field_raw(&e->out->where, field->field, field->of_connection);
-	buf_format(&e->out->where, " IN (SELECT t.id FROM %s t WHERE ", table);
+	filter_field_raw(e->to, field->field, field->of_connection);
+	buf_format(e->to, " IN (SELECT t.id FROM %s t WHERE ", table);
 	e->hole = field;
 	test(e, n);
 	e->hole = NULL;
@@ -220,8 +224,8 @@ emit_network(struct emitter *e, const struct filter_node *network)
 	(void)address_network(network->text, &first, &last);
 	put_hex(from, first.bytes);
 	put_hex(to, last.bytes);
-	buf_format(&e->out->where, "hex(t.key) BETWEEN ?%u", add_text(e, from));
-	buf_format(&e->out->where, " AND ?%u", add_text(e, to));
+	buf_format(e->to, "hex(t.key) BETWEEN ?%u", add_text(e, from));
+	buf_format(e->to, " AND ?%u", add_text(e, to));
 }
 
 static void
@@ -390,10 +394,12 @@ emit_has(struct emitter *e, const struct filter_node *n)
 	if (a->kind == NODE_KEY) {
 		emit_key(e, a);
 		text(e, " IS NOT NULL");
+	} else if (a->of_connection) {
+		text(e, "EXISTS (SELECT 1 FROM conns n WHERE n.id = c.conn)");
 	} else if (a->field->present) {
 		text(e, a->field->present);
 	} else if (a->field->lookup) {
-		filter_field_raw(&e->out->where, a->field, a->of_connection);
+		filter_field_raw(e->to, a->field, a->of_connection);
 		text(e, " != 0");
 	} else {
 		emit_field(e, a);
@@ -518,86 +524,146 @@ mirrored(enum filter_operator op)
 
 /* `field op literal` over zones; false when zones know nothing of it. */
 static bool
-zone_comparison(struct buf *out, const struct filter_node *field,
-		enum filter_operator op, const struct filter_node *literal)
+zone_number(struct emitter *e, const struct filter_node *field,
+	    enum filter_operator op, const struct filter_node *literal)
 {
 	const char *min = field->field->min, *max = field->field->max;
 	unsigned p = literal->parameter;
 
-	if (op == OP_EQ && min && max)
-		buf_format(out, "(%s <= ?%u AND %s >= ?%u)", min, p, max, p);
+	if (op == OP_EQ && field->field->mask)
+		buf_format(e->to, "(%s >> (?%u %% 63) & 1)",
+			   field->field->mask, p);
+	else if (op == OP_EQ && min && max)
+		buf_format(e->to, "(%s <= ?%u AND %s >= ?%u)", min, p, max, p);
 	else if ((op == OP_GT || op == OP_GE || op == OP_EQ) && max)
-		buf_format(out, "%s %s ?%u", max, op == OP_GT ? ">" : ">=", p);
+		buf_format(e->to, "%s %s ?%u", max, op == OP_GT ? ">" : ">=",
+			   p);
 	else if ((op == OP_LT || op == OP_LE) && min)
-		buf_format(out, "%s %s ?%u", min, op == OP_LT ? "<" : "<=", p);
+		buf_format(e->to, "%s %s ?%u", min, op == OP_LT ? "<" : "<=",
+			   p);
 	else
 		return false;
 	return true;
 }
 
-static bool zone(struct buf *out, const struct filter_node *n);
+/* A test of an interned field can hold nowhere when no text passes it. */
+static bool
+zone_lookup(struct emitter *e, struct filter_node *n,
+	    const struct filter_node *field,
+	    void (*test)(struct emitter *, struct filter_node *))
+{
+	char table[32], column[32];
+
+	if (!field || field->of_connection)
+		return false;
+	filter_field_lookup(field->field, table, column);
+	buf_format(e->to, "EXISTS (SELECT 1 FROM %s t WHERE ", table);
+	e->hole = field;
+	test(e, n);
+	e->hole = NULL;
+	text(e, ")");
+	return true;
+}
+
+static bool
+zone_comparison(struct emitter *e, struct filter_node *n)
+{
+	const struct filter_node *a = n->child[0], *b = n->child[1];
+
+	if (n->op == OP_EQ && lookup_of(a, b))
+		return zone_lookup(e, n, lookup_of(a, b), emit_comparison);
+	if (a->kind == NODE_FIELD && b->kind == NODE_LITERAL)
+		return zone_number(e, a, n->op, b);
+	if (b->kind == NODE_FIELD && a->kind == NODE_LITERAL)
+		return zone_number(e, b, mirrored(n->op), a);
+	return false;
+}
+
+static bool
+zone_in(struct emitter *e, struct filter_node *n)
+{
+	const struct filter_node *a = n->child[0], *list = n->child[1];
+	const char *separator = "(";
+
+	if (list->kind != NODE_LIST || !all_literal(list) ||
+	    a->kind != NODE_FIELD)
+		return false;
+	if (is_lookup(a))
+		return zone_lookup(e, n, a, emit_in_list);
+	if (!a->field->max)
+		return false;
+	for (const struct filter_node *b = list->child[0]; b; b = b->next) {
+		text(e, separator);
+		(void)zone_number(e, a, OP_EQ, b);
+		separator = " OR ";
+	}
+	text(e, ")");
+	return true;
+}
+
+static bool zone(struct emitter *e, struct filter_node *n);
 
 /* Of AND one known side is enough, of OR both must be known. */
 static bool
-zone_logic(struct buf *out, const struct filter_node *n)
+zone_logic(struct emitter *e, struct filter_node *n)
 {
-	size_t start = out->size, middle;
+	size_t start = e->to->size, middle;
 	bool left, right;
 
-	buf_text(out, "(");
-	left = zone(out, n->child[0]);
+	text(e, "(");
+	left = zone(e, n->child[0]);
 	if (!left && n->op == OP_OR) {
-		out->size = start;
+		e->to->size = start;
 		return false;
 	}
-	middle = out->size;
+	middle = e->to->size;
 	if (left)
-		buf_text(out, n->op == OP_AND ? " AND " : " OR ");
-	right = zone(out, n->child[1]);
+		text(e, n->op == OP_AND ? " AND " : " OR ");
+	right = zone(e, n->child[1]);
 	if (!right && (n->op == OP_OR || !left)) {
-		out->size = start;
+		e->to->size = start;
 		return false;
 	}
 	if (!right)
-		out->size = middle;
-	buf_text(out, ")");
+		e->to->size = middle;
+	text(e, ")");
 	return true;
 }
 
 /* Writes what a zone must be for `n` to hold in it; false: nothing known. */
 static bool
-zone(struct buf *out, const struct filter_node *n)
+zone(struct emitter *e, struct filter_node *n)
 {
-	const struct filter_node *a = n->child[0], *b = n->child[1];
-
 	if (n->kind == NODE_FIELD && n->field->zone) {
-		buf_text(out, n->field->zone);
+		text(e, n->field->zone);
 		return true;
 	}
+	if (n->kind == NODE_METHOD && n->type == FILTER_TYPE_BOOL)
+		return zone_lookup(e, n, lookup_of(n->child[0], n->child[1]),
+				   emit_method_test);
+	if (n->kind == NODE_CIDR)
+		return zone_lookup(e, n, n->child[0], emit_cidr);
 	if (n->kind != NODE_BINARY)
 		return false;
 	if (n->op == OP_AND || n->op == OP_OR)
-		return zone_logic(out, n);
-	if (n->op < OP_EQ || n->op > OP_GE)
-		return false;
-	if (a->kind == NODE_FIELD && b->kind == NODE_LITERAL)
-		return zone_comparison(out, a, n->op, b);
-	if (b->kind == NODE_FIELD && a->kind == NODE_LITERAL)
-		return zone_comparison(out, b, mirrored(n->op), a);
-	return false;
+		return zone_logic(e, n);
+	if (n->op == OP_IN)
+		return zone_in(e, n);
+	return n->op >= OP_EQ && n->op <= OP_GE && zone_comparison(e, n);
 }
 
 bool
 filter_emit(struct filter *f, struct filter_node *node,
 	    unsigned first_parameter, struct filter_sql *out)
 {
-	struct emitter e = { .f = f, .out = out,
+	struct emitter e = { .f = f, .out = out, .to = &out->where,
 			     .first_parameter = first_parameter };
 
 	emit(&e, node);
-	if (!f->code && (f->subject != FILTER_CALLS || e.terms > 32 ||
-			 !zone(&out->zone, node)))
-		buf_text(&out->zone, "1");
+	e.to = &out->zone;
+	if (!f->code && (f->subject != FILTER_CALLS || e.terms > ZONE_TERMS ||
+			 !zone(&e, node)))
+		text(&e, "1");
 	if (!f->code && (out->where.failed || out->zone.failed))
 		filter_fail(f, 0, "the filter is too long");
 	return !f->code;

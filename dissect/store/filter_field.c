@@ -109,10 +109,11 @@ filter_field_raw(struct buf *out, const struct filter_field *field,
 		buf_text(out, field->sql);
 		return;
 	}
-	/* A connection that is still open has no row yet. */
+	/* A connection that is still open has no row yet; no id is -1. */
 	buf_text(out, "coalesce((SELECT ");
 	put_renamed(out, field->sql);
-	buf_text(out, " FROM conns n WHERE n.id = c.conn), 0)");
+	buf_format(out, " FROM conns n WHERE n.id = c.conn), %d)",
+		   field->lookup ? -1 : 0);
 }
 
 void

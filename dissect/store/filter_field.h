@@ -33,8 +33,9 @@ struct filter_field {
 	/* "table.column": `sql` is an id there, and the text is the value. */
 	const char *lookup;
 	/* What a zone (alias z) has at least and at most, and for a bool
-	 * whether a zone can have it at all. */
-	const char *min, *max, *zone;
+	 * whether a zone can have it at all.  Bit n % 63 of `mask`: it may have
+	 * the value n. */
+	const char *min, *max, *zone, *mask;
 	const char *present;  /* when it is not absent; NULL: by its value */
 	const char *words;    /* the only values, blank separated */
 	const char *alias;    /* the name to use instead */

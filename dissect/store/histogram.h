@@ -15,10 +15,10 @@
 #define HISTOGRAM_STEPS 64
 
 struct histogram {
-	uint32_t *powers[HISTOGRAM_POWERS];
 	uint64_t count;
 	int64_t max;
 	double sum;
+	uint32_t *powers[HISTOGRAM_POWERS];
 };
 
 /* Adds a duration of `ns`; returns the bytes of memory this took (0 mostly). */

@@ -23,8 +23,8 @@
 #define ROW_LIMIT 10000
 
 static const char *const functions[] = {
-	"abs", "acos", "asin", "atan", "atan2", "avg", "body_sha256", "body_text", "ceil",
-	"ceiling", "char", "coalesce", "cos", "count", "cume_dist", "date",
+	"abs", "acos", "asin", "atan", "atan2", "avg", "body_sha256",
+	"body_text", "ceil", "ceiling", "char", "coalesce", "cos", "count", "cume_dist", "date",
 	"datetime", "degrees", "dense_rank", "exp", "first_value", "floor",
 	"format", "glob", "group_concat", "header", "hex", "ifnull", "iif",
 	"instr", "json", "json_array", "json_array_length", "json_each",
@@ -63,6 +63,9 @@ authorize(void *context, int action, const char *a, const char *b,
 {
 	static const char *const pragmas[] = { "table_info", "table_xinfo",
 					       "table_list", NULL };
+	static const char *const inner[] = { "sqlite_dbpage", "sqlite_stmt",
+					     "bytecode", "tables_used",
+					     "dbstat", NULL };
 	struct store *s = context;
 
 	(void)database;
@@ -71,12 +74,21 @@ authorize(void *context, int action, const char *a, const char *b,
 	case SQLITE_SELECT:
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
+	case SQLITE_UPDATE:
+		/* What pragma_table_info does to declare itself; a statement
+		 * that means it is refused by DEFENSIVE. */
+		return strcmp(a, "sqlite_master") == 0
+			       ? SQLITE_OK
+			       : refuse(s, "only SELECT is allowed", "", "");
 	case SQLITE_READ:
 		if (strcmp(a, "blocks") == 0 && strcmp(b, "data") == 0)
 			return refuse(s, "", "blocks.data",
 				      " is compressed; use header(id, "
 				      "'request', 'name') and body_text(id, "
 				      "'response')");
+		if ((strncmp(a, "pragma_", 7) == 0 &&
+		     !is_listed(pragmas, a + 7)) || is_listed(inner, a))
+			return refuse(s, "", a, " is not readable");
 		return SQLITE_OK;
 	case SQLITE_FUNCTION:
 		return is_listed(functions, b)
@@ -178,7 +190,7 @@ unknown_column(struct store *s, const char *message, struct error *e)
 static int
 explain(struct store *s, int rc, const char *message, struct error *e)
 {
-	if (rc == SQLITE_AUTH)
+	if (rc == SQLITE_AUTH || s->refusal[0])
 		return error_set(e, ERR_DENIED, "%s",
 				 s->refusal[0] ? s->refusal : message);
 	if ((rc & 0xff) != SQLITE_ERROR && rc != SQLITE_TOOBIG)
@@ -294,7 +306,7 @@ run(struct store *s, const char *sql, uint32_t row_limit, json_t **result,
 	else if (rc == SQLITE_OK && !only_blank(tail))
 		*complaint = "one statement at a time";
 	else if (rc == SQLITE_OK && !sqlite3_stmt_readonly(statement))
-		*complaint = "only SELECT is allowed";
+		*complaint = "only SELECT is allowed", rc = SQLITE_READONLY;
 	else if (rc == SQLITE_OK)
 		rc = fetch(statement, row_limit, rows, &more);
 	if (rc == SQLITE_DONE && !*complaint)
@@ -330,7 +342,9 @@ store_sql(struct store *s, const char *sql, uint32_t row_limit,
 	for (size_t i = 0; i < LIMIT_COUNT; i++)
 		sqlite3_limit(s->db, limits[i].id, before[i]);
 	if (complaint)
-		code = error_set(e, ERR_INVALID, "%s", complaint);
+		code = error_set(e, rc == SQLITE_READONLY ? ERR_DENIED
+							  : ERR_INVALID,
+				 "%s", complaint);
 	else if (rc != SQLITE_DONE)
 		code = explain(s, rc, message, e);
 	free(message);

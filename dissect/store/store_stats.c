@@ -37,12 +37,21 @@ struct key {
 };
 
 struct group {
+	/* What every row touches comes first, in one cache line. */
+	uint64_t calls, errors, request_bytes, response_bytes;
+	struct histogram latency;
 	int64_t bucket;
 	int64_t keys[KEYS_MAX];
 	json_t *shown[KEYS_MAX]; /* once they are resolved */
-	uint64_t calls, errors, request_bytes, response_bytes;
-	struct histogram latency;
 	bool other;
+};
+
+/* The index again, direct-mapped: most rows fall into few groups. */
+#define RECENT 1024
+
+struct recent {
+	int64_t key[1 + KEYS_MAX];
+	size_t place; /* + 1; 0: free */
 };
 
 struct stats {
@@ -50,15 +59,15 @@ struct stats {
 	struct key keys[KEYS_MAX];
 	size_t key_count;
 	struct map *index;          /* bucket and keys to a place in groups */
+	struct recent *recent;
 	struct group *groups;
 	size_t count, capacity;
 	struct group totals;
 	size_t histogram_bytes;
 	size_t other;               /* its place + 1; 0: none */
-	struct intern text_ids;
-	const char **texts;         /* by local id - 1, in the arena below */
-	struct buf text_bytes;
-	size_t *text_at;
+	struct intern text_ids;     /* local ids of texts … */
+	struct buf text_bytes;      /* … their characters */
+	size_t *text_at;            /* … and where they begin, by id - 1 */
 	size_t text_count, text_capacity;
 };
 
@@ -76,6 +85,7 @@ stats_free(struct stats *st)
 	buf_free(&st->text_bytes);
 	intern_free(&st->text_ids);
 	map_free(st->index);
+	free(st->recent);
 }
 
 static int
@@ -105,7 +115,7 @@ add_key(struct stats *st, const char *name, struct error *e)
 	return 0;
 }
 
-/* A local id for a text; 0, which is shown as "(other)", when full. */
+/* A local id for a text; -1, which is shown as "(other)", when full. */
 static int64_t
 local_id(struct stats *st, struct bytes text)
 {
@@ -150,9 +160,19 @@ other_group(struct stats *st)
 	return &st->groups[st->other - 1];
 }
 
-/* The group of a row's bucket and keys. */
+static struct recent *
+recent_of(const struct stats *st, const int64_t key[1 + KEYS_MAX])
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i <= KEYS_MAX; i++)
+		hash = (hash ^ (uint64_t)key[i]) * 0x9e3779b97f4a7c15;
+	return &st->recent[hash >> 54];
+}
+
+/* The group of a row's bucket and keys, by the index. */
 static struct group *
-group_of(struct stats *st, const int64_t key[1 + KEYS_MAX])
+find_group(struct stats *st, const int64_t key[1 + KEYS_MAX])
 {
 	uint32_t *place;
 	bool added;
@@ -173,6 +193,21 @@ group_of(struct stats *st, const int64_t key[1 + KEYS_MAX])
 		return g;
 	}
 	return &st->groups[*place];
+}
+
+static struct group *
+group_of(struct stats *st, const int64_t key[1 + KEYS_MAX])
+{
+	struct recent *recent = recent_of(st, key);
+	struct group *g;
+
+	if (recent->place &&
+	    memcmp(recent->key, key, sizeof(recent->key)) == 0)
+		return &st->groups[recent->place - 1];
+	g = find_group(st, key);
+	memcpy(recent->key, key, sizeof(recent->key));
+	recent->place = (size_t)(g - st->groups) + 1;
+	return g;
 }
 
 static void
@@ -283,8 +318,7 @@ scan(struct store *s, struct stats *st, const struct filter_sql *f,
 }
 
 static json_t *
-lookup_json(struct store *s, const struct key *key, sqlite3_stmt *lookup,
-	    int64_t id)
+lookup_json(struct store *s, sqlite3_stmt *lookup, int64_t id)
 {
 	json_t *text;
 	struct error e;
@@ -294,7 +328,6 @@ lookup_json(struct store *s, const struct key *key, sqlite3_stmt *lookup,
 		       ? store_json_text(store_column_bytes(lookup, 0))
 		       : json_string("");
 	sqlite3_reset(lookup);
-	(void)key;
 	return text;
 }
 
@@ -306,7 +339,7 @@ key_json(struct store *s, const struct stats *st, size_t i,
 	double real;
 
 	if (lookup)
-		return lookup_json(s, key, lookup, value);
+		return lookup_json(s, lookup, value);
 	if (key->is_text && value > 0)
 		return json_string((const char *)st->text_bytes.data +
 				   st->text_at[value - 1]);
@@ -583,6 +616,7 @@ store_stats(struct store *s, const struct store_stats_query *q,
 		return code;
 	st.index = map_new(sizeof(int64_t) * (1 + KEYS_MAX), sizeof(uint32_t),
 			   GROUP_LIMIT);
+	st.recent = alloc_zero(RECENT, sizeof(*st.recent));
 	intern_init(&st.text_ids, GROUP_LIMIT * KEYS_MAX);
 	buf_init(&st.text_bytes, TEXT_BYTES);
 	code = scan(s, &st, &f, e);

@@ -44,7 +44,7 @@ static const char *const statement_texts[WRITER_STATEMENT_COUNT] = {
 		"INSERT INTO names VALUES (?1,?2,1,?3,?3) "
 		"ON CONFLICT DO UPDATE SET answers = answers + 1,"
 		" first_ts = min(first_ts, ?3), last_ts = max(last_ts, ?3)",
-	[WRITER_ZONE] = "INSERT INTO zones VALUES (?,?,?,?,?,?,?,?,?)",
+	[WRITER_ZONE] = "INSERT INTO zones VALUES (?,?,?,?,?,?,?,?,?,?)",
 	[WRITER_FAULT] = "INSERT INTO faults (kind, text) VALUES (?,?)",
 	[WRITER_META] = "INSERT OR REPLACE INTO meta VALUES (?,?)",
 	[WRITER_COVERAGE] = "INSERT INTO coverage VALUES (?,?,?)",
@@ -85,9 +85,18 @@ run(struct store_writer *w, const char *sql)
 	return writer_fail(w, ERR_IO, "cannot write");
 }
 
+/* An event that was refused changed nothing: the next one is welcome. */
+static void
+forgive(struct store_writer *w)
+{
+	if (w->error.code == ERR_CORRUPT)
+		w->error.code = 0;
+}
+
 int
 writer_begin(struct store_writer *w)
 {
+	forgive(w);
 	if (w->error.code || w->in_transaction)
 		return w->error.code;
 	if (run(w, "BEGIN IMMEDIATE") == 0)
@@ -161,6 +170,7 @@ put_progress(struct store_writer *w)
 int
 store_writer_commit(struct store_writer *w)
 {
+	forgive(w);
 	if (w->error.code || !w->in_transaction)
 		return w->error.code;
 	if (writer_zone_flush(w))

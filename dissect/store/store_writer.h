@@ -4,7 +4,8 @@
  * <name>.sqlite.part, one transaction per batch so that readers see what is
  * there so far, indexes last, then fsync and rename.  One writer per file.
  * Nothing the parsers send is trusted: lengths, enums and references are
- * checked (ERR_CORRUPT).
+ * checked.  ERR_CORRUPT refuses one event, as if it had not come; any other
+ * error is final.
  */
 #pragma once
 

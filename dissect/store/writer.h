@@ -26,7 +26,7 @@ enum writer_statement {
 struct writer_zone {
 	int64_t first_id, count;
 	int64_t min_ts, max_ts, max_elapsed, max_size;
-	int64_t min_status, max_status, errors;
+	int64_t min_status, max_status, errors, statuses;
 };
 
 struct store_writer {

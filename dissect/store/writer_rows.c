@@ -99,6 +99,7 @@ writer_zone_flush(struct store_writer *w)
 		z->first_id,   z->first_id + z->count - 1, z->min_ts,
 		z->max_ts,     z->max_elapsed,             z->max_size,
 		z->min_status, z->max_status,              z->errors,
+		z->statuses,
 	};
 
 	if (z->count == 0)
@@ -148,6 +149,7 @@ zone_add(struct store_writer *w, const struct call_event *c,
 	z->max_size = max_i64(z->max_size, size);
 	z->min_status = min_i64(z->min_status, status);
 	z->max_status = max_i64(z->max_status, status);
+	z->statuses |= (int64_t)1 << status % 63;
 	z->errors += (c->flags & CALL_IS_ERROR) != 0;
 	return z->count == ZONE_CALLS ? writer_zone_flush(w) : 0;
 }
@@ -296,7 +298,7 @@ int
 store_writer_call(struct store_writer *w, const struct call_event *c)
 {
 	struct binder b = { w->statements[WRITER_CALL], 0 };
-	struct call_times t = call_times(c);
+	struct call_times t;
 	const struct payload_ref refs[PAYLOAD_PART_COUNT] = {
 		c->request.head_ref, c->response.head_ref,
 		c->request.body_ref, c->response.body_ref,
@@ -308,6 +310,7 @@ store_writer_call(struct store_writer *w, const struct call_event *c)
 		return writer_fail(w, ERR_CORRUPT, "an impossible call");
 	if (writer_begin(w))
 		return w->error.code;
+	t = call_times(c);
 	w->counts.calls++;
 	put_hot(w, &b, c, &t);
 	b.at++; /* the query goes last: it may use the scratch buffer */

@@ -105,7 +105,8 @@ CREATE TABLE zones (
 	max_size INTEGER NOT NULL,     -- request_size + response_size
 	min_status INTEGER NOT NULL,   -- 0: a call without one
 	max_status INTEGER NOT NULL,
-	errors INTEGER NOT NULL
+	errors INTEGER NOT NULL,
+	statuses INTEGER NOT NULL      -- bit status % 63
 ) STRICT;
 CREATE INDEX zones_newest ON zones (max_ts);
 CREATE INDEX zones_oldest ON zones (min_ts);
