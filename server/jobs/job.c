@@ -286,6 +286,22 @@ mark_dead(json_t *status)
 				    "or crashed before it finished"));
 }
 
+/* Asked with a lock of the open file, which is in conflict with the locks of
+ * processes and, unlike F_GETLK, with those of this process's own threads. */
+static bool
+is_held(const char *lock_path)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	bool held;
+
+	if (fd < 0)
+		return false;
+	held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return held;
+}
+
 int
 job_status(const char *status_path, const char *lock_path, json_t **status,
 	   struct error *e)
@@ -294,8 +310,7 @@ job_status(const char *status_path, const char *lock_path, json_t **status,
 
 	*status = NULL;
 	rc = read_status(status_path, status, e);
-	if (rc < 0 || !says_alive(*status) ||
-	    file_lock_holder(lock_path) > 0)
+	if (rc < 0 || !says_alive(*status) || is_held(lock_path))
 		return rc;
 	/* Nobody holds the lock.  It may have ended well since the status was
 	 * read: what the file says now, behind the lock, is final. */

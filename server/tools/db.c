@@ -233,6 +233,9 @@ db_status(const char *home, const char *snapshot, const char *name,
 	if (rc == ERR_NOTFOUND)
 		rc = not_found(home, snapshot, name, e);
 	if (rc == 0) {
+		if (!json_is_string(json_object_get(*status, "state")))
+			json_object_set_new(*status, "state",
+					    json_string("failed"));
 		json_object_set_new(*status, "snapshot", json_string(snapshot));
 		json_object_set_new(*status, "name", json_string(name));
 	}

@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* export_snapshot_pcap: packets of a snapshot as one file. */
+/*
+ * export_snapshot_pcap: packets of a snapshot as one file.  A server writes a
+ * large one on a thread of its own and answers before clients lose patience;
+ * the same call again says how far it is.
+ */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "capture/export.h"
+#include "capture/home.h"
+#include "capture/snapshot.h"
+#include "server/jobs/job.h"
+#include "server/jobs/thread_job.h"
 #include "server/tools/answer.h"
 #include "server/tools/conversation.h"
 #include "server/tools/db.h"
 #include "server/tools/paths.h"
 #include "server/tools/tools_list.h"
+#include "server/tools/waiting.h"
+
+#define BACKGROUND_BYTES ((json_int_t)256 << 20) /* a second or two */
 
 struct export_pcap {
 	const char *snapshot, *path, *db, *format;
 	struct arg_texts addresses;
 	struct arg_integers ports, calls;
-	int64_t from, to;
+	int64_t from, to, wait_ms;
 	bool overwrite;
 };
 
@@ -32,37 +44,54 @@ static const struct arg arguments[] = {
 	ARG(TEXT, struct export_pcap, db),
 	ARG(TEXT, struct export_pcap, format),
 	ARG(BOOLEAN, struct export_pcap, overwrite),
+	ARG(INTEGER, struct export_pcap, wait_ms),
 	{ 0 },
 };
 
-/* Everything an export needs, owned. */
+/* Everything an export needs, owned: it may outlive the call. */
 struct work {
+	json_t *arguments; /* what `args` borrows from */
 	struct export_pcap args;
 	struct export_request request;
 	struct export_conversation conversations[ARGS_LIST_LIMIT];
 	uint16_t ports[ARGS_LIST_LIMIT];
+	char *home;
 	char *snapshot;
 	char *path;
+	struct tool_call *call; /* NULL once it runs in the background */
+	struct thread_job *job;
 };
 
 static void
-free_work(struct work *work)
+free_work(void *context)
 {
+	struct work *work = context;
+
+	json_decref(work->arguments);
+	free(work->home);
 	free(work->snapshot);
 	free(work->path);
+	free(work);
 }
 
-/* "<snapshot>-20261123-140211.pcapng" */
+/* "<snapshot>-1f2e3d4c.pcapng": a snapshot never changes, so the same
+ * arguments mean the same file. */
 static char *
-standard_path(const char *snapshot, const char *format, int64_t now_ns)
+standard_path(const struct work *work)
 {
-	time_t seconds = (time_t)(now_ns / CLOCK_NS_PER_S);
-	char stamp[32];
-	struct tm tm;
+	json_t *what = json_copy(work->arguments);
+	char *text, *path;
+	uint64_t tag;
 
-	gmtime_r(&seconds, &tm);
-	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
-	return alloc_format("%s-%s.%s", snapshot, stamp, format);
+	json_object_del(what, "wait_ms");
+	json_object_del(what, "overwrite");
+	text = json_dumps(what, JSON_COMPACT | JSON_SORT_KEYS);
+	tag = hash_bytes((struct hash_key){ 0, 0 }, bytes_of(text));
+	path = alloc_format("%s-%08" PRIx32 ".%s", work->snapshot,
+			    (uint32_t)tag, work->args.format);
+	free(text);
+	json_decref(what);
+	return path;
 }
 
 /* Calls name their database, which names the snapshot. */
@@ -126,15 +155,18 @@ choose_snapshot(struct tool_call *call, const struct export_pcap *args,
 	return db_check_name("snapshot", args->snapshot, e);
 }
 
+/* `overwrite`: whatever is there already does not matter. */
 static int
-choose_path(struct tool_call *call, const struct export_pcap *args,
-	    struct work *work, struct error *e)
+choose_path(struct tool_call *call, struct work *work, bool overwrite,
+	    struct error *e)
 {
-	char *path = args->path ? alloc_string(args->path)
-				: standard_path(work->snapshot, args->format,
-						call->now_ns);
+	const char *wanted = work->args.path;
+	char *path = wanted ? alloc_string(wanted) : standard_path(work);
 
-	work->path = paths_writable(call->config, path, args->overwrite, e);
+	free(work->path);
+	work->path = paths_writable(call->config, path,
+				    overwrite || !wanted ||
+					    work->args.overwrite, e);
 	free(path);
 	if (work->path)
 		return 0;
@@ -144,15 +176,19 @@ choose_path(struct tool_call *call, const struct export_pcap *args,
 static void
 on_progress(void *context, uint64_t bytes_read, uint64_t total)
 {
-	struct tool_call *call = context;
+	struct work *work = context;
+	struct tool_call *call = work->call;
 
-	if (call->progress)
+	if (work->job && total)
+		thread_job_progress(work->job,
+				    (unsigned)(bytes_read * 100 / total));
+	else if (call && call->progress)
 		call->progress(call->context, (double)bytes_read,
 			       (double)total, "exporting");
 }
 
 static void
-fill_request(struct tool_call *call, struct work *work)
+fill_request(struct work *work)
 {
 	const struct export_pcap *args = &work->args;
 	struct export_request *request = &work->request;
@@ -168,9 +204,9 @@ fill_request(struct tool_call *call, struct work *work)
 	request->address_count = args->addresses.count;
 	request->ports = work->ports;
 	request->port_count = args->ports.count;
-	request->cancelled = call->cancelled;
+	request->cancelled = work->call ? work->call->cancelled : NULL;
 	request->progress = on_progress;
-	request->progress_context = call;
+	request->progress_context = work;
 	if (request->conversation_count)
 		narrow_window(work);
 }
@@ -181,40 +217,169 @@ prepare(struct tool_call *call, struct work *work, struct error *e)
 	struct export_pcap *args = &work->args;
 	int rc;
 
+	work->arguments = json_incref(call->arguments);
+	work->home = alloc_string(call->config->home);
 	args->from = INT64_MIN;
 	args->to = INT64_MAX;
-	rc = args_bind(arguments, call->arguments, call->now_ns, args, e);
+	rc = args_bind(arguments, work->arguments, call->now_ns, args, e);
 	if (rc == 0 && args->from >= args->to)
 		rc = error_set(e, ERR_INVALID, "\"from\" is not before \"to\"");
 	if (rc == 0)
 		rc = choose_snapshot(call, args, work, e);
-	if (rc == 0)
-		rc = choose_path(call, args, work, e);
+	return rc;
+}
+
+/* In a server, and too much to be waited for. */
+static bool
+is_large(struct tool_call *call, const struct work *work)
+{
+	json_t *manifest = NULL;
+	json_int_t bytes = 0;
+
+	if (call->config->lifeline < 0 || work->args.calls.count)
+		return false;
+	if (snapshot_load(work->home, work->snapshot, &manifest, NULL) == 0)
+		bytes = json_integer_value(json_object_get(manifest, "bytes"));
+	json_decref(manifest);
+	return bytes > BACKGROUND_BYTES;
+}
+
+static json_t *
+result_of(json_t *exported, const char *path)
+{
+	json_t *result = json_copy(exported);
+
+	json_object_set_new(result, "state", json_string("completed"));
+	answer_summary(result, "%lld packets written to %s.",
+		       (long long)json_integer_value(
+			       json_object_get(result, "packets")),
+		       path);
+	return result;
+}
+
+static int
+export_here(struct tool_call *call, struct work *work,
+	    struct tool_result *out, struct error *e)
+{
+	json_t *exported = NULL;
+	int rc = choose_path(call, work, false, e);
+
 	if (rc < 0)
 		return rc;
-	fill_request(call, work);
-	return 0;
+	work->call = call;
+	fill_request(work);
+	rc = export_snapshot(work->home, &work->request, &exported, e);
+	if (rc == 0)
+		out->structured = result_of(exported, work->path);
+	json_decref(exported);
+	return rc;
+}
+
+/* exports/.jobs/<hash of the path>.{json,lock} */
+static int
+job_files(const struct work *work, char **status, char **lock,
+	  struct error *e)
+{
+	char *directory = home_path(work->home, "exports", ".jobs", NULL);
+	uint64_t tag = hash_bytes((struct hash_key){ 0, 0 },
+				  bytes_of(work->path));
+	int rc = file_make_dirs(directory, e);
+
+	*status = alloc_format("%s/%016" PRIx64 ".json", directory, tag);
+	*lock = alloc_format("%s/%016" PRIx64 ".lock", directory, tag);
+	free(directory);
+	return rc;
+}
+
+static int
+run_in_background(void *context, struct thread_job *job, json_t **result,
+		  struct error *e)
+{
+	struct work *work = context;
+
+	work->job = job;
+	fill_request(work);
+	return export_snapshot(work->home, &work->request, result, e);
+}
+
+/* What to say of a background export's status. */
+static int
+tell(struct tool_call *call, const struct export_pcap *args, const char *path,
+     json_t *status, struct tool_result *out, struct error *e)
+{
+	json_t *exported = json_object_get(status, "result");
+	json_t *why = json_array_get(json_object_get(status, "errors"), 0);
+
+	if (waiting_for(call, status, args->wait_ms, "exporting", out) ==
+	    TOOL_WAIT)
+		return TOOL_WAIT;
+	if (exported) {
+		out->structured = result_of(exported, path);
+		return TOOL_DONE;
+	}
+	if (!waiting_is_alive(status))
+		return error_set(e, ERR_IO, "the export failed: %s",
+				 why ? json_string_value(why) : "unknown");
+	out->structured = json_pack("{s:s,s:s,s:O?}", "path", path, "state",
+				    "running", "progress",
+				    json_object_get(status, "progress"));
+	answer_summary(out->structured, "Still writing %s: the same call again "
+					"waits for it.", path);
+	return TOOL_DONE;
+}
+
+/* Takes the work. */
+static int
+export_in_background(struct tool_call *call, struct work *work,
+		     struct tool_result *out, struct error *e)
+{
+	const struct thread_job_work thread = { work, run_in_background,
+						free_work };
+	struct export_pcap args;
+	char *status_path = NULL, *lock_path = NULL, *path;
+	json_t *status = NULL;
+	int rc = choose_path(call, work, true, e);
+
+	if (rc == 0)
+		rc = job_files(work, &status_path, &lock_path, e);
+	if (rc == 0)
+		(void)job_status(status_path, lock_path, &status, NULL);
+	if (status && !waiting_is_current(call, status_path, status)) {
+		json_decref(status);
+		status = NULL;
+	}
+	if (rc == 0 && !status)
+		rc = choose_path(call, work, false, e);
+	args = work->args;
+	path = alloc_string(work->path ? work->path : "");
+	if (rc == 0 && !status) {
+		rc = thread_job_start(status_path, lock_path, thread, e);
+		work = NULL;
+		if (rc == 0)
+			rc = job_status(status_path, lock_path, &status, e);
+	}
+	if (rc == 0)
+		rc = tell(call, &args, path, status, out, e);
+	if (work)
+		free_work(work);
+	json_decref(status);
+	free(path);
+	free(status_path);
+	free(lock_path);
+	return rc;
 }
 
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct work *work = alloc_zero(1, sizeof(*work));
-	json_t *result = NULL;
 	int rc = prepare(call, work, e);
 
+	if (rc == 0 && is_large(call, work))
+		return export_in_background(call, work, out, e);
 	if (rc == 0)
-		rc = export_snapshot(call->config->home, &work->request,
-				     &result, e);
-	if (rc == 0) {
-		answer_summary(result, "%lld packets written to %s.",
-			       (long long)json_integer_value(
-				       json_object_get(result, "packets")),
-			       work->path);
-		out->structured = result;
-	}
+		rc = export_here(call, work, out, e);
 	free_work(work);
-	free(work);
 	return rc;
 }
 

@@ -2,11 +2,10 @@
 /* get_snapshot_dissection_status: how far a dissection is; can wait for it. */
 #include <string.h>
 
-#include "base/clock.h"
-#include "server/jobs/job.h"
 #include "server/tools/answer.h"
 #include "server/tools/db.h"
 #include "server/tools/tools_list.h"
+#include "server/tools/waiting.h"
 
 struct dissection_status {
 	const char *snapshot, *name;
@@ -95,28 +94,11 @@ result_of(json_t *status, const struct dissection_status *args)
 	return result;
 }
 
-static bool
-is_terminal(const char *state)
-{
-	return strcmp(state, "running") != 0 && strcmp(state, "pending") != 0;
-}
-
-static void
-report(struct tool_call *call, json_t *status)
-{
-	json_int_t done = json_integer_value(json_object_get(status,
-							     "progress"));
-
-	if (call->progress)
-		call->progress(call->context, (double)done, 100, "dissecting");
-}
-
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct dissection_status args = { 0 };
 	json_t *status = NULL;
-	int64_t waited = clock_monotonic_ns() - call->started_ns;
 	int rc;
 
 	rc = args_bind(arguments, call->arguments, call->now_ns, &args, e);
@@ -125,17 +107,11 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 			       &status, e);
 	if (rc < 0)
 		return rc;
-	if (!is_terminal(json_string_value(
-		    json_object_get(status, "state"))) &&
-	    waited < args.wait_ms * CLOCK_NS_PER_MS) {
-		report(call, status);
-		json_decref(status);
-		out->wait_ms = job_poll_ms(waited);
-		return TOOL_WAIT;
-	}
-	out->structured = result_of(status, &args);
+	rc = waiting_for(call, status, args.wait_ms, "dissecting", out);
+	if (rc == TOOL_DONE)
+		out->structured = result_of(status, &args);
 	json_decref(status);
-	return TOOL_DONE;
+	return rc;
 }
 
 const struct tool tool_get_snapshot_dissection_status = {

@@ -2,10 +2,8 @@
 /* import_capture: files become a capture, in a job of `aftertap import`. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "capture/capture.h"
 #include "capture/home.h"
@@ -15,9 +13,7 @@
 #include "server/tools/imports.h"
 #include "server/tools/paths.h"
 #include "server/tools/tools_list.h"
-
-/* A file's time is that of the last clock tick, so it may lag behind ours. */
-#define TICK_NS (50 * CLOCK_NS_PER_MS)
+#include "server/tools/waiting.h"
 
 struct import_capture {
 	struct arg_texts files;
@@ -33,27 +29,6 @@ static const struct arg arguments[] = {
 	ARG(INTEGER, struct import_capture, wait_ms),
 	{ 0 },
 };
-
-/*
- * Is the job's status that of this call?  The same call is run again while it
- * waits (TOOL_WAIT), so a job that still runs, or was written to since the
- * call began, is ours; an older one is history.
- */
-static bool
-is_current(const struct tool_call *call, const char *status_path,
-	   json_t *status)
-{
-	int64_t age = clock_monotonic_ns() - call->started_ns;
-	int64_t began = clock_wall_ns() - age - TICK_NS;
-	const char *state = json_string_value(json_object_get(status, "state"));
-	struct stat file;
-
-	if (state && strcmp(state, "running") == 0)
-		return true;
-	return stat(status_path, &file) == 0 &&
-	       (int64_t)file.st_mtim.tv_sec * CLOCK_NS_PER_S +
-			       file.st_mtim.tv_nsec >= began;
-}
 
 /* Spawns the job; `paths` are canonical. */
 static int
@@ -157,28 +132,6 @@ failed(json_t *status, struct error *e)
 			 text ? text : "no reason was given");
 }
 
-/* What to tell of a job in `status`: wait, result or failure. */
-static int
-tell(struct tool_call *call, const struct import_capture *args,
-     const char *name, json_t *status, struct tool_result *out)
-{
-	int64_t waited = clock_monotonic_ns() - call->started_ns;
-	json_int_t progress =
-		json_integer_value(json_object_get(status, "progress"));
-
-	if (strcmp(json_string_value(json_object_get(status, "state")),
-		   "running") == 0 &&
-	    waited < args->wait_ms * CLOCK_NS_PER_MS) {
-		if (call->progress)
-			call->progress(call->context, (double)progress, 100,
-				       "importing");
-		out->wait_ms = job_poll_ms(waited);
-		return TOOL_WAIT;
-	}
-	out->structured = result_of(status, name);
-	return TOOL_DONE;
-}
-
 static int
 import(struct tool_call *call, const struct import_capture *args,
        const char *name, struct tool_result *out, struct error *e)
@@ -190,7 +143,7 @@ import(struct tool_call *call, const struct import_capture *args,
 
 	rc = imports_files(call->config->home, name, &files, e);
 	if (rc == 0 && job_status(files.status, files.lock, &status, NULL) == 0
-	    && !is_current(call, files.status, status)) {
+	    && !waiting_is_current(call, files.status, status)) {
 		json_decref(status);
 		status = NULL;
 	}
@@ -207,7 +160,10 @@ import(struct tool_call *call, const struct import_capture *args,
 		    strcmp(state, "cancelled") == 0)
 			rc = failed(status, e);
 		else
-			rc = tell(call, args, name, status, out);
+			rc = waiting_for(call, status, args->wait_ms,
+					 "importing", out);
+		if (rc == TOOL_DONE)
+			out->structured = result_of(status, name);
 	}
 	json_decref(status);
 	imports_files_free(&files);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "server/jobs/job.h"
+#include "server/jobs/thread_job.h"
 
 struct world {
 	char *root, *status, *lock, *log, *out;
@@ -95,13 +97,13 @@ a_job_has_only_the_descriptors_it_needs(void **state)
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
 	assert_true(extra >= 10); /* and it has no close-on-exec flag */
 	assert_int_equal(
-		start(w, "ls /proc/$$/fd | tr '\\n' ' ' > \"$1\"; "
-			 "echo $# >> \"$1\"; "
-			 "echo \"$2\" >> \"$1\"; mv \"$1\" \"$1.t\"; "
-			 "mv \"$1.t\" \"$1\"; echo '{}' > \"$0\"",
+		start(w, "n=0; while [ $n -lt 64 ]; do "
+			 "[ -e /proc/$$/fd/$n ] && open=\"$open$n \"; "
+			 "n=$((n+1)); done; "
+			 "echo \"$open$# $2\" > \"$1\"; echo '{}' > \"$0\"",
 		      pipes[0], &e), 0);
 	text = text_of(w->out);
-	assert_string_equal(text, "0 1 2 3 2\n--lifeline=3\n");
+	assert_string_equal(text, "0 1 2 3 2 --lifeline=3\n");
 	free(text);
 	close(extra);
 	close(pipes[0]);
@@ -244,6 +246,93 @@ a_status_that_is_no_json_is_an_error(void **state)
 	assert_null(status);
 }
 
+/* Work that waits for the test to let it end. */
+struct slow {
+	int gate; /* read end */
+	atomic_bool released;
+	int result;
+};
+
+static int
+slow_run(void *context, struct thread_job *job, json_t **result,
+	 struct error *e)
+{
+	struct slow *slow = context;
+	char byte;
+
+	thread_job_progress(job, 40);
+	assert_int_equal(read(slow->gate, &byte, 1), 1);
+	if (slow->result < 0)
+		return error_set(e, slow->result, "no luck");
+	*result = json_pack("{s:i}", "packets", 7);
+	return 0;
+}
+
+static void
+slow_release(void *context)
+{
+	struct slow *slow = context;
+
+	slow->released = true;
+}
+
+static void
+wait_while_running(struct world *w, json_t **status)
+{
+	char *name = state_of(w, status);
+
+	for (int i = 0; i < 500 && strcmp(name, "running") == 0; i++) {
+		free(name);
+		json_decref(*status);
+		usleep(10000);
+		name = state_of(w, status);
+	}
+	free(name);
+}
+
+static void
+check_thread_job(struct world *w, int result, const char *ending)
+{
+	int pipes[2];
+	struct slow slow = { .result = result };
+	struct slow second = { .result = 0 };
+	const struct thread_job_work first = { &slow, slow_run, slow_release };
+	const struct thread_job_work other = { &second, slow_run,
+					       slow_release };
+	struct error e = { 0 };
+	json_t *status;
+	char *name;
+
+	assert_int_equal(pipe(pipes), 0);
+	slow.gate = pipes[0];
+	assert_int_equal(thread_job_start(w->status, w->lock, first, &e), 0);
+	name = state_of(w, &status);
+	assert_string_equal(name, "running");
+	free(name);
+	json_decref(status);
+	/* The lock keeps others of this process out. */
+	assert_int_equal(thread_job_start(w->status, w->lock, other, &e),
+			 ERR_BUSY);
+	assert_true(second.released);
+	assert_int_equal(write(pipes[1], "x", 1), 1);
+	wait_while_running(w, &status);
+	assert_string_equal(
+		json_string_value(json_object_get(status, "state")), ending);
+	json_decref(status);
+	while (!slow.released)
+		usleep(1000);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void
+a_thread_is_a_job_like_any_other(void **state)
+{
+	check_thread_job(*state, 0, "completed");
+	check_thread_job(*state, ERR_IO, "failed");
+	check_thread_job(*state, ERR_CANCELLED, "cancelled");
+}
+
 int
 main(void)
 {
@@ -256,6 +345,7 @@ main(void)
 		CASE(a_job_that_is_gone_without_a_word_has_failed),
 		CASE(a_running_job_is_running_until_it_is_stopped),
 		CASE(a_status_that_is_no_json_is_an_error),
+		CASE(a_thread_is_a_job_like_any_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
