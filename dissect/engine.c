@@ -158,6 +158,7 @@ engine_new(const struct engine_options *options, struct event_sink events)
 		.gap = pass_gap,
 		.finish = pass_finish,
 		.limit = options->reassembly_limit,
+		.recent = alloc_zero(REASSEMBLY_RECENT_SIZE, 1),
 		.connection_limit = options->reassembly_connection_limit,
 	};
 	e->table = connection_table_new(options->connection_limit);
@@ -366,6 +367,7 @@ engine_free(struct engine *e)
 	connection_table_free(e->table);
 	duplicates_free(e->duplicates);
 	defrag_free(e->defrag);
+	free(e->reassembly.recent);
 	free(e);
 }
 

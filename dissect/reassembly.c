@@ -121,10 +121,10 @@ side_gap(struct reassembly *r, struct reassembly_context *c, enum side side,
 		return;
 	at.position = s->next;
 	at.acknowledged = min_u64(s->last_ack, r->sides[side_other(side)].next);
-	if (s->gap_end != s->next || s->holes == 0)
-		s->holes++;
+	s->holes += !s->after_gap;
+	s->after_gap = true;
 	s->missing_bytes += missing;
-	s->next = s->gap_end = to;
+	s->next = to;
 	if (s->highest < to)
 		s->highest = to;
 	c->gap(r->owner, side, missing, &at);
@@ -141,6 +141,52 @@ side_finish(struct reassembly *r, struct reassembly_context *c, enum side side,
 	s->finished = true;
 	side_clear(r, c, s);
 	c->finish(r->owner, side, clean);
+}
+
+static void
+remember(struct reassembly_side *s, struct reassembly_context *c,
+	 struct bytes data, uint64_t position)
+{
+	size_t offset = c->recent_at % REASSEMBLY_RECENT_SIZE;
+	size_t skip = data.size > REASSEMBLY_RECENT_SEGMENT
+			      ? data.size - REASSEMBLY_RECENT_SEGMENT
+			      : 0;
+	struct bytes end = bytes_from(data, skip);
+
+	if (!c->recent)
+		return;
+	if (offset + end.size > REASSEMBLY_RECENT_SIZE) {
+		c->recent_at += REASSEMBLY_RECENT_SIZE - offset;
+		offset = 0;
+	}
+	memcpy(c->recent + offset, end.data, end.size);
+	s->recent_position = position + skip;
+	s->recent_size = (uint16_t)end.size;
+	s->recent_at = c->recent_at;
+	c->recent_at += end.size;
+}
+
+/* Does `p` carry other bytes than those last passed on, where it repeats
+ * them?  (The byte of a keep-alive means nothing.) */
+static bool
+differs_from_recent(const struct reassembly_side *s,
+		    const struct reassembly_context *c,
+		    const struct reassembly_packet *p)
+{
+	uint64_t from = p->position, end = from + p->data.size;
+	const uint8_t *recent;
+
+	if (s->recent_size == 0 || end <= s->recent_position ||
+	    from >= s->next || (p->length == 1 && end == s->next) ||
+	    c->recent_at - s->recent_at > REASSEMBLY_RECENT_SIZE)
+		return false;
+	recent = c->recent + s->recent_at % REASSEMBLY_RECENT_SIZE;
+	if (from < s->recent_position)
+		from = s->recent_position;
+	end = min_u64(end, s->recent_position + s->recent_size);
+	return from < end && memcmp(recent + (from - s->recent_position),
+				    p->data.data + (from - p->position),
+				    end - from) != 0;
 }
 
 /* Passes on `length` positions from `next` on: the bytes captured, the tail
@@ -163,7 +209,9 @@ side_deliver(struct reassembly *r, struct reassembly_context *c,
 	s->tentative = false;
 	if (p->data.size > 0) {
 		s->next += p->data.size;
+		s->after_gap = false;
 		s->payload_bytes += p->data.size;
+		remember(s, c, p->data, p->position);
 		c->data(r->owner, p->side, p->data, &at);
 	}
 	if (p->length > p->data.size)
@@ -594,6 +642,7 @@ reassembly_add(struct reassembly *r, struct reassembly_context *c,
 	r->packets++;
 	take_position(r, &p);
 	take_acknowledgement(r, c, &p);
+	s->differing += differs_from_recent(s, c, &p);
 	if (p.length + p.fin > 0 && !s->finished && trim_front(s, &p) &&
 	    !deliver_now(r, c, &p))
 		wait_for_turn(r, c, &p);

@@ -38,15 +38,18 @@ struct reassembly_side {
 	uint64_t highest; /* one past the last position seen */
 	uint64_t acked;
 	uint64_t last_ack; /* that went with the last bytes passed on */
-	uint64_t gap_end;
 	uint64_t payload_bytes, missing_bytes;
+	uint64_t recent_position; /* of the last bytes passed on, kept in */
+	uint64_t recent_at;       /* reassembly_context.recent */
 	struct segment **queue; /* sorted by position, disjoint */
 	uint32_t head, count, capacity;
 	uint32_t holes, differing;
+	uint16_t recent_size;
 	bool positioned; /* `next` means something */
 	bool tentative;  /* … but was not learned from a byte or SYN sent */
 	bool seen;       /* packets of this side were captured */
 	bool finished;
+	bool after_gap;  /* nothing was passed on since */
 };
 
 struct reassembly {
@@ -60,6 +63,11 @@ struct reassembly {
 	bool one_direction; /* the other side is no longer waited for */
 };
 
+/* The last bytes passed on, of all connections together, kept for a while so
+ * that bytes sent again can be compared with the first. */
+#define REASSEMBLY_RECENT_SIZE (256u << 10)
+#define REASSEMBLY_RECENT_SEGMENT 4096 /* of one segment, its end */
+
 /* Shared by all connections: where bytes go, and memory. */
 struct reassembly_context {
 	void (*data)(void *owner, enum side side, struct bytes data,
@@ -70,6 +78,8 @@ struct reassembly_context {
 	uint64_t buffered, limit;
 	uint32_t connection_limit;
 	int64_t now_ns;    /* packet time, kept from jumping */
+	uint8_t *recent;   /* REASSEMBLY_RECENT_SIZE bytes, or NULL */
+	uint64_t recent_at;
 	uint64_t given_up; /* bytes no longer waited for because of a limit */
 };
 

@@ -125,7 +125,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct model *m = calloc(1, sizeof(*m));
+	static uint8_t recent[REASSEMBLY_RECENT_SIZE];
 	struct reassembly_context c = {
+		.recent = recent,
 		.data = on_data,
 		.gap = on_gap,
 		.finish = on_finish,

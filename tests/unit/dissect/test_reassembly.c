@@ -20,6 +20,7 @@
 
 static struct reassembly r;
 static struct reassembly_context context;
+static uint8_t recent[REASSEMBLY_RECENT_SIZE];
 static char text[1 << 20];
 static size_t used;
 
@@ -80,6 +81,7 @@ set_up(void **state)
 		.gap = on_gap,
 		.finish = on_finish,
 		.limit = 1 << 20,
+		.recent = recent,
 		.connection_limit = 1 << 20,
 	};
 	reassembly_start(&r, C, ORIGIN);
@@ -217,6 +219,23 @@ an_in_order_segment_does_not_replace_what_already_waits(void **state)
 	give(C, 0, "aaaaaaaaaa", 0);
 	assert_log("C 0 aaaa ack 0\nC 4 BBBB ack 0\nC 8 aa ack 0\n");
 	assert_int_equal(r.sides[C].differing, 1);
+}
+
+static void
+a_repeat_of_what_was_passed_on_with_other_bytes_is_counted(void **state)
+{
+	(void)state;
+	give(C, 0, "abcdef", 0);
+	give(C, 0, "abcdef", 0);
+	give(C, 3, "defghi", 0); /* the same and more */
+	assert_int_equal(r.sides[C].differing, 0);
+	give(C, 6, "gHi", 0);
+	assert_int_equal(r.sides[C].differing, 1);
+	give(C, 7, "XYjkl", 0);
+	assert_int_equal(r.sides[C].differing, 2);
+	give(C, 11, "?", 0); /* a keep-alive's byte means nothing */
+	assert_int_equal(r.sides[C].differing, 2);
+	assert_log("C 0 abcdef ack 0\nC 6 ghi ack 0\nC 9 jkl ack 0\n");
 }
 
 static void
@@ -514,6 +533,7 @@ main(void)
 		TEST(retransmissions_are_passed_on_once),
 		TEST(the_bytes_that_came_first_win_and_differences_are_counted),
 		TEST(an_in_order_segment_does_not_replace_what_already_waits),
+		TEST(a_repeat_of_what_was_passed_on_with_other_bytes_is_counted),
 		TEST(an_acknowledged_hole_is_given_up_after_32_packets),
 		TEST(an_acknowledged_hole_is_given_up_after_a_second),
 		TEST(bytes_that_the_network_lost_are_waited_for_longer),
