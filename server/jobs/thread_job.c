@@ -17,6 +17,7 @@
 struct thread_job {
 	struct thread_job_work work;
 	char *status_path;
+	char *label; /* or NULL */
 	int lock;
 	int64_t started_ns;
 	int64_t written_ns; /* monotonic */
@@ -29,7 +30,8 @@ write_status(struct thread_job *job, const char *state, unsigned percent,
 {
 	char started[CLOCK_TEXT_SIZE], updated[CLOCK_TEXT_SIZE];
 	json_t *status = json_pack(
-		"{s:s,s:s,s:s,s:i}", "state", state, "started",
+		"{s:s,s:s*,s:s,s:s,s:i}", "state", state, "label", job->label,
+		"started",
 		clock_format(job->started_ns, started), "updated",
 		clock_format(clock_wall_ns(), updated), "progress",
 		(int)percent);
@@ -60,6 +62,7 @@ free_job(struct thread_job *job)
 	job->work.release(job->work.context);
 	close(job->lock); /* lets the lock go, behind the last status */
 	free(job->status_path);
+	free(job->label);
 	free(job);
 }
 
@@ -130,6 +133,7 @@ thread_job_start(const char *status_path, const char *lock_path,
 	job->work = what;
 	job->lock = lock;
 	job->status_path = alloc_string(status_path);
+	job->label = what.label ? alloc_string(what.label) : NULL;
 	job->started_ns = clock_wall_ns();
 	rc = write_status(job, "running", 0, json_object(), e);
 	if (rc == 0)

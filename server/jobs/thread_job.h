@@ -18,6 +18,7 @@ struct thread_job_work {
 	int (*run)(void *context, struct thread_job *job, json_t **result,
 		   struct error *e);
 	void (*release)(void *context); /* of the context, in any case */
+	const char *label; /* what it is, kept in the status; or NULL */
 };
 
 /* Starts `work`; BUSY when a job holds the lock.  The status file is there on

@@ -58,6 +58,8 @@ struct work {
 	char *home;
 	char *snapshot;
 	char *path;
+	char tag[9];
+	json_int_t bytes; /* of the snapshot's packets */
 	struct tool_call *call; /* NULL once it runs in the background */
 	struct thread_job *job;
 };
@@ -74,24 +76,30 @@ free_work(void *context)
 	free(work);
 }
 
-/* "<snapshot>-1f2e3d4c.pcapng": a snapshot never changes, so the same
- * arguments mean the same file. */
-static char *
-standard_path(const struct work *work)
+/* The size of the snapshot, and eight hex digits that stand for what is
+ * exported: a snapshot never changes, so the same arguments on the same one
+ * mean the same file. */
+static void
+look_at_snapshot(struct work *work)
 {
-	json_t *what = json_copy(work->arguments);
-	char *text, *path;
+	json_t *what = json_copy(work->arguments), *manifest = NULL;
 	uint64_t tag;
+	char *text;
 
+	if (snapshot_load(work->home, work->snapshot, &manifest, NULL) == 0) {
+		work->bytes = json_integer_value(
+			json_object_get(manifest, "bytes"));
+		json_object_set(what, "created",
+				json_object_get(manifest, "created"));
+	}
+	json_decref(manifest);
 	json_object_del(what, "wait_ms");
 	json_object_del(what, "overwrite");
 	text = json_dumps(what, JSON_COMPACT | JSON_SORT_KEYS);
 	tag = hash_bytes((struct hash_key){ 0, 0 }, bytes_of(text));
-	path = alloc_format("%s-%08" PRIx32 ".%s", work->snapshot,
-			    (uint32_t)tag, work->args.format);
+	snprintf(work->tag, sizeof(work->tag), "%08" PRIx32, (uint32_t)tag);
 	free(text);
 	json_decref(what);
-	return path;
 }
 
 /* Calls name their database, which names the snapshot. */
@@ -161,7 +169,9 @@ choose_path(struct tool_call *call, struct work *work, bool overwrite,
 	    struct error *e)
 {
 	const char *wanted = work->args.path;
-	char *path = wanted ? alloc_string(wanted) : standard_path(work);
+	char *path = wanted ? alloc_string(wanted)
+			    : alloc_format("%s-%s.%s", work->snapshot,
+					   work->tag, work->args.format);
 
 	free(work->path);
 	work->path = paths_writable(call->config, path,
@@ -226,6 +236,8 @@ prepare(struct tool_call *call, struct work *work, struct error *e)
 		rc = error_set(e, ERR_INVALID, "\"from\" is not before \"to\"");
 	if (rc == 0)
 		rc = choose_snapshot(call, args, work, e);
+	if (rc == 0)
+		look_at_snapshot(work);
 	return rc;
 }
 
@@ -233,15 +245,8 @@ prepare(struct tool_call *call, struct work *work, struct error *e)
 static bool
 is_large(struct tool_call *call, const struct work *work)
 {
-	json_t *manifest = NULL;
-	json_int_t bytes = 0;
-
-	if (call->config->lifeline < 0 || work->args.calls.count)
-		return false;
-	if (snapshot_load(work->home, work->snapshot, &manifest, NULL) == 0)
-		bytes = json_integer_value(json_object_get(manifest, "bytes"));
-	json_decref(manifest);
-	return bytes > BACKGROUND_BYTES;
+	return call->config->lifeline >= 0 && work->args.calls.count == 0 &&
+	       work->bytes > BACKGROUND_BYTES;
 }
 
 static json_t *
@@ -328,13 +333,42 @@ tell(struct tool_call *call, const struct export_pcap *args, const char *path,
 	return TOOL_DONE;
 }
 
+/*
+ * The status of the job that writes, or has written, just this: a call that
+ * is repeated finds it.  `*status` NULL: there is none.
+ */
+static int
+find_job(struct tool_call *call, const struct work *work,
+	 const char *status_path, const char *lock_path, json_t **status,
+	 struct error *e)
+{
+	const char *label;
+	bool ours, done;
+
+	*status = NULL;
+	if (job_status(status_path, lock_path, status, NULL) < 0)
+		return 0;
+	label = json_string_value(json_object_get(*status, "label"));
+	ours = label && strcmp(label, work->tag) == 0;
+	done = json_object_get(*status, "result") && file_exists(work->path);
+	if (ours && (done || waiting_is_current(call, status_path, *status)))
+		return 0;
+	if (!ours && waiting_is_alive(*status))
+		return error_set(e, ERR_BUSY,
+				 "another export is writing %s; give another "
+				 "path", work->path);
+	json_decref(*status);
+	*status = NULL;
+	return 0;
+}
+
 /* Takes the work. */
 static int
 export_in_background(struct tool_call *call, struct work *work,
 		     struct tool_result *out, struct error *e)
 {
 	const struct thread_job_work thread = { work, run_in_background,
-						free_work };
+						free_work, work->tag };
 	struct export_pcap args;
 	char *status_path = NULL, *lock_path = NULL, *path;
 	json_t *status = NULL;
@@ -343,11 +377,7 @@ export_in_background(struct tool_call *call, struct work *work,
 	if (rc == 0)
 		rc = job_files(work, &status_path, &lock_path, e);
 	if (rc == 0)
-		(void)job_status(status_path, lock_path, &status, NULL);
-	if (status && !waiting_is_current(call, status_path, status)) {
-		json_decref(status);
-		status = NULL;
-	}
+		rc = find_job(call, work, status_path, lock_path, &status, e);
 	if (rc == 0 && !status)
 		rc = choose_path(call, work, false, e);
 	args = work->args;

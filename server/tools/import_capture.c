@@ -87,8 +87,9 @@ check_new(struct tool_call *call, const struct import_capture *args,
 		rc = db_check_name("node", args->node, e);
 	if (rc == 0 && capture_exists(call->config->home, name))
 		rc = error_set(e, ERR_EXISTS,
-			       "capture \"%s\" exists; give another name",
-			       name);
+			       "capture \"%s\" exists already "
+			       "(list_captures shows it); give another name to "
+			       "import again", name);
 	if (rc == 0 && !call->config->program)
 		rc = error_set(e, ERR_INTERNAL,
 			       "this server cannot start jobs");

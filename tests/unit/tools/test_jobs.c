@@ -296,9 +296,10 @@ check_thread_job(struct world *w, int result, const char *ending)
 	int pipes[2];
 	struct slow slow = { .result = result };
 	struct slow second = { .result = 0 };
-	const struct thread_job_work first = { &slow, slow_run, slow_release };
+	const struct thread_job_work first = { &slow, slow_run, slow_release,
+					       "slow" };
 	const struct thread_job_work other = { &second, slow_run,
-					       slow_release };
+					       slow_release, NULL };
 	struct error e = { 0 };
 	json_t *status;
 	char *name;
@@ -309,6 +310,8 @@ check_thread_job(struct world *w, int result, const char *ending)
 	name = state_of(w, &status);
 	assert_string_equal(name, "running");
 	free(name);
+	assert_string_equal(
+		json_string_value(json_object_get(status, "label")), "slow");
 	json_decref(status);
 	/* The lock keeps others of this process out. */
 	assert_int_equal(thread_job_start(w->status, w->lock, other, &e),
