@@ -71,6 +71,10 @@ count(struct exchange_place *place, const struct call_event *call, bool single)
 	place->calls++;
 	if (call->flags & CALL_UNCERTAIN)
 		coverage->calls_uncertain++;
+	if (call->flags & CALL_REQUEST_TRUNCATED)
+		coverage->bodies_truncated++;
+	if (call->flags & CALL_RESPONSE_TRUNCATED)
+		coverage->bodies_truncated++;
 	if (!single && (call->flags & (CALL_HAS_REQUEST | CALL_HAS_RESPONSE)) !=
 			       (CALL_HAS_REQUEST | CALL_HAS_RESPONSE))
 		coverage->calls_unpaired++;
