@@ -382,27 +382,22 @@ settle(struct stream *s, enum side side, struct bytes in, size_t taken)
 		give_up(s, side, bytes_from(in, taken));
 }
 
-static void advance(struct stream *s, enum side side, struct bytes in);
-
-/* Parses what the other side holds, when something new is known about it. */
-static void
-kick(struct stream *s, enum side side)
+/* Whether something new is known about bytes that `side` holds. */
+static bool
+is_kicked(const struct stream *s, enum side side)
 {
-	struct lane *lane = &s->lanes[side];
-
-	if (!lane->kick)
-		return;
-	lane->kick = false;
-	lane->wanted = 0;
-	if (lane->held.size)
-		advance(s, side, held(lane));
+	return s->lanes[side].kick && s->lanes[side].held.size;
 }
 
-/* Takes `in` as far as possible, from state to state, and holds the rest. */
+/*
+ * Takes `in` as far as possible, from state to state, and holds the rest.  The
+ * server's bytes that tell the protocol wait until the client's were parsed.
+ */
 static void
-advance(struct stream *s, enum side side, struct bytes in)
+advance_side(struct stream *s, enum side side, struct bytes in)
 {
 	size_t taken = 0;
+	bool waits = false;
 
 	for (;;) {
 		struct lane *lane = &s->lanes[side];
@@ -412,19 +407,40 @@ advance(struct stream *s, enum side side, struct bytes in)
 		if (state == LANE_DETECT && rest.size) {
 			side = detect(s, side, rest, false);
 			lane = &s->lanes[side];
-			if (side == SIDE_SERVER && lane->state != LANE_DETECT)
-				kick(s, SIDE_CLIENT);
+			waits = side == SIDE_SERVER &&
+				lane->state != LANE_DETECT &&
+				is_kicked(s, SIDE_CLIENT);
 		} else if (state == LANE_RUN) {
 			taken += run(s, side, rest);
 		} else if (state == LANE_SEARCH) {
 			taken += search(s, side, rest);
 		}
-		if (lane->state == state)
+		if (lane->state == state || waits)
 			break;
 	}
-	s->lanes[side].kick = false;
+	s->lanes[side].kick = waits;
 	settle(s, side, in, taken);
-	kick(s, side_other(side));
+}
+
+/* Parses what the sides hold for as long as one tells the other something.
+ * Never from within advance_side, whose bytes are still held. */
+static void
+take_turns(struct stream *s)
+{
+	while (is_kicked(s, SIDE_CLIENT) || is_kicked(s, SIDE_SERVER)) {
+		enum side side = is_kicked(s, SIDE_CLIENT) ? SIDE_CLIENT
+							   : SIDE_SERVER;
+
+		s->lanes[side].wanted = 0;
+		advance_side(s, side, held(&s->lanes[side]));
+	}
+}
+
+static void
+advance(struct stream *s, enum side side, struct bytes in)
+{
+	advance_side(s, side, in);
+	take_turns(s);
 }
 
 /* Tells the dissector of a hole that the stream cannot bridge. */
@@ -459,8 +475,7 @@ force_detection(struct stream *s)
 		if (lane->state != LANE_DETECT || !lane->held.size)
 			continue;
 		detect(s, (enum side)side, held(lane), true);
-		kick(s, SIDE_CLIENT);
-		kick(s, SIDE_SERVER);
+		take_turns(s);
 	}
 }
 
