@@ -19,7 +19,7 @@
 #define MEMORY_MAX_MIB (1u << 20)
 /* The writer's own part, and what one parser needs to be of use. */
 #define WRITER_MIB 64
-#define PARSER_MIB 32
+#define PARSER_MIB 48
 
 enum option_id {
 	OPTION_HOME = 256,

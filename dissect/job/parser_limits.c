@@ -7,7 +7,10 @@
 
 #define MIB ((uint64_t)1 << 20)
 #define WRITER_BYTES (64 * MIB) /* what the writer needs for itself */
-#define SHARE_MIN (24 * MIB)
+#define SHARE_MIN (32 * MIB)
+/* Of a share: a block and a body being packed, twice each, and the reader's
+ * windows. */
+#define FIXED_BYTES (16 * MIB)
 /* Code, libraries, stacks, and what malloc reserves and does not touch. */
 #define UNTOUCHED_BYTES (96 * MIB)
 
@@ -16,8 +19,8 @@
 #define RATIO_LIMIT 200
 #define DEDUP_ENTRIES 16384 /* 53 bytes each */
 
-/* Roughly what a tracked connection costs beside its buffered bytes. */
-#define CONNECTION_BYTES 1024
+/* What a tracked connection costs at most beside what its buffers hold. */
+#define CONNECTION_BYTES 3072
 
 static uint64_t
 share(const struct parser_setup *setup)
@@ -33,12 +36,6 @@ uint64_t
 parser_address_space(const struct parser_setup *setup)
 {
 	return share(setup) + UNTOUCHED_BYTES;
-}
-
-static uint64_t
-at_most(uint64_t value, uint64_t limit)
-{
-	return value < limit ? value : limit;
 }
 
 static void
@@ -62,23 +59,23 @@ fill_filter(struct engine_filter *filter, const struct job_options *options)
 }
 
 /*
- * A quarter of the share each for bytes behind holes, for bodies and for
- * connections; the rest is the packer's, the readers' and slack.
+ * Of what is left of the share, a sixth for messages (their buffers double as
+ * they grow, so they may take a third), an eighth for bytes behind holes and
+ * half for connections; what is left is what malloc loses.
  */
 static struct engine_options
 engine_limits(const struct parser_setup *setup)
 {
 	struct engine_options engine = engine_defaults();
-	uint64_t quarter = share(setup) / 4;
+	uint64_t room = share(setup) - FIXED_BYTES;
 
 	engine.stream.protocols = setup->options->protocols;
 	engine.stream.body_limit = setup->options->max_body;
 	engine.shard_index = setup->index;
 	engine.shard_count = setup->count;
-	engine.reassembly_limit = at_most(engine.reassembly_limit, quarter);
-	engine.body_memory_limit = at_most(engine.body_memory_limit, quarter);
-	engine.connection_limit = (uint32_t)at_most(engine.connection_limit,
-						    quarter / CONNECTION_BYTES);
+	engine.reassembly_limit = room / 8;
+	engine.body_memory_limit = room / 6;
+	engine.connection_limit = (uint32_t)(room / 2 / CONNECTION_BYTES);
 	fill_filter(&engine.filter, setup->options);
 	return engine;
 }
