@@ -8,7 +8,8 @@
 /* Packets told apart within the held bytes; behind it only the last is. */
 #define MARK_LIMIT 256
 /* What a side with nothing to hold may keep allocated. */
-#define IDLE_BUFFER 4096
+#define IDLE_BUFFER 512
+#define IDLE_MARKS 8
 
 void
 lane_init(struct lane *lane, size_t held_limit)
@@ -19,7 +20,8 @@ lane_init(struct lane *lane, size_t held_limit)
 void
 lane_free(struct lane *lane, struct stream_context *context)
 {
-	context->buffered -= lane->held.size;
+	context->buffered -= lane->held.size +
+			     lane->mark_count * sizeof(*lane->marks);
 	buf_free(&lane->held);
 	free(lane->marks);
 	if (lane->open)
@@ -64,7 +66,7 @@ lane_arrive(struct lane *lane, struct bytes data, const struct stream_at *at)
 }
 
 static void
-add_mark(struct lane *lane)
+add_mark(struct lane *lane, struct stream_context *context)
 {
 	if (lane->mark_count == MARK_LIMIT) {
 		uint64_t position = lane->marks[MARK_LIMIT - 1].position;
@@ -79,6 +81,23 @@ add_mark(struct lane *lane)
 					   sizeof(*lane->marks));
 	}
 	lane->marks[lane->mark_count++] = lane->now;
+	context->buffered += sizeof(*lane->marks);
+}
+
+/* Forgets the first `count` marks. */
+static void
+drop_marks(struct lane *lane, struct stream_context *context, uint32_t count)
+{
+	context->buffered -= count * sizeof(*lane->marks);
+	lane->mark_count -= count;
+	if (lane->mark_count) {
+		memmove(lane->marks, lane->marks + count,
+			lane->mark_count * sizeof(*lane->marks));
+	} else if (lane->mark_capacity > IDLE_MARKS) {
+		free(lane->marks);
+		lane->marks = NULL;
+		lane->mark_capacity = 0;
+	}
 }
 
 bool
@@ -92,7 +111,7 @@ lane_hold(struct lane *lane, struct stream_context *context, struct bytes data)
 		return false;
 	}
 	context->buffered += data.size;
-	add_mark(lane);
+	add_mark(lane, context);
 	return true;
 }
 
@@ -104,7 +123,7 @@ lane_drop(struct lane *lane, struct stream_context *context, size_t size)
 	context->buffered -= size;
 	buf_drop(&lane->held, size);
 	if (!lane->held.size) {
-		lane->mark_count = 0;
+		drop_marks(lane, context, lane->mark_count);
 		if (lane->held.capacity > IDLE_BUFFER)
 			buf_free(&lane->held);
 		return;
@@ -112,11 +131,8 @@ lane_drop(struct lane *lane, struct stream_context *context, size_t size)
 	while (gone + 1 < lane->mark_count &&
 	       lane->marks[gone + 1].position <= lane->position)
 		gone++;
-	if (!gone)
-		return;
-	lane->mark_count -= gone;
-	memmove(lane->marks, lane->marks + gone,
-		lane->mark_count * sizeof(*lane->marks));
+	if (gone)
+		drop_marks(lane, context, gone);
 }
 
 const struct mark *

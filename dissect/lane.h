@@ -58,7 +58,9 @@ struct lane {
 	uint8_t first_size;
 };
 
+/* A zeroed lane that will hold at most `held_limit` bytes. */
 void lane_init(struct lane *lane, size_t held_limit);
+/* Frees what the lane holds, the open message with it. */
 void lane_free(struct lane *lane, struct stream_context *context);
 
 /* Notes the packet that brings `data`; the caller parses or holds it. */

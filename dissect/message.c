@@ -9,8 +9,31 @@
 #define SPARE_LIMIT 64
 /* A spare message keeps buffers up to this size each. */
 #define SPARE_BUFFER (32u << 10)
+/* What one costs beside its contents: itself, and buffers at their smallest. */
+#define MESSAGE_COST (sizeof(struct message) + 256)
 /* Names and values may grow when they are decoded (DNS). */
 #define HEAD_GROWTH 4
+
+static void
+message_charge(struct stream_context *context, struct message *m, size_t size)
+{
+	m->charged += size;
+	context->buffered += size;
+}
+
+/* Heads may go a quarter over the limit that bodies stop at, so that calls
+ * stay readable for as long as possible. */
+static bool
+has_room(struct stream_context *context, struct message *m, size_t size)
+{
+	uint64_t limit = context->buffered_limit + context->buffered_limit / 4;
+
+	if (context->buffered + size <= limit)
+		return true;
+	context->coverage->bytes_given_up += size;
+	m->truncated = true;
+	return false;
+}
 
 struct message *
 message_new(struct stream_context *context)
@@ -30,6 +53,7 @@ message_new(struct stream_context *context)
 		buf_init(&m->body, context->options.body_limit);
 	}
 	m->status = -1;
+	message_charge(context, m, MESSAGE_COST);
 	return m;
 }
 
@@ -87,19 +111,14 @@ message_free_spare(struct stream_context *context)
 	context->spare_count = 0;
 }
 
-static void
-message_charge(struct stream_context *context, struct message *m, size_t size)
-{
-	m->charged += size;
-	context->buffered += size;
-}
-
 void
 message_set_field(struct stream_context *context, struct message *m,
 		  enum field field, struct bytes value)
 {
-	uint8_t *room = value.size ? buf_reserve(&m->text, value.size) : NULL;
+	uint8_t *room = NULL;
 
+	if (value.size && has_room(context, m, value.size))
+		room = buf_reserve(&m->text, value.size);
 	m->fields[field].offset = (uint32_t)m->text.size;
 	m->fields[field].size = room ? (uint32_t)value.size : 0;
 	if (!room)
@@ -136,9 +155,11 @@ void
 message_add_header(struct stream_context *context, struct message *m,
 		   struct bytes name, struct bytes value)
 {
-	uint8_t *room = buf_reserve(&m->head, name.size + value.size + 20);
-	uint8_t *end;
+	size_t size = name.size + value.size + 20;
+	uint8_t *room = NULL, *end;
 
+	if (has_room(context, m, size))
+		room = buf_reserve(&m->head, size);
 	if (!room) {
 		m->truncated = true;
 		return;

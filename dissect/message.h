@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "dissect/stream.h"
+#include "dissect/stream_context.h"
 
 #define MESSAGE_INTERIM 64
 
@@ -67,8 +67,10 @@ void message_free_spare(struct stream_context *context);
 /* The last value given wins. */
 void message_set_field(struct stream_context *context, struct message *m,
 		       enum field field, struct bytes value);
+/* The value of a field, empty when it was not set. */
 struct bytes message_field(const struct message *m, enum field field);
 
+/* Appends to the head within the limits. */
 void message_add_header(struct stream_context *context, struct message *m,
 			struct bytes name, struct bytes value);
 

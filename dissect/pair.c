@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* Requests by id that are open at once, and how long one is waited for. */
+#define BY_ID_OPEN 1024
+#define BY_ID_NS (INT64_C(60) * 1000000000)
 /* Requests kept open for a server that has not been seen yet. */
 #define ONE_DIRECTION_OPEN 8
 
@@ -115,12 +118,21 @@ pair_flush(struct pair *p, enum call_reason reason)
 	p->chain = CHAIN_LOST;
 }
 
+/* More requests are open than may be, or than there is memory for. */
+static bool
+too_many_open(const struct pair *p)
+{
+	const struct stream_context *context = p->place.context;
+
+	return p->count > context->options.pending_limit ||
+	       (p->kind == PAIR_BY_ID && p->count > BY_ID_OPEN) ||
+	       (p->count > 1 && context->buffered > context->buffered_limit);
+}
+
 static void
 limit_open(struct pair *p)
 {
-	uint32_t limit = p->place.context->options.pending_limit;
-
-	while (p->count > limit && p->first->ended) {
+	while (too_many_open(p) && p->first->ended) {
 		emit_request(p, &p->first, CALL_REASON_EVICTED);
 		p->chain = CHAIN_LOST;
 	}
@@ -451,6 +463,8 @@ end_by_id(struct pair *p, struct message *m, bool response)
 	} else if (!m->has_id || m->flags & MESSAGE_NO_RESPONSE) {
 		exchange_emit(&p->place, m, NULL, CALL_REASON_NONE);
 	} else {
+		while (p->first && p->first->last_ns + BY_ID_NS < m->first_ns)
+			emit_request(p, &p->first, CALL_REASON_NO_RESPONSE);
 		push(p, m);
 		limit_open(p);
 	}

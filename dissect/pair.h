@@ -53,6 +53,7 @@ struct pair {
 	bool has_response;
 };
 
+/* Nothing is open; `lanes` (two, by side) outlive the pair. */
 void pair_init(struct pair *p, const struct exchange_place *place,
 	       const struct lane *lanes);
 

@@ -48,6 +48,7 @@ enum encoding {
  */
 void sink_begin(struct sink *s);
 
+/* The last value of a field wins. */
 void sink_field(struct sink *s, enum field field, struct bytes value);
 
 /* HTTP status, DNS rcode, …; whether it is an error is MESSAGE_IS_ERROR. */
@@ -59,7 +60,10 @@ void sink_header(struct sink *s, struct bytes name, struct bytes value);
 /* Body bytes, wire-encoded but without transfer framing (not for STEP_SKIP). */
 void sink_body(struct sink *s, struct bytes data);
 
+/* How the body is encoded; the last one given wins. */
 void sink_encoding(struct sink *s, enum encoding encoding);
+
+/* Adds to the flags (enum message_flag). */
 void sink_flags(struct sink *s, unsigned message_flags);
 
 /* The key that pairs request and response (PAIR_BY_ID). */

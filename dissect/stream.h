@@ -7,49 +7,11 @@
  */
 #pragma once
 
-#include "dissect/event.h"
+#include "dissect/stream_context.h"
 
 struct stream;
 
-struct stream_options {
-	uint64_t protocols;      /* bit per enum protocol that may be found */
-	uint32_t body_limit;     /* bytes of a body kept per half */
-	uint32_t head_limit;     /* bytes of one message head, and of STEP_MORE */
-	uint32_t pending_limit;  /* open requests per connection */
-};
-
-/* Shared by all streams of one engine: options, sink and memory budget. */
-struct stream_context {
-	struct stream_options options;
-	struct event_sink events;
-	struct coverage *coverage;
-	uint64_t buffered;        /* bytes held by all streams together */
-	uint64_t buffered_limit;  /* bodies stop being kept beyond it (counted) */
-	/* Private to the streams; zero at first, empty when the last is freed. */
-	struct message *spare;
-	uint32_t spare_count, streams;
-};
-
-/* Fixed for the life of a connection. */
-struct stream_identity {
-	uint64_t connection;
-	struct endpoint client, server;
-	uint8_t ip_protocol;
-	bool midstream;
-};
-
-/*
- * Where the bytes given stand.  `position` and `acknowledged` are TCP sequence
- * and acknowledgement numbers unwrapped to 64 bits (any origin, the same for
- * both meanings on one side); 0 for UDP.
- */
-struct stream_at {
-	int64_t time_ns;
-	struct packet_ref packet;
-	uint64_t position;      /* of the first byte given */
-	uint64_t acknowledged;  /* other side's position this packet acknowledges */
-};
-
+/* A connection's stream; `context` outlives it. */
 struct stream *stream_new(struct stream_context *context,
 			  const struct stream_identity *identity);
 
@@ -75,8 +37,13 @@ void stream_finish(struct stream *s, enum side side, bool clean);
 
 /* Bytes that a side has sent but the stream has not parsed (no protocol). */
 uint64_t stream_undissected(const struct stream *s);
+
+/* The last protocol that was found; PROTOCOL_UNKNOWN: none so far. */
 enum protocol stream_protocol(const struct stream *s);
+
+/* Calls emitted so far. */
 uint32_t stream_calls(const struct stream *s);
+
 /* The content shows that client and server were guessed the wrong way round;
  * the calls carry them exchanged. */
 bool stream_reversed(const struct stream *s);

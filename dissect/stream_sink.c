@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What a dissector says becomes messages of its stream. */
 #include "dissect/sink.h"
 
 #include <assert.h>
