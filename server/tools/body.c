@@ -36,25 +36,84 @@ body_base64(struct bytes in)
 	return out;
 }
 
-/* Indented, when it is JSON; else `text` itself. */
+static size_t
+skip_blanks(struct bytes in, size_t at)
+{
+	while (at < in.size && strchr(" \t\r\n", in.data[at]))
+		at++;
+	return at;
+}
+
+/* The end of the string that begins at `at`. */
+static size_t
+string_end(struct bytes in, size_t at)
+{
+	for (at++; at < in.size && in.data[at] != '"'; at++)
+		if (in.data[at] == '\\')
+			at++;
+	return at < in.size ? at + 1 : in.size;
+}
+
+static void
+new_line(struct buf *out, size_t depth)
+{
+	buf_u8(out, '\n');
+	while (depth--)
+		buf_u8(out, ' ');
+}
+
+/* Valid JSON with line ends and blanks put in; every token stays as it was
+ * sent, numbers above all. */
+static void
+indent(struct bytes in, struct buf *out)
+{
+	size_t depth = 0;
+
+	for (size_t at = skip_blanks(in, 0); at < in.size;) {
+		uint8_t c = in.data[at];
+		size_t next = c == '"' ? string_end(in, at) : at + 1;
+		size_t then = skip_blanks(in, next);
+
+		if ((c == '}' || c == ']') && depth)
+			new_line(out, --depth);
+		buf_append(out, in.data + at, next - at);
+		if (c == ':')
+			buf_u8(out, ' ');
+		else if (c == ',')
+			new_line(out, depth);
+		else if ((c == '{' || c == '[') && then < in.size) {
+			if (in.data[then] == (c == '{' ? '}' : ']'))
+				buf_u8(out, in.data[then++]);
+			else
+				new_line(out, ++depth);
+		}
+		at = skip_blanks(in, then);
+	}
+}
+
+/* Indented, when it is JSON; else as it is. */
 static void
 make_pretty(struct buf *text)
 {
+	struct buf pretty;
 	json_t *json;
-	char *pretty;
 
 	if (text->size == 0 || text->size > PRETTY_LIMIT ||
 	    (text->data[0] != '{' && text->data[0] != '['))
 		return;
 	json = json_loadb((const char *)text->data, text->size,
-			  JSON_ALLOW_NUL, NULL);
-	pretty = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
-	if (pretty) {
-		buf_reset(text);
-		buf_text(text, pretty);
-	}
-	free(pretty);
+			  JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+	if (!json)
+		return;
 	json_decref(json);
+	buf_init(&pretty, TEXT_LIMIT);
+	indent(buf_view(text), &pretty);
+	if (pretty.failed) {
+		buf_free(&pretty);
+		return;
+	}
+	buf_free(text);
+	*text = pretty;
 }
 
 /* Moves a cut back to the start of a UTF-8 character. */

@@ -46,18 +46,54 @@ teardown(void **state)
 	return 0;
 }
 
-/* Checks what MCP promises: the result has what its outputSchema requires. */
+static bool
+is_of_type(json_t *value, const char *type)
+{
+	if (strcmp(type, "object") == 0)
+		return json_is_object(value);
+	if (strcmp(type, "array") == 0)
+		return json_is_array(value);
+	if (strcmp(type, "string") == 0)
+		return json_is_string(value);
+	if (strcmp(type, "integer") == 0)
+		return json_is_integer(value);
+	return strcmp(type, "boolean") == 0 && json_is_boolean(value);
+}
+
+/* Types of a value and of what it holds, and what is required. */
+static void
+check_schema(const struct tool *tool, json_t *schema, json_t *value)
+{
+	const char *type = json_string_value(json_object_get(schema, "type"));
+	json_t *item, *name;
+	const char *key;
+	size_t i;
+
+	if (!is_of_type(value, type))
+		fail_msg("%s: something is no %s", tool->name, type);
+	json_array_foreach(json_object_get(schema, "required"), i, name)
+		if (!json_object_get(value, json_string_value(name)))
+			fail_msg("%s: no \"%s\" in the result", tool->name,
+				 json_string_value(name));
+	json_object_foreach(value, key, item) {
+		json_t *of = json_object_get(
+			json_object_get(schema, "properties"), key);
+
+		if (of)
+			check_schema(tool, of, item);
+	}
+	if (!json_object_get(schema, "items"))
+		return;
+	json_array_foreach(value, i, item)
+		check_schema(tool, json_object_get(schema, "items"), item);
+}
+
+/* What MCP promises: a result is as its outputSchema says. */
 static void
 check_output(const struct tool *tool, json_t *structured)
 {
-	json_t *output = json_object_get(tool_schema(tool), "outputSchema");
-	json_t *name;
-	size_t i;
-
-	json_array_foreach(json_object_get(output, "required"), i, name)
-		if (!json_object_get(structured, json_string_value(name)))
-			fail_msg("%s: no \"%s\" in the result", tool->name,
-				 json_string_value(name));
+	check_schema(tool, json_object_get(tool_schema(tool), "outputSchema"),
+		     structured);
 }
 
 static int

@@ -99,16 +99,45 @@ secrets_are_shown_when_revealed(void **state)
 }
 
 static void
-json_is_indented_when_pretty(void **state)
+json_is_indented_and_otherwise_as_it_was_sent(void **state)
 {
+	static const char *const cases[][2] = {
+		{ "{\"a\":[1]}", "{\n \"a\": [\n  1\n ]\n}" },
+		{ "{\"a\":[1]", "{\"a\":[1]" }, /* not whole: not JSON */
+		{ "[19.99,1e5,123456789012345678901]",
+		  "[\n 19.99,\n 1e5,\n 123456789012345678901\n]" },
+		{ "{ \"a\" : {} ,\n \"b\":[ ] }",
+		  "{\n \"a\": {},\n \"b\": []\n}" },
+		{ "[\"a,\\\"]{:\",null]", "[\n \"a,\\\"]{:\",\n null\n]" },
+		{ "{\"k\":\"\\u0000\"}\n", "{\n \"k\": \"\\u0000\"\n}" },
+		{ "plain", "plain" },
+	};
 	struct body_options options = { .limit = 100, .pretty = true };
-	json_t *call = json_object();
 
 	(void)state;
-	body_show(call, "b", bytes_of("{\"a\":[1]}"), &options);
-	assert_string_equal(text_of(call), "{\n \"a\": [\n  1\n ]\n}");
-	body_show(call, "b", bytes_of("{\"a\":[1]"), &options);
-	assert_string_equal(text_of(call), "{\"a\":[1]");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *call = json_object();
+
+		body_show(call, "b", bytes_of(cases[i][0]), &options);
+		assert_string_equal(text_of(call), cases[i][1]);
+		json_decref(call);
+	}
+}
+
+/* Indentation multiplies nested brackets; the limits hold all the same. */
+static void
+deep_json_is_bounded(void **state)
+{
+	struct body_options options = { .limit = 10, .pretty = true };
+	json_t *call = json_object();
+	char text[4001];
+
+	(void)state;
+	memset(text, '[', 2000);
+	memset(text + 2000, ']', 2000);
+	text[4000] = '\0';
+	body_show(call, "b", bytes_of(text), &options);
+	assert_int_equal(info(call, "shown"), 10);
 	json_decref(call);
 }
 
@@ -164,7 +193,8 @@ main(void)
 		cmocka_unit_test(slices_join_to_the_whole),
 		cmocka_unit_test(no_slice_begins_behind_the_name_of_a_secret),
 		cmocka_unit_test(secrets_are_shown_when_revealed),
-		cmocka_unit_test(json_is_indented_when_pretty),
+		cmocka_unit_test(json_is_indented_and_otherwise_as_it_was_sent),
+		cmocka_unit_test(deep_json_is_bounded),
 		cmocka_unit_test(binary_is_given_as_base64),
 		cmocka_unit_test(binary_is_short_unless_asked_for),
 		cmocka_unit_test(an_offset_behind_the_end_gives_nothing),
