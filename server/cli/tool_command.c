@@ -174,6 +174,19 @@ is_positional(const struct command *command, const char *name)
 	return false;
 }
 
+/* The values of an enumeration, of the property or its items. */
+static void
+help_values(json_t *property)
+{
+	json_t *items = json_object_get(property, "items");
+	json_t *values = json_object_get(items ? items : property, "enum");
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(values, i, value)
+		printf("%s%s", i ? ", " : "one of ", json_string_value(value));
+}
+
 static void
 help_property(const char *name, json_t *property)
 {
@@ -188,7 +201,10 @@ help_property(const char *name, json_t *property)
 	for (i = 2; option[i] && option[i] != ' '; i++)
 		if (option[i] == '_')
 			option[i] = '-';
-	printf("  %-26s %s\n", option, text ? text : "");
+	printf("  %-26s %s%s", option, text ? text : "",
+	       text && json_object_get(property, "enum") ? ": " : "");
+	help_values(property);
+	putchar('\n');
 }
 
 void
