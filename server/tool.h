@@ -22,6 +22,8 @@ struct tool_config {
 					   * may write, absolute and resolved */
 	size_t allowed_path_count;
 	bool allow_reveal;           /* reveal=true may show secrets */
+	bool whole_answers;          /* rows are never cut to a model's budget:
+				      * a person or a program reads them */
 	const char *program;         /* path of this executable, for jobs */
 	const char *dissect_program; /* path of aftertap-dissect */
 	int lifeline;                /* descriptor jobs inherit: its end of file

@@ -39,6 +39,7 @@ cli_tool_config(const struct cli *cli)
 		.allowed_paths = everywhere,
 		.allowed_path_count = 1,
 		.allow_reveal = true,
+		.whole_answers = true,
 		.program = cli->program,
 		.dissect_program = cli->dissect_program,
 		.lifeline = -1,

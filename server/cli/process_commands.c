@@ -119,6 +119,7 @@ command_serve(const struct cli *cli, int argc, char **argv)
 	config.allowed_paths = paths;
 	config.allowed_path_count = 0;
 	config.allow_reveal = false;
+	config.whole_answers = false;
 	status = parse_serve_options(&options, &config, paths, argc, argv);
 	if (status == EXIT_DONE && content_load(&content, &error) < 0)
 		status = cli_fail(EXIT_FAILED, "%s", error.text);

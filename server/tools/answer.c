@@ -129,12 +129,14 @@ size_with(json_t *structured, const char *rows, size_t count)
 #define ROWS_BUDGET (ANSWER_BUDGET - 512)
 
 size_t
-answer_fit(json_t *structured, const char *rows)
+answer_fit(const struct tool_config *config, json_t *structured,
+	   const char *rows)
 {
 	size_t high = json_array_size(json_object_get(structured, rows));
 	size_t low = 1;
 
-	if (high <= 1 || size_with(structured, rows, high) <= ROWS_BUDGET)
+	if (high <= 1 || config->whole_answers ||
+	    size_with(structured, rows, high) <= ROWS_BUDGET)
 		return high;
 	while (low + 1 < high) { /* low fits (or is 1), high does not */
 		size_t middle = low + (high - low) / 2;
@@ -158,10 +160,11 @@ answer_cut(json_t *structured, const char *rows, size_t count)
 }
 
 void
-answer_cut_to_fit(json_t *structured, const char *rows)
+answer_cut_to_fit(const struct tool_config *config, json_t *structured,
+		  const char *rows)
 {
 	size_t all = json_array_size(json_object_get(structured, rows));
-	size_t fit = answer_fit(structured, rows);
+	size_t fit = answer_fit(config, structured, rows);
 
 	if (fit < all)
 		answer_cut(structured, rows, fit);

@@ -35,11 +35,13 @@ int answer_project(json_t *rows, const struct arg_texts *fields,
 		   const char *const *known, struct error *e);
 
 /* How many rows of the member `rows` can be shown within ANSWER_BUDGET of
- * text; at least 1 when there is one. */
-size_t answer_fit(json_t *structured, const char *rows);
+ * text; at least 1 when there is one, and all with whole_answers. */
+size_t answer_fit(const struct tool_config *config, json_t *structured,
+		  const char *rows);
 
 /* Keeps the first `count` rows and sets "truncated". */
 void answer_cut(json_t *structured, const char *rows, size_t count);
 
 /* Both at once, for lists without a cursor. */
-void answer_cut_to_fit(json_t *structured, const char *rows);
+void answer_cut_to_fit(const struct tool_config *config, json_t *structured,
+		       const char *rows);

@@ -75,7 +75,7 @@ ask(struct tool_call *call, struct db *db, const struct get_stats *args,
 		return rc;
 	}
 	query_finish(db, *result);
-	answer_cut_to_fit(*result, "groups");
+	answer_cut_to_fit(call->config, *result, "groups");
 	summarise(db, *result, args);
 	return 0;
 }

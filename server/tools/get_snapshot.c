@@ -68,7 +68,8 @@ verify(struct tool_call *call, const char *snapshot, json_t *result,
 /* The segments, of which there may be thousands, stand by themselves and only
  * when they were asked for. */
 static void
-move_segments(json_t *result, json_t *manifest, bool wanted)
+move_segments(const struct tool_config *config, json_t *result,
+	      json_t *manifest, bool wanted)
 {
 	json_t *segments = json_object_get(manifest, "segments");
 
@@ -77,7 +78,7 @@ move_segments(json_t *result, json_t *manifest, bool wanted)
 		json_integer((json_int_t)json_array_size(segments)));
 	if (wanted) {
 		json_object_set(result, "segments", segments);
-		answer_cut_to_fit(result, "segments");
+		answer_cut_to_fit(config, result, "segments");
 	}
 	json_object_del(manifest, "segments");
 }
@@ -101,7 +102,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 	json_object_set_new(out->structured, "snapshot", manifest);
 	json_object_set_new(out->structured, "dissections",
 			    dissections_of(call->config->home, args.snapshot));
-	move_segments(out->structured, manifest, args.segments);
+	move_segments(call->config, out->structured, manifest, args.segments);
 	answer_tidy(manifest);
 	json_object_set_new(manifest, "status", json_string("completed"));
 	return args.verify ? verify(call, args.snapshot, out->structured, e)

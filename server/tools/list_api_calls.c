@@ -134,7 +134,7 @@ fitting_page(struct tool_call *call, struct db *db,
 	if (rc < 0)
 		return rc;
 	rows = json_array_size(json_object_get(*result, "calls"));
-	fit = answer_fit(*result, "calls");
+	fit = answer_fit(call->config, *result, "calls");
 	if (fit == rows)
 		return 0;
 	json_decref(*result);

@@ -53,7 +53,7 @@ summarise(json_t *result)
 {
 	size_t count = json_array_size(json_object_get(result, "captures"));
 
-	answer_cut_to_fit(result, "captures");
+	answer_cut_to_fit(call->config, result, "captures");
 	if (json_object_get(result, "truncated"))
 		answer_summary(result,
 			       "%zu captures, not all shown; name shows one.",

@@ -132,7 +132,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 	json_object_set_new(out->structured, "databases", rows);
 	json_object_set_new(out->structured, "total",
 			    json_integer((json_int_t)total));
-	answer_cut_to_fit(out->structured, "databases");
+	answer_cut_to_fit(call->config, out->structured, "databases");
 	if (total == 0)
 		answer_summary(out->structured,
 			       "No database yet: start_snapshot_dissection "

@@ -65,7 +65,7 @@ fitting_page(struct tool_call *call, struct db *db,
 	if (rc < 0)
 		return rc;
 	rows = json_array_size(json_object_get(*result, "flows"));
-	fit = answer_fit(*result, "flows");
+	fit = answer_fit(call->config, *result, "flows");
 	if (fit == rows)
 		return 0;
 	json_decref(*result);

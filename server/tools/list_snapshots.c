@@ -71,7 +71,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 			    json_integer((json_int_t)total));
 	json_object_set_new(out->structured, "truncated",
 			    json_boolean(total > (size_t)args.limit));
-	answer_cut_to_fit(out->structured, "snapshots");
+	answer_cut_to_fit(call->config, out->structured, "snapshots");
 	if (total == 0)
 		answer_summary(out->structured,
 			       "No snapshot yet: create_snapshot makes one "

@@ -121,7 +121,7 @@ ask(struct tool_call *call, struct db *db, const struct query_sql *args,
 		return rc;
 	}
 	query_finish(db, *result);
-	answer_cut_to_fit(*result, "rows");
+	answer_cut_to_fit(call->config, *result, "rows");
 	summarise(*result);
 	return 0;
 }
