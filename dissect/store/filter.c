@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "dissect/store/filter_ast.h"
+#include "dissect/store/filter_field.h"
 
 /* Far above what a text of FILTER_TEXT_LIMIT makes. */
 #define ARENA_LIMIT (16u << 20)

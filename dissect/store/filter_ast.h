@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "dissect/store/filter.h"
 #include "dissect/store/filter_field.h"
 
 #define FILTER_TEXT_LIMIT 8192

@@ -25,7 +25,10 @@ struct intern {
 	struct hash_key key;
 };
 
+/* Remembers nothing yet, and at most `limit` strings. */
 void intern_init(struct intern *in, size_t limit);
+
+/* Frees the memory; the ids given out stay what they are. */
 void intern_free(struct intern *in);
 
 /* The id of `text`; `*added` when it is new and the caller must store it.

@@ -31,6 +31,7 @@ struct store {
 /* Starts the clock of a query; CANCELLED after store_interrupt. */
 int store_begin(struct store *s, struct error *e);
 
+/* Prepares a statement of ours; what fails is the file. */
 int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out,
 		  struct error *e);
 
@@ -78,7 +79,9 @@ struct store_rows {
 	uint32_t preview_bytes;
 };
 
+/* Prepares for `detail`; close in any case. */
 int store_rows_open(struct store *s, struct store_rows *rows, struct error *e);
+/* Frees the statement. */
 void store_rows_close(struct store_rows *rows);
 
 /* The call, or NULL when there is none with that id. */

@@ -31,9 +31,14 @@ int store_writer_block(struct store_writer *w, uint64_t block,
 		       enum payload_kind kind, uint32_t raw_size,
 		       struct bytes compressed);
 
+/* One call; ids count from 1 in the order they come. */
 int store_writer_call(struct store_writer *w, const struct call_event *call);
+
+/* One connection, once, when it has ended. */
 int store_writer_connection(struct store_writer *w,
 			    const struct connection_event *c);
+
+/* One answer that gave an address a name. */
 int store_writer_name(struct store_writer *w, const struct name_event *name);
 
 /* A fault of the run itself ("parser 2 was killed by signal 31"). */
@@ -49,6 +54,7 @@ struct store_counts {
 	uint64_t file_bytes;
 };
 
+/* What was written so far, committed or not. */
 struct store_counts store_writer_counts(const struct store_writer *w);
 
 /* Why the last call failed, for the job's status. */

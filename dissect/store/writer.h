@@ -62,6 +62,7 @@ int64_t writer_string(struct store_writer *w, struct bytes text);
 /* The same text as a value, borrowed until the next call of either. */
 struct bytes writer_text(struct store_writer *w, struct bytes text);
 
+/* The id of an address, stored when it is new; -1 after a failure. */
 int64_t writer_address(struct store_writer *w, const uint8_t ip[16]);
 
 /* Widens first_ts..last_ts. */

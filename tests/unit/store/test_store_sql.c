@@ -181,13 +181,17 @@ a_bomb_that_wants_memory_is_stopped(void **state)
 	struct store *s = ((struct fixture *)*state)->store;
 	struct error e = { 0 };
 	json_t *result = NULL;
-	int code = store_sql(
+	int code;
+
+	store_set_deadline(s, 3000000000);
+	code = store_sql(
 		s, "WITH RECURSIVE n(i, t) AS (SELECT 1, printf('%.*c', "
 		   "1000000, 'x') UNION SELECT i + 1, t || i FROM n) "
 		   "SELECT max(i) FROM n", 10, &result, &e);
 
 	if (code != ERR_LIMIT && code != ERR_TIMEOUT)
 		fail_msg("%d %s", code, e.text);
+	store_set_deadline(s, 0);
 }
 
 static void

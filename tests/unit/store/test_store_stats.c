@@ -2,6 +2,7 @@
 /* Statistics and flows of the fixture, added up by hand. */
 #include "fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,7 +269,8 @@ flows_page_without_gap_or_repetition(void **state)
 		json_array_foreach(json_object_get(r, "flows"), i, flow)
 			assert_int_equal(INT(flow, "id"), ids[seen++]);
 		if (page < 2)
-			strcpy(cursor, TEXT(r, "next_cursor"));
+			snprintf(cursor, sizeof(cursor), "%s",
+				 TEXT(r, "next_cursor"));
 		else
 			assert_null(json_object_get(r, "next_cursor"));
 		json_decref(r);
