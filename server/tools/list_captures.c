@@ -49,11 +49,11 @@ append_imports(json_t *captures, const char *home)
 }
 
 static void
-summarise(json_t *result)
+summarise(const struct tool_config *config, json_t *result)
 {
 	size_t count = json_array_size(json_object_get(result, "captures"));
 
-	answer_cut_to_fit(call->config, result, "captures");
+	answer_cut_to_fit(config, result, "captures");
 	if (json_object_get(result, "truncated"))
 		answer_summary(result,
 			       "%zu captures, not all shown; name shows one.",
@@ -100,7 +100,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 		answer_tidy(capture);
 	out->structured = json_object();
 	json_object_set_new(out->structured, "captures", captures);
-	summarise(out->structured);
+	summarise(call->config, out->structured);
 	return TOOL_DONE;
 }
 
