@@ -331,10 +331,11 @@ resolve_acknowledgement(struct reassembly *r, struct reassembly_context *c,
 	side_gap(r, c, other, to, at);
 }
 
-/* Stops waiting for what the front of `side` waits for. */
+/* Stops waiting for what the front of `side` waits for; unless `forced`, only
+ * for what can no longer come. */
 static void
 front_resolve(struct reassembly *r, struct reassembly_context *c,
-	      enum side side)
+	      enum side side, bool forced)
 {
 	struct reassembly_side *s = &r->sides[side];
 	struct segment *q = side_first(s);
@@ -346,6 +347,8 @@ front_resolve(struct reassembly *r, struct reassembly_context *c,
 		   front_awaits_resend(r, side)) {
 		c->given_up += q->size;
 		segment_free(r, c, side_pop(s));
+	} else if (!forced && s->acked > s->next) {
+		side_gap(r, c, side, min_u64(s->acked, q->position), at);
 	} else {
 		side_gap(r, c, side, q->position, at);
 	}
@@ -385,7 +388,7 @@ resolve_expired(struct reassembly *r, struct reassembly_context *c)
 		first = side_other(first);
 	if (!front_expired(r, c, first))
 		return false;
-	front_resolve(r, c, first);
+	front_resolve(r, c, first, false);
 	return true;
 }
 
@@ -419,7 +422,7 @@ static void
 resolve_oldest(struct reassembly *r, struct reassembly_context *c)
 {
 	if (!deliver_ready(r, c))
-		front_resolve(r, c, older_front(r));
+		front_resolve(r, c, older_front(r), true);
 	while (waiting(r) && deliver_ready(r, c))
 		;
 }

@@ -282,6 +282,18 @@ bytes_that_the_network_lost_are_waited_for_longer(void **state)
 }
 
 static void
+of_a_hole_only_what_was_acknowledged_is_given_up(void **state)
+{
+	(void)state;
+	give(C, 10, "jkl", 0);
+	give(S, 0, "", 4); /* has 0..4; the network lost 4..10 */
+	pass_packets(40);
+	assert_log("C gap 0+4\n");
+	give(C, 4, "efghi-", 0);
+	assert_log("C 4 efghi- ack 0\nC 10 jkl ack 0\n");
+}
+
+static void
 a_lost_request_is_a_gap_before_its_response(void **state)
 {
 	(void)state;
@@ -537,6 +549,7 @@ main(void)
 		TEST(an_acknowledged_hole_is_given_up_after_32_packets),
 		TEST(an_acknowledged_hole_is_given_up_after_a_second),
 		TEST(bytes_that_the_network_lost_are_waited_for_longer),
+		TEST(of_a_hole_only_what_was_acknowledged_is_given_up),
 		TEST(a_lost_request_is_a_gap_before_its_response),
 		TEST(a_lost_response_is_a_gap_before_the_next_request),
 		TEST(holes_on_both_sides_keep_the_order_of_cause_and_effect),
