@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "server/tools/answer.h"
 #include "server/tools/tools_list.h"
 #include "tests/unit/tools/fake_store.h"
@@ -449,6 +451,107 @@ jobs_need_what_they_work_on(void **state)
 			 ERR_INVALID);
 }
 
+/* A program that notes its arguments, one a line, and says that it is done:
+ * `find` is how it finds its status file. */
+static char *
+scripted_program(struct world *w, const char *find)
+{
+	char *path = alloc_format("%s/program.sh", w->home);
+	char *script = alloc_format(
+		"#!/bin/sh\n"
+		"printf '%%s\\n' \"$@\" > %s/arguments\n"
+		"%s\n"
+		"echo '{\"state\":\"completed\",\"progress\":100,\"result\":"
+		"{\"name\":\"x\",\"packets\":7}}' > $status.new\n"
+		"mv $status.new $status\n", w->home, find);
+
+	assert_int_equal(file_write_atomic(path, bytes_of(script), 0700, NULL),
+			 0);
+	free(script);
+	return path;
+}
+
+static void
+was_called_with(struct world *w, const char *arguments)
+{
+	char *path = alloc_format("%s/arguments", w->home);
+	struct buf text;
+
+	buf_init(&text, 1 << 16);
+	assert_int_equal(file_read(path, &text, NULL), 0);
+	if (!strstr(buf_cstr(&text), arguments))
+		fail_msg("not \"%s\" but \"%s\"", arguments, buf_cstr(&text));
+	buf_free(&text);
+	free(path);
+}
+
+static void
+an_import_is_a_job_of_this_program(void **state)
+{
+	struct world *w = *state;
+	char *root = realpath(w->home, NULL);
+	char *trace = alloc_format("%s/Some trace.pcap.gz", root);
+	char *arguments = alloc_format("{\"path\":\"%s\",\"node\":\"n1\"}",
+				       trace);
+	const char *const allowed[] = { root };
+	char *program = scripted_program(
+		w, "for a; do [ \"$last\" = --job ] && status=$a; last=$a; "
+		   "done");
+
+	file_write_atomic(trace, bytes_of("x"), 0600, NULL);
+	w->config.allowed_paths = allowed;
+	w->config.allowed_path_count = 1;
+	w->config.program = program;
+	assert_int_equal(run(w, "import_capture", arguments), TOOL_DONE);
+	assert_string_equal(json_string_value(member(w, "name")),
+			    "Some-trace");
+	assert_int_equal(json_integer_value(json_object_get(
+				 member(w, "capture"), "packets")), 7);
+	was_called_with(w, "import\n--home\n");
+	was_called_with(w, "--name\nSome-trace\n--job\n");
+	was_called_with(w, "--node\nn1\n");
+	was_called_with(w, trace);
+	free(program);
+	free(arguments);
+	free(trace);
+	free(root);
+}
+
+static void
+a_dissection_is_a_job_with_the_options_asked_for(void **state)
+{
+	struct world *w = *state;
+	char *find, *program;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":5}", 0);
+	find = alloc_format("status=%s/snapshots/s1/dissections/x.json",
+			    w->home);
+	program = scripted_program(w, find);
+	w->config.dissect_program = program;
+	assert_int_equal(
+		run(w, "start_snapshot_dissection",
+		    "{\"snapshot\":\"s1\",\"name\":\"x\","
+		    "\"protocols\":[\"http\",\"dns\"],"
+		    "\"from\":\"2026-11-23T14:00:00Z\",\"ports\":[80,8080],"
+		    "\"addresses\":\"10.0.0.0/8\",\"body_limit\":0,"
+		    "\"parsers\":2,\"memory_mib\":128,\"cpu_percent\":50}"),
+		TOOL_DONE);
+	was_called_with(w, "--snapshot=s1\n--name=x\n"
+			   "--protocols=http,dns\n"
+			   "--from=2026-11-23T14:00:00Z\n"
+			   "--address=10.0.0.0/8\n--port=80\n--port=8080\n"
+			   "--max-body=0\n--parsers=2\n--memory=128\n"
+			   "--cpu-percent=50\n--quiet\n");
+	assert_string_equal(json_string_value(member(w, "db")), "s1/x");
+	assert_int_equal(run(w, "get_snapshot_dissection_status",
+			     "{\"snapshot\":\"s1\",\"name\":\"x\"}"),
+			 TOOL_DONE);
+	assert_string_equal(json_string_value(member(w, "status")),
+			    "completed");
+	free(program);
+	free(find);
+}
+
 static void
 windows_are_checked_before_work(void **state)
 {
@@ -486,6 +589,8 @@ main(void)
 		CASE(databases_are_listed_with_their_state),
 		CASE(a_dissection_can_be_deleted),
 		CASE(jobs_need_what_they_work_on),
+		CASE(an_import_is_a_job_of_this_program),
+		CASE(a_dissection_is_a_job_with_the_options_asked_for),
 		CASE(windows_are_checked_before_work),
 	};
 
