@@ -42,6 +42,16 @@ db_files_free(struct db_files *files)
 	free(files->log);
 }
 
+bool
+db_files_queryable(const struct db_files *files)
+{
+	/* A job that ends in between renames the part to the database. */
+	return file_exists(files->database) ||
+	       (file_exists(files->partial) &&
+		file_lock_holder(files->lock) != 0) ||
+	       file_exists(files->database);
+}
+
 int
 db_check_name(const char *what, const char *name, struct error *e)
 {
@@ -247,7 +257,7 @@ static bool
 is_queryable(const char *home, const char *snapshot, const char *name)
 {
 	struct db_files files = db_files(home, snapshot, name);
-	bool there = file_exists(files.database) || file_exists(files.partial);
+	bool there = db_files_queryable(&files);
 
 	db_files_free(&files);
 	return there;
@@ -301,6 +311,22 @@ only_one(json_t *list, const char *none, struct error *e)
 	return NULL;
 }
 
+static void
+not_queryable(const char *home, const char *snapshot, const char *name,
+	      struct error *e)
+{
+	struct db_files files = db_files(home, snapshot, name);
+
+	if (file_exists(files.partial))
+		error_set(e, ERR_STATE,
+			  "dissection \"%s/%s\" was killed before it finished "
+			  "and left nothing that can be asked; start another",
+			  snapshot, name);
+	else
+		not_found(home, snapshot, name, e);
+	db_files_free(&files);
+}
+
 static char *
 resolve_address(const char *home, const char *text, const char *slash,
 		struct error *e)
@@ -314,7 +340,7 @@ resolve_address(const char *home, const char *text, const char *slash,
 		if (is_queryable(home, snapshot, name))
 			address = alloc_string(text);
 		else
-			not_found(home, snapshot, name, e);
+			not_queryable(home, snapshot, name, e);
 	}
 	free(snapshot);
 	return address;

@@ -27,6 +27,12 @@ struct db_files db_files(const char *home, const char *snapshot,
 /* Frees the paths. */
 void db_files_free(struct db_files *files);
 
+/*
+ * Can it be asked?  A complete database can, and the part of a job that runs.
+ * What a killed job left cannot: it may have died while it wrote a page.
+ */
+bool db_files_queryable(const struct db_files *files);
+
 /* INVALID unless `name` may name a `what` ("snapshot", "dissection" …). */
 int db_check_name(const char *what, const char *name, struct error *e);
 

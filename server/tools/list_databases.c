@@ -65,7 +65,7 @@ database_row(const char *home, const char *snapshot, const char *name)
 	take(row, "entry_count", status, "calls");
 	if (file_exists(files.database))
 		add_contents(row, files.database);
-	else if (file_exists(files.partial))
+	else if (db_files_queryable(&files))
 		take(row, "progress", status, "progress");
 	else
 		json_object_set_new(row, "queryable", json_false());

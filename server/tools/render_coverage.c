@@ -85,8 +85,11 @@ render_coverage(struct buf *out, json_t *coverage)
 	if (!lost && json_is_integer(packets) &&
 	    json_integer_value(packets) > 0)
 		buf_text(out, ", no loss");
-	if (state && strcmp(state, "completed") != 0)
+	if (state && (strcmp(state, "running") == 0 ||
+		      strcmp(state, "pending") == 0))
 		buf_format(out, "; dissection is %s: more may come", state);
+	else if (state && strcmp(state, "completed") != 0)
+		buf_format(out, "; dissection is %s: this is not all", state);
 	json_array_foreach(json_object_get(coverage, "notes"), i, note) {
 		buf_text(out, "; ");
 		render_cell(out, note);

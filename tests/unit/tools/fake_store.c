@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/tools/fake_store.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -44,6 +47,37 @@ fake_database(const char *home, const char *snapshot, const char *name,
 	free(text);
 	free(manifest);
 	free(directory);
+}
+
+pid_t
+fake_job(const char *home, const char *snapshot, const char *name)
+{
+	char *lock = alloc_format("%s/snapshots/%s/dissections/%s.lock", home,
+				  snapshot, name);
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready) != 0 || (pid = fork()) < 0)
+		abort();
+	if (pid == 0) {
+		if (file_lock(lock, NULL) >= 0 && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	if (read(ready[0], &byte, 1) != 1)
+		abort();
+	close(ready[0]);
+	close(ready[1]);
+	free(lock);
+	return pid;
+}
+
+void
+fake_job_end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 char *
@@ -111,8 +145,11 @@ store_meta(struct store *s)
 json_t *
 store_coverage(struct store *s)
 {
-	(void)s;
-	return json_pack("{s:s,s:s,s:s,s:i}", "state", "completed", "from",
+	const char *state =
+		json_string_value(json_object_get(s->spec, "state"));
+
+	return json_pack("{s:s,s:s,s:s,s:i}", "state",
+			 state ? state : "completed", "from",
 			 "2026-11-23T14:00:00Z", "to", "2026-11-23T14:05:00Z",
 			 "packets", 12034);
 }

@@ -6,10 +6,16 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 /* Makes <home>/snapshots/<snapshot> with the database <name>.sqlite (or
  * .sqlite.part with `running`). */
 void fake_database(const char *home, const char *snapshot, const char *name,
 		   const char *json, int running);
+
+/* A process that holds the lock of a dissection, as its job would. */
+pid_t fake_job(const char *home, const char *snapshot, const char *name);
+void fake_job_end(pid_t pid);
 
 /* A fresh home directory; remove it with fake_home_remove. */
 char *fake_home(void);

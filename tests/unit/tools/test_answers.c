@@ -173,15 +173,18 @@ static void
 several_databases_are_listed_when_none_is_named(void **state)
 {
 	struct world *w = *state;
+	pid_t pid;
 
 	fake_database(w->home, "s1", "default", "{\"calls\":3}", 0);
 	fake_database(w->home, "s2", "http-only", "{\"calls\":3}", 1);
+	pid = fake_job(w->home, "s2", "http-only");
 	assert_int_equal(run(w, "list_api_calls", "{}"), ERR_INVALID);
 	says(w, "s1/default, s2/http-only");
 	w->config.default_db = "s2";
 	assert_int_equal(run(w, "list_api_calls", "{}"), TOOL_DONE);
 	assert_string_equal(json_string_value(member(w, "db")),
 			    "s2/http-only");
+	fake_job_end(pid);
 }
 
 static void
@@ -214,6 +217,29 @@ nothing_found_says_what_was_searched(void **state)
 	says(w, "covered 2026-11-23T14:00:00Z to 14:05:00Z, 12,034 packets, "
 		"no loss");
 	assert_non_null(member(w, "coverage"));
+}
+
+static void
+the_part_that_a_killed_job_left_is_not_asked(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":1}", 1);
+	assert_int_equal(run(w, "list_api_calls", "{\"db\":\"s1/default\"}"),
+			 ERR_STATE);
+	says(w, "killed");
+	assert_int_equal(run(w, "list_api_calls", "{}"), ERR_NOTFOUND);
+}
+
+static void
+a_cancelled_dissection_is_said_to_be_a_part(void **state)
+{
+	struct world *w = *state;
+
+	fake_database(w->home, "s1", "default",
+		      "{\"calls\":1,\"state\":\"partial\"}", 0);
+	assert_int_equal(run(w, "list_api_calls", "{}"), TOOL_DONE);
+	says(w, "dissection is partial: this is not all");
 }
 
 static void
@@ -579,6 +605,8 @@ main(void)
 		CASE(several_databases_are_listed_when_none_is_named),
 		CASE(a_wrong_database_is_answered_with_the_right_ones),
 		CASE(nothing_found_says_what_was_searched),
+		CASE(the_part_that_a_killed_job_left_is_not_asked),
+		CASE(a_cancelled_dissection_is_said_to_be_a_part),
 		CASE(pages_fit_the_budget_and_join_without_gap),
 		CASE(fields_are_what_was_asked_for),
 		CASE(secrets_do_not_leave_without_permission),
