@@ -284,12 +284,13 @@ scan_sql(const struct stats *st, const struct filter_sql *f)
 		filter_field_raw(&sql, key->field, key->of_connection);
 	}
 	if (everything)
-		buf_text(&sql, " FROM calls c");
+		buf_text(&sql, " FROM calls c NOT INDEXED");
 	else
-		buf_format(&sql, " FROM zones z CROSS JOIN calls c ON c.id "
-				 "BETWEEN z.id AND z.last_id WHERE z.max_ts >= "
-				 "?1 AND z.min_ts < ?2 AND (%s) AND c.ts >= ?1 "
-				 "AND c.ts < ?2 AND (%s)",
+		buf_format(&sql, " FROM zones z CROSS JOIN calls c NOT INDEXED "
+				 "ON c.id BETWEEN z.id AND z.last_id "
+				 "WHERE z.max_ts >= ?1 AND z.min_ts < ?2 "
+				 "AND (%s) AND c.ts >= ?1 AND c.ts < ?2 "
+				 "AND (%s)",
 			   (const char *)f->zone.data,
 			   (const char *)f->where.data);
 	text = alloc_string(buf_cstr(&sql));
