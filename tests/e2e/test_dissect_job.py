@@ -227,10 +227,16 @@ def writer_is_killed(home, name, delay):
                not os.path.exists(job.base + ".sqlite"))
 
 
-def writer_is_killed_at_random(home):
+def writer_is_killed_at_random(home, aftertap):
     rounds = random.Random(2)
     for _ in range(6):
         writer_is_killed(home, "killed", rounds.random() * 0.6)
+    told = aftertap.tool("get_snapshot_dissection_status", snapshot="s",
+                         name="killed")
+    check.check("what status readers see", told["status"], "failed")
+    asked = aftertap.run("calls", "--db", "s/killed", check=False)
+    check.that("what it left is not asked", asked.returncode != 0,
+               asked.stderr.strip())
     again = Job(home, "killed", "--parsers", "2")
     check.check("exit status of the next with that name", again.wait(), 0)
     check.check("calls", again.one("SELECT count(*) FROM calls"), CALLS)
@@ -341,7 +347,7 @@ def main():
         every_parser_dies(home)
         for how in ("SIGTERM", "SIGINT", "lifeline"):
             is_cancelled(home, how)
-        writer_is_killed_at_random(home)
+        writer_is_killed_at_random(home, aftertap)
         parsers_are_killed_at_random(home)
         two_at_once(home)
         answers_while_it_runs(home)
