@@ -231,8 +231,8 @@ def writer_is_killed_at_random(home, aftertap):
     rounds = random.Random(2)
     for _ in range(6):
         writer_is_killed(home, "killed", rounds.random() * 0.6)
-    told = aftertap.tool("get_snapshot_dissection_status", snapshot="s",
-                         name="killed")
+    told = aftertap.json("tool", "get_snapshot_dissection_status",
+                         "snapshot=s", "name=killed")
     check.check("what status readers see", told["status"], "failed")
     asked = aftertap.run("calls", "--db", "s/killed", check=False)
     check.that("what it left is not asked", asked.returncode != 0,
