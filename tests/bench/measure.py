@@ -104,9 +104,10 @@ class Tshark:
     name = "tshark"
 
     def __init__(self, pcap):
-        fields = ["frame.time_epoch", "tcp.stream", "http.request.method",
-                  "http.request.uri", "http.host", "http.response.code",
-                  "http.content_type", "http.time"]
+        fields = ["frame.number", "frame.time_epoch", "tcp.stream",
+                  "http.request.method", "http.request.full_uri",
+                  "http.response.code", "http.request_in", "http.time",
+                  "http.content_length", "http.content_type"]
         self.command = ["tshark", "-n", "-r", pcap, "--disable-protocol",
                         "json", "-Y", "http", "-T", "fields"]
         for field in fields:
@@ -121,9 +122,10 @@ class Suricata:
 
     def __init__(self, pcap, folder):
         self.folder = os.path.join(folder, "suricata")
-        self.command = ["suricata", "-r", pcap, "-l", self.folder,
-                        "--runmode", "single", "-k", "none", "-S",
-                        "/dev/null"]
+        settings = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "suricata.yaml")
+        self.command = ["suricata", "-c", settings, "-r", pcap, "-l",
+                        self.folder, "--runmode", "single", "-k", "none"]
 
     def run(self):
         shutil.rmtree(self.folder, ignore_errors=True)
