@@ -59,6 +59,7 @@ def aftertap_pairs(aftertap, pcap, name):
 def record(directory):
     need_root()
     need("nginx", "wrk", "tcpdump", "ip", "curl", "ethtool")
+    os.chmod(directory, 0o755)  # nginx's workers are another user
     script = os.path.join(ROOT, "tests", "bench", "gen_http.sh")
     subprocess.run(["bash", script, "1", directory], check=True,
                    stdout=subprocess.DEVNULL)
