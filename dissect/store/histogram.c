@@ -67,6 +67,16 @@ histogram_add(struct histogram *h, int64_t ns)
 }
 
 void
+histogram_prefetch(const struct histogram *h, int64_t ns)
+{
+	uint64_t value = ns > 0 ? (uint64_t)ns : 0;
+	unsigned power = power_of(value);
+
+	if (h->powers[power])
+		__builtin_prefetch(&h->powers[power][step_of(value, power)], 1);
+}
+
+void
 histogram_merge(struct histogram *h, const struct histogram *from)
 {
 	for (unsigned p = 0; p < HISTOGRAM_POWERS; p++) {

@@ -24,6 +24,10 @@ struct histogram {
 /* Adds a duration of `ns`; returns the bytes of memory this took (0 mostly). */
 size_t histogram_add(struct histogram *h, int64_t ns);
 
+/* Asks for the memory that adding `ns` will touch, so that it is there a few
+ * hundred nanoseconds later. */
+void histogram_prefetch(const struct histogram *h, int64_t ns);
+
 /* Adds all of `from`. */
 void histogram_merge(struct histogram *h, const struct histogram *from);
 

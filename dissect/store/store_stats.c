@@ -54,12 +54,23 @@ struct recent {
 	size_t place; /* + 1; 0: free */
 };
 
+/* Latencies wait here for their bucket to come out of memory: with hundreds
+ * of groups that took as long as the scan itself. */
+#define WAITING 8
+
+struct waiting {
+	size_t place; /* of the group */
+	int64_t ns;   /* -1: none */
+};
+
 struct stats {
 	const struct store_stats_query *query;
 	struct key keys[KEYS_MAX];
 	size_t key_count;
 	struct map *index;          /* bucket and keys to a place in groups */
 	struct recent *recent;
+	struct waiting waiting[WAITING];
+	unsigned next_waiting;
 	struct group *groups;
 	size_t count, capacity;
 	struct group totals;
@@ -210,16 +221,38 @@ group_of(struct stats *st, const int64_t key[1 + KEYS_MAX])
 	return g;
 }
 
+/* Puts a latency in the place of the one that has waited longest. */
 static void
-add_row(struct group *g, sqlite3_stmt *row, size_t *bytes)
+queue(struct stats *st, size_t place, int64_t ns)
+{
+	struct waiting *w = &st->waiting[st->next_waiting++ % WAITING];
+
+	if (w->ns >= 0)
+		st->histogram_bytes += histogram_add(
+			&st->groups[w->place].latency, w->ns);
+	*w = (struct waiting){ place, ns };
+	if (ns >= 0)
+		histogram_prefetch(&st->groups[place].latency, ns);
+}
+
+static void
+add_row(struct group *g, sqlite3_stmt *row)
 {
 	g->calls++;
 	g->errors += (sqlite3_column_int64(row, COL_FLAGS) & CALL_IS_ERROR) != 0;
 	g->request_bytes += (uint64_t)sqlite3_column_int64(row, COL_REQUEST);
 	g->response_bytes += (uint64_t)sqlite3_column_int64(row, COL_RESPONSE);
-	if (sqlite3_column_type(row, COL_ELAPSED) != SQLITE_NULL)
-		*bytes += histogram_add(
-			&g->latency, sqlite3_column_int64(row, COL_ELAPSED));
+}
+
+/* -1 when the call is no pair. */
+static int64_t
+elapsed_of(sqlite3_stmt *row)
+{
+	int64_t ns = sqlite3_column_int64(row, COL_ELAPSED);
+
+	if (ns == 0 && sqlite3_column_type(row, COL_ELAPSED) == SQLITE_NULL)
+		return -1;
+	return ns > 0 ? ns : 0;
 }
 
 /* The bits of a real as a key: equal numbers have equal ones. */
@@ -249,7 +282,8 @@ static void
 take_row(struct stats *st, sqlite3_stmt *row)
 {
 	int64_t key[1 + KEYS_MAX] = { 0 };
-	int64_t width = st->query->bucket_ns;
+	int64_t width = st->query->bucket_ns, elapsed = elapsed_of(row);
+	struct group *g;
 
 	if (st->key_count || width) {
 		if (width) {
@@ -259,9 +293,13 @@ take_row(struct stats *st, sqlite3_stmt *row)
 		}
 		for (size_t i = 0; i < st->key_count; i++)
 			key[1 + i] = key_of(st, i, row);
-		add_row(group_of(st, key), row, &st->histogram_bytes);
+		g = group_of(st, key);
+		add_row(g, row);
+		queue(st, (size_t)(g - st->groups), elapsed);
 	} else {
-		add_row(&st->totals, row, &st->histogram_bytes);
+		add_row(&st->totals, row);
+		if (elapsed >= 0)
+			(void)histogram_add(&st->totals.latency, elapsed);
 	}
 }
 
@@ -312,8 +350,12 @@ scan(struct store *s, struct stats *st, const struct filter_sql *f,
 	sqlite3_bind_int64(row, 1, st->query->from_ns);
 	sqlite3_bind_int64(row, 2, st->query->to_ns);
 	store_bind_filter(row, f, FILTER_PARAMETER);
+	for (int i = 0; i < WAITING; i++)
+		st->waiting[i].ns = -1;
 	while ((code = store_step(s, row, e)) == 1)
 		take_row(st, row);
+	for (int i = 0; i < WAITING; i++)
+		queue(st, 0, -1);
 	sqlite3_finalize(row);
 	return code;
 }
