@@ -67,6 +67,17 @@ syn_begins_another(const struct tcp *t, enum side side, const struct packet *p)
 	return ahead < 0 || ahead > UINT16_MAX;
 }
 
+/* Its RST was forged or refused, since it goes on behind it: by the time the
+ * stream has ended, the rest is taken for another connection. */
+static bool
+outlives_reset(const struct tcp *t, enum side side, int32_t ahead)
+{
+	const struct reassembly *r = &t->reassembly;
+
+	return t->reset && r->sides[side].finished && ahead >= 0 &&
+	       r->reset_side == (side == SIDE_SERVER);
+}
+
 bool
 tcp_begins_another(const struct tcp *t, enum side side, const struct packet *p)
 {
@@ -86,7 +97,8 @@ tcp_begins_another(const struct tcp *t, enum side side, const struct packet *p)
 	if (tcp_closed(t) && t->sides[side].fin && mine->finished && ahead > 0)
 		return true;
 	if (tcp_closed(t))
-		return ahead > RESET_DISTANCE || ahead < -RESET_DISTANCE;
+		return ahead > RESET_DISTANCE || ahead < -RESET_DISTANCE ||
+		       outlives_reset(t, side, ahead);
 	return (ahead > OTHER_DISTANCE || ahead < -OTHER_DISTANCE) &&
 	       (ack_ahead > OTHER_DISTANCE || ack_ahead < -OTHER_DISTANCE);
 }

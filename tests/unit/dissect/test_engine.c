@@ -298,6 +298,34 @@ a_reset_connection_says_so(void **state)
 }
 
 static void
+what_goes_on_behind_a_forged_reset_is_kept(void **state)
+{
+	(void)state;
+	handshake();
+	CLIENT(RST | ACK, 100, 500, NULL, 0); /* not the client's */
+	CLIENT(ACK, 100, 500, "GET", 0);
+	SERVER(ACK, 500, 103, "200", 0);
+	finish();
+	assert_int_equal(seen_count, 2);
+	assert_int_equal(seen[0].state, CONNECTION_RESET);
+	assert_int_equal(seen[1].tcp.payload_bytes[SIDE_CLIENT], 3);
+	assert_int_equal(seen[1].tcp.payload_bytes[SIDE_SERVER], 3);
+}
+
+static void
+what_was_on_its_way_when_its_receiver_reset_is_not_another(void **state)
+{
+	(void)state;
+	handshake();
+	SERVER(ACK, 500, 100, "200", 0);
+	CLIENT(RST | ACK, 100, 503, NULL, 0);
+	SERVER(ACK, 503, 100, "more", 0);
+	finish();
+	assert_int_equal(seen_count, 1);
+	assert_int_equal(seen[0].state, CONNECTION_RESET);
+}
+
+static void
 a_syn_without_answer_is_half_open(void **state)
 {
 	(void)state;
@@ -667,6 +695,8 @@ main(void)
 		TEST(a_port_used_again_is_another_connection),
 		TEST(a_syn_sent_again_is_the_same_connection),
 		TEST(a_reset_connection_says_so),
+		TEST(what_goes_on_behind_a_forged_reset_is_kept),
+		TEST(what_was_on_its_way_when_its_receiver_reset_is_not_another),
 		TEST(a_syn_without_answer_is_half_open),
 		TEST(one_direction_is_told_and_its_calls_say_why),
 		TEST(a_doubled_capture_counts_everything_once),
