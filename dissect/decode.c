@@ -69,7 +69,7 @@ decode_run(struct decode *d, enum layer layer)
 	verdict = verdict_of(layer);
 	if (d->tunnelled && verdict != PACKET_OK &&
 	    verdict != PACKET_FRAGMENT) {
-		*p = d->outer;
+		*p = *d->outer;
 		return PACKET_OK;
 	}
 	return verdict;
@@ -94,15 +94,16 @@ decode_path(const struct packet_record *record)
 enum packet_verdict
 decode_packet(const struct packet_record *record, struct packet *p)
 {
-	struct decode d;
-	uint32_t wire = record->length;
+	uint32_t captured = record->captured;
+	struct packet outer;
+	struct decode d = {
+		.rest = { record->data, captured,
+			  record->length > captured ? record->length
+						    : captured },
+		.packet = p,
+		.outer = &outer,
+	};
 
-	if (wire < record->captured)
-		wire = record->captured;
-	d.rest = (struct slice){ record->data, record->captured, wire };
-	d.packet = p;
-	d.number = 0;
-	d.tunnelled = false;
 	p->answer = false;
 	p->vlan = 0;
 	p->layers = 0;
@@ -113,13 +114,15 @@ decode_packet(const struct packet_record *record, struct packet *p)
 enum packet_verdict
 decode_reassembled(struct packet *p, struct bytes data, uint32_t length)
 {
-	struct decode d;
+	struct packet outer;
+	struct decode d = {
+		.rest = { data.data, (uint32_t)data.size, length },
+		.packet = p,
+		.number = p->ip_protocol,
+		.outer = &outer,
+	};
 
 	assert(data.size <= length);
-	d.rest = (struct slice){ data.data, (uint32_t)data.size, length };
-	d.packet = p;
-	d.number = p->ip_protocol;
-	d.tunnelled = false;
 	p->ip_length = length + (p->ip_version == 4 ? 20 : 40);
 	return decode_run(&d, LAYER_PROTOCOL);
 }

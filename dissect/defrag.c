@@ -73,14 +73,14 @@ datagram_remove(struct defrag *d, struct datagram *g)
 {
 	if (!g->done)
 		d->lost += g->fragments;
-	if (g->older)
-		g->older->newer = g->newer;
-	else
+	if (g == d->oldest)
 		d->oldest = g->newer;
-	if (g->newer)
-		g->newer->older = g->older;
 	else
+		g->older->newer = g->newer;
+	if (g == d->newest)
 		d->newest = g->older;
+	else
+		g->newer->older = g->older;
 	map_remove(d->map, &g->key);
 	datagram_release(d, g);
 	free(g);

@@ -37,7 +37,7 @@ struct decode {
 	struct packet *packet;
 	uint16_t number;
 	bool tunnelled;       /* `outer` is set */
-	struct packet outer;  /* the packet that carries the current tunnel */
+	struct packet *outer; /* the packet that carries the current tunnel */
 };
 
 static inline uint16_t

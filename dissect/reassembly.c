@@ -148,22 +148,22 @@ remember(struct reassembly_side *s, struct reassembly_context *c,
 	 struct bytes data, uint64_t position)
 {
 	size_t offset = c->recent_at % REASSEMBLY_RECENT_SIZE;
-	size_t skip = data.size > REASSEMBLY_RECENT_SEGMENT
-			      ? data.size - REASSEMBLY_RECENT_SEGMENT
-			      : 0;
-	struct bytes end = bytes_from(data, skip);
+	size_t size = data.size < REASSEMBLY_RECENT_SEGMENT
+			      ? data.size
+			      : REASSEMBLY_RECENT_SEGMENT;
+	size_t skip = data.size - size;
 
 	if (!c->recent)
 		return;
-	if (offset + end.size > REASSEMBLY_RECENT_SIZE) {
+	if (offset + size > REASSEMBLY_RECENT_SIZE) {
 		c->recent_at += REASSEMBLY_RECENT_SIZE - offset;
 		offset = 0;
 	}
-	memcpy(c->recent + offset, end.data, end.size);
+	memcpy(c->recent + offset, data.data + skip, size);
 	s->recent_position = position + skip;
-	s->recent_size = (uint16_t)end.size;
+	s->recent_size = (uint16_t)size;
 	s->recent_at = c->recent_at;
-	c->recent_at += end.size;
+	c->recent_at += size;
 }
 
 /* Does `p` carry other bytes than those last passed on, where it repeats
@@ -184,9 +184,9 @@ differs_from_recent(const struct reassembly_side *s,
 	if (from < s->recent_position)
 		from = s->recent_position;
 	end = min_u64(end, s->recent_position + s->recent_size);
-	return from < end && memcmp(recent + (from - s->recent_position),
-				    p->data.data + (from - p->position),
-				    end - from) != 0;
+	return from < end &&
+	       memcmp(recent + (from - s->recent_position),
+		      p->data.data + (from - p->position), end - from) != 0;
 }
 
 /* Passes on `length` positions from `next` on: the bytes captured, the tail

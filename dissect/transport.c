@@ -75,7 +75,7 @@ static void
 transport_keep_outer(struct decode *d)
 {
 	(void)transport_done(d);
-	d->outer = *d->packet;
+	*d->outer = *d->packet;
 	d->tunnelled = true;
 }
 
