@@ -82,30 +82,42 @@ describe(struct job_status *status, const struct parser *p)
 		json_array_append_new(status->faults, json_string(p->fault));
 }
 
+/* The run is as far as its slowest parser, of those that still read or did
+ * read all; without any, as far as one came. */
+static uint64_t
+bytes_read(const struct parser *parsers, unsigned count)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t bytes = parsers[i].progress.bytes_read;
+		bool reads = parsers[i].state == PARSER_RUNNING ||
+			     parsers[i].state == PARSER_FINISHED;
+
+		if (reads && bytes < least)
+			least = bytes;
+		if (bytes > most)
+			most = bytes;
+	}
+	return least < UINT64_MAX ? least : most;
+}
+
 void
 job_result_progress(struct job_status *status, const struct parser *parsers,
 		    unsigned count)
 {
-	uint64_t bytes = 0, packets = 0;
-
 	json_array_clear(status->parsers);
 	json_array_clear(status->faults);
 	for (unsigned i = 0; i < count; i++) {
-		const struct event_progress *p = &parsers[i].progress;
+		uint64_t packets = parsers[i].progress.packets;
 
-		/* A parser that is gone reads no more, and delays nobody. */
-		bytes += parsers[i].state == PARSER_RUNNING ?
-				 p->bytes_read : status->bytes_total;
-		if (p->packets > packets)
-			packets = p->packets;
+		if (packets > status->packets)
+			status->packets = packets;
 		describe(status, &parsers[i]);
 	}
-	if (count == 0)
-		return;
-	status->bytes_read = bytes / count;
+	status->bytes_read = bytes_read(parsers, count);
 	if (status->bytes_read > status->bytes_total)
 		status->bytes_read = status->bytes_total;
-	status->packets = packets;
 }
 
 struct coverage

@@ -101,6 +101,7 @@ parser_start(struct parser *p, const struct parser_setup *setup,
 	p->events = events[0];
 	p->channel = channel[0];
 	p->frame_limit = setup->options->max_body + FRAME_SLACK;
+	p->cpu_limited = setup->options->cpu_seconds > 0;
 	buf_init(&p->in, p->frame_limit + READ_BYTES + FRAME_HEADER);
 	if (rc < 0)
 		parser_free(p);
@@ -191,6 +192,17 @@ parser_stop(struct parser *p)
 	kill_process(p);
 }
 
+/* What a signal most likely means, where that helps. */
+static const char *
+likely_cause(const struct parser *p, int signal)
+{
+	if (signal == SIGABRT)
+		return ": out of the memory it may use, or a bug";
+	if (signal == SIGXCPU || (signal == SIGKILL && p->cpu_limited))
+		return ": its CPU seconds are used up";
+	return "";
+}
+
 /* The words for how the process ended, when it had not said it was done. */
 static void
 explain(struct parser *p, const siginfo_t *how)
@@ -203,11 +215,7 @@ explain(struct parser *p, const siginfo_t *how)
 	}
 	name = sigabbrev_np(how->si_status);
 	parser_fail(p, "was killed by signal %d (SIG%s)%s", how->si_status,
-		    name ? name : "?",
-		    how->si_status == SIGABRT ?
-			    ": out of the memory it may use, or a bug" :
-		    how->si_status == SIGXCPU ?
-			    ": its CPU time was used up" : "");
+		    name ? name : "?", likely_cause(p, how->si_status));
 }
 
 bool

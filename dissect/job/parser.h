@@ -28,6 +28,7 @@ struct parser {
 	int events;   /* pipe, non-blocking; -1 at its end */
 	int channel;  /* socket, non-blocking; -1 at its end */
 	size_t frame_limit;
+	bool cpu_limited;         /* by --cpu-seconds */
 	struct buf in;            /* received, not yet a whole frame */
 	struct event_progress progress; /* as last told */
 	uint64_t next_block[2];   /* lowest ids of its next heads, bodies */
