@@ -110,6 +110,9 @@ parse_options(struct import_command *import, int argc, char **argv,
 static void
 print_capture(const struct cli *cli, json_t *capture)
 {
+	const char *first =
+		json_string_value(json_object_get(capture, "first"));
+	const char *last = json_string_value(json_object_get(capture, "last"));
 	json_t *warning;
 	size_t i;
 
@@ -123,12 +126,16 @@ print_capture(const struct cli *cli, json_t *capture)
 	}
 	if (cli->quiet)
 		return;
+	if (!first || !last) {
+		printf("capture %s: no packets\n",
+		       json_string_value(json_object_get(capture, "name")));
+		return;
+	}
 	printf("capture %s: %lld packets, %s to %s, %lld segments\n",
 	       json_string_value(json_object_get(capture, "name")),
 	       (long long)json_integer_value(
 		       json_object_get(capture, "packets")),
-	       json_string_value(json_object_get(capture, "first")),
-	       json_string_value(json_object_get(capture, "last")),
+	       first, last,
 	       (long long)json_integer_value(
 		       json_object_get(capture, "segments")));
 }
