@@ -3,12 +3,15 @@
 """Large captures for measurements of memory.
 
 usage: grow.py repeat INPUT.pcap OUT.pcap TIMES
-       grow.py udp|tcp|paths OUT.pcap COUNT
+       grow.py udp|tcp|paths|HOSTILE OUT.pcap COUNT
 
 repeat: the packets of a little-endian pcap of Ethernet and IPv4 again and
 again, each time later and with other client ports, as new connections.
 udp, tcp: COUNT flows of one packet each.  paths: COUNT exchanges of HTTP, each
-with a host and a path of its own.
+with a host and a path of its own.  HOSTILE, what costs most where something is
+searched or kept: fragments (first ones alone), reversed (one byte each, the
+last first), trickle (a head that never ends), queries (of one DNS client, not
+answered), chunks (of one byte), requests (pipelined, not answered).
 """
 import os
 import struct
@@ -63,7 +66,10 @@ class Writer:
     def packet(self, protocol, ends, segment):
         ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(segment), 0,
                          0x4000, 64, protocol, 0, *ends)
-        frame = b"\x02\0\0\0\0\1\x02\0\0\0\0\2\x08\0" + ip + segment
+        self.frame(ip + segment)
+
+    def frame(self, ip):
+        frame = b"\x02\0\0\0\0\1\x02\0\0\0\0\2\x08\0" + ip
         self.out.write(RECORD.pack(START + self.count // 100_000,
                                    self.count % 100_000 * 10_000, len(frame),
                                    len(frame)) + frame)
@@ -111,12 +117,70 @@ def paths(path, count):
             sequence[side] += len(data)
 
 
+def segment(writer, side, sequence, data):
+    """Of the one connection between two hosts."""
+    ends = ((b"\x0a\0\0\1", SERVER), (SERVER, b"\x0a\0\0\1"))[side]
+    ports = ((10000, 80), (80, 10000))[side]
+    writer.packet(6, ends, struct.pack(
+        ">HHIIBBHHH", *ports, sequence & 0xffffffff, 1, 5 << 4, 24, 65535, 0,
+        0) + data)
+
+
+def fragments(writer, count):
+    for number in range(count):
+        address, _ = client(number)
+        ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 1420, number & 0xffff,
+                         0x2000, 64, 17, 0, address, SERVER)
+        writer.frame(ip + bytes(1400))
+
+
+def reversed_bytes(writer, count):
+    segment(writer, 0, 1, b"GET / HTTP/1.1\r\n")
+    for number in range(count, 0, -1):
+        segment(writer, 0, 20 + number, b"x")
+
+
+def trickle(writer, count):
+    segment(writer, 0, 1, b"GET / HTTP/1.1\r\n")
+    for number in range(count):
+        segment(writer, 0, 17 + 2 * number, b"\r\n" if number % 9 == 8 else b"a:")
+
+
+def queries(writer, count):
+    for number in range(count):
+        message = struct.pack(">6H", number & 0xffff, 0x100, 1, 0, 0, 0) + (
+            b"\x08%08d\4test\0\0\1\0\1" % number)
+        writer.packet(17, (b"\x0a\0\0\1", SERVER), struct.pack(
+            ">HHHH", 10000, 53, 8 + len(message), 0) + message)
+
+
+def chunks(writer, count):
+    head = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    segment(writer, 0, 1, head)
+    for number in range(count // 200):
+        segment(writer, 0, 1 + len(head) + number * 1200,
+                b"1\r\nx\r\n" * 200)
+
+
+def requests(writer, count):
+    text = b"GET / HTTP/1.1\r\n\r\n"
+    for number in range(count // 50):
+        segment(writer, 0, 1 + number * 50 * len(text), text * 50)
+
+
+HOSTILE = {"fragments": fragments, "reversed": reversed_bytes,
+           "trickle": trickle, "queries": queries, "chunks": chunks,
+           "requests": requests}
+
+
 def main():
     kind, words = sys.argv[1], sys.argv[2:]
     if kind == "repeat":
         repeat(words[0], words[1], int(words[2]))
     elif kind == "paths":
         paths(words[0], int(words[1]))
+    elif kind in HOSTILE:
+        HOSTILE[kind](Writer(words[0]), int(words[1]))
     else:
         flows(words[0], int(words[1]), {"udp": 17, "tcp": 6}[kind])
     print(os.path.getsize(words[1] if kind == "repeat" else words[0]), "bytes")
