@@ -8,6 +8,9 @@
 #include "dissect/store/intern.h"
 #include "dissect/store/store_writer.h"
 
+#define WRITER_RECENT_SIZE 63
+#define WRITER_RECENT_COUNT (FIELD_COUNT + 2) /* fields, content types */
+
 enum writer_statement {
 	WRITER_CALL,
 	WRITER_CONNECTION,
@@ -29,11 +32,27 @@ struct writer_zone {
 	int64_t min_status, max_status, errors, statuses;
 };
 
+/* The last short text of one column, which is often the next one too. */
+struct writer_recent {
+	int64_t id;
+	uint8_t size; /* 0: none yet */
+	uint8_t text[WRITER_RECENT_SIZE];
+};
+
+/* Numbers that are bound to the parameters of a statement and stay so: a
+ * value that is the same in the next row need not be bound again. */
+struct writer_bound {
+	uint64_t known; /* bit per parameter */
+	int64_t values[64];
+};
+
 struct store_writer {
 	sqlite3 *db;
 	char *path;
 	sqlite3_stmt *statements[WRITER_STATEMENT_COUNT];
 	struct intern strings, addresses;
+	struct writer_recent recent[WRITER_RECENT_COUNT];
+	struct writer_bound call; /* of WRITER_CALL */
 	struct writer_zone zone;
 	struct store_counts counts;
 	int64_t first_ts, last_ts; /* of calls and connections; 0: none */

@@ -24,13 +24,18 @@
 
 #define CALL_FLAGS_KNOWN (((unsigned)CALL_CONNECTION_MIDSTREAM << 1) - 1)
 
+/* Columns of text beside enum field, for struct writer_recent. */
+enum { COLUMN_REQUEST_TYPE = FIELD_COUNT, COLUMN_RESPONSE_TYPE };
+
 static bool
 is_plain(struct bytes text)
 {
+	unsigned other = 0;
+
+	/* No way out early: compilers make wide instructions of this. */
 	for (size_t i = 0; i < text.size; i++)
-		if (text.data[i] < 0x20 || text.data[i] > 0x7e)
-			return false;
-	return true;
+		other |= text.data[i] < 0x20 || text.data[i] > 0x7e;
+	return !other;
 }
 
 struct bytes
@@ -71,6 +76,25 @@ writer_string(struct store_writer *w, struct bytes text)
 	sqlite3_bind_int64(s, 1, id);
 	bind_text(s, 2, text);
 	return writer_step(w, WRITER_STRING) ? -1 : (int64_t)id;
+}
+
+/* The id of the text of one column of calls. */
+static int64_t
+column_string(struct store_writer *w, unsigned column, struct bytes text)
+{
+	struct writer_recent *recent = &w->recent[column];
+
+	if (text.size == 0)
+		return 0;
+	if (text.size == recent->size &&
+	    memcmp(text.data, recent->text, text.size) == 0)
+		return recent->id;
+	if (text.size > WRITER_RECENT_SIZE)
+		return writer_string(w, text);
+	recent->id = writer_string(w, text);
+	recent->size = recent->id < 0 ? 0 : (uint8_t)text.size;
+	memcpy(recent->text, text.data, text.size);
+	return recent->id;
 }
 
 int64_t
@@ -214,21 +238,39 @@ call_is_sane(const struct call_event *c)
 struct binder {
 	sqlite3_stmt *s;
 	int at;
+	struct writer_bound *bound; /* or NULL */
 };
+
+/* True when the parameter has that value already; else it will have it. */
+static bool
+is_bound(struct writer_bound *bound, int at, int64_t value)
+{
+	uint64_t bit = (uint64_t)1 << at;
+
+	if (!bound || ((bound->known & bit) && bound->values[at] == value))
+		return bound;
+	bound->known |= bit;
+	bound->values[at] = value;
+	return false;
+}
 
 static void
 put(struct binder *b, int64_t value)
 {
-	sqlite3_bind_int64(b->s, ++b->at, value);
+	if (!is_bound(b->bound, ++b->at, value))
+		sqlite3_bind_int64(b->s, b->at, value);
 }
 
 static void
 put_or_null(struct binder *b, bool present, int64_t value)
 {
-	if (present)
-		sqlite3_bind_int64(b->s, ++b->at, value);
-	else
-		sqlite3_bind_null(b->s, ++b->at);
+	if (present) {
+		put(b, value);
+		return;
+	}
+	sqlite3_bind_null(b->s, ++b->at);
+	if (b->bound)
+		b->bound->known &= ~((uint64_t)1 << b->at);
 }
 
 static void
@@ -242,9 +284,9 @@ put_hot(struct store_writer *w, struct binder *b, const struct call_event *c,
 	put(b, (int64_t)c->flags |
 		       (c->ip_protocol == IPPROTO_UDP ? STORE_CALL_OVER_UDP : 0));
 	put(b, (int64_t)c->protocol);
-	put(b, writer_string(w, c->fields[FIELD_METHOD]));
-	put(b, writer_string(w, c->fields[FIELD_HOST]));
-	put(b, writer_string(w, c->fields[FIELD_PATH]));
+	put(b, column_string(w, FIELD_METHOD, c->fields[FIELD_METHOD]));
+	put(b, column_string(w, FIELD_HOST, c->fields[FIELD_HOST]));
+	put(b, column_string(w, FIELD_PATH, c->fields[FIELD_PATH]));
 	put(b, (int64_t)c->request.wire_bytes);
 	put(b, (int64_t)c->response.wire_bytes);
 	put(b, writer_address(w, c->client.ip));
@@ -272,13 +314,13 @@ put_cold(struct store_writer *w, struct binder *b, const struct call_event *c,
 	bool has_request = c->flags & CALL_HAS_REQUEST;
 	bool has_response = c->flags & CALL_HAS_RESPONSE;
 
-	put(b, writer_string(w, c->fields[FIELD_VERSION]));
-	put(b, writer_string(w, c->fields[FIELD_STATUS_TEXT]));
-	put(b, writer_string(w, content_type(c, q)));
-	put(b, writer_string(w, content_type(c, r)));
-	put(b, writer_string(w, c->fields[FIELD_USER_AGENT]));
-	put(b, writer_string(w, c->fields[FIELD_ERROR]));
-	put(b, writer_string(w, c->fields[FIELD_SUMMARY]));
+	put(b, column_string(w, FIELD_VERSION, c->fields[FIELD_VERSION]));
+	put(b, column_string(w, FIELD_STATUS_TEXT, c->fields[FIELD_STATUS_TEXT]));
+	put(b, column_string(w, COLUMN_REQUEST_TYPE, content_type(c, q)));
+	put(b, column_string(w, COLUMN_RESPONSE_TYPE, content_type(c, r)));
+	put(b, column_string(w, FIELD_USER_AGENT, c->fields[FIELD_USER_AGENT]));
+	put(b, column_string(w, FIELD_ERROR, c->fields[FIELD_ERROR]));
+	put(b, column_string(w, FIELD_SUMMARY, c->fields[FIELD_SUMMARY]));
 	put(b, (int64_t)c->reason);
 	put(b, t->request);
 	put(b, t->response);
@@ -297,7 +339,7 @@ put_cold(struct store_writer *w, struct binder *b, const struct call_event *c,
 int
 store_writer_call(struct store_writer *w, const struct call_event *c)
 {
-	struct binder b = { w->statements[WRITER_CALL], 0 };
+	struct binder b = { w->statements[WRITER_CALL], 0, &w->call };
 	struct call_times t;
 	const struct payload_ref refs[PAYLOAD_PART_COUNT] = {
 		c->request.head_ref, c->response.head_ref,
@@ -436,7 +478,7 @@ int
 store_writer_connection(struct store_writer *w,
 			const struct connection_event *c)
 {
-	struct binder b = { w->statements[WRITER_CONNECTION], 0 };
+	struct binder b = { w->statements[WRITER_CONNECTION], 0, NULL };
 
 	if (!connection_is_sane(c))
 		return writer_fail(w, ERR_CORRUPT, "an impossible connection");
