@@ -148,6 +148,11 @@ def median(results, key):
     return statistics.median(values) if values else None
 
 
+def calls(results):
+    value = median(results, "calls")
+    return "-" if value is None else f"{value:.0f}"
+
+
 def mib(value):
     return "-" if value is None else f"{value / (1 << 20):.0f}"
 
@@ -169,7 +174,7 @@ def compare(options, pcap):
         part = "-" if output is None else f"{100 * output / size:.1f} %"
         print(f"| {name} | {median(runs, 'cpu'):.2f} | {wall:.2f} | "
               f"{size / 1e6 / wall:.0f} | {mib(median(runs, 'memory'))} | "
-              f"{mib(output)} | {part} | {median(runs, 'calls') or '-'} |",
+              f"{mib(output)} | {part} | {calls(runs)} |",
               flush=True)
 
 
