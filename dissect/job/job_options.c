@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "dissect/registry.h"
@@ -100,26 +100,20 @@ parse_number(const char *option, const char *text, uint64_t low, uint64_t high,
 static int
 unknown_protocol(struct bytes name, struct error *e)
 {
-	char known[256] = "";
-	size_t used = 0;
+	struct buf known;
+	int rc;
 
+	buf_init(&known, 4096);
 	for (unsigned i = 1; i < PROTOCOL_COUNT; i++) {
-		const char *next = registry_dissector(i)->name;
-		size_t size = strlen(next);
-
-		if (used + size + 3 > sizeof(known))
-			break;
-		if (used > 0) {
-			memcpy(known + used, ", ", 2);
-			used += 2;
-		}
-		memcpy(known + used, next, size + 1);
-		used += size;
+		buf_text(&known, known.size ? ", " : "");
+		buf_text(&known, registry_dissector(i)->name);
 	}
-	return error_set(e, ERR_INVALID,
-			 "there is no dissector \"%.*s\"; there are: %s",
-			 (int)(name.size < 40 ? name.size : 40),
-			 (const char *)name.data, known);
+	rc = error_set(e, ERR_INVALID,
+		       "there is no dissector \"%.*s\"; there are: %s",
+		       (int)(name.size < 40 ? name.size : 40),
+		       (const char *)name.data, buf_cstr(&known));
+	buf_free(&known);
+	return rc;
 }
 
 static int
