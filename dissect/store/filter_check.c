@@ -354,7 +354,7 @@ check_pattern(struct filter *f, const struct filter_node *n)
 {
 	const struct filter_node *pattern = n->child[1];
 	struct error e = { 0 };
-	regex_t compiled;
+	struct pattern *compiled;
 
 	if (!is_literal(pattern, FILTER_TYPE_STRING))
 		filter_fail(f, pattern->position,
@@ -362,7 +362,7 @@ check_pattern(struct filter *f, const struct filter_node *n)
 	else if (pattern_compile(pattern->text, &compiled, &e))
 		filter_fail(f, pattern->position, "%.200s", e.text);
 	else
-		regfree(&compiled);
+		pattern_free(compiled);
 }
 
 static void

@@ -282,45 +282,37 @@ query_value(sqlite3_context *context, int count, sqlite3_value **values)
 static void
 free_pattern(void *pattern)
 {
-	regfree(pattern);
-	free(pattern);
+	pattern_free(pattern);
 }
 
+/* Compiled once for a statement whose pattern is constant. */
 static void
 match(sqlite3_context *context, sqlite3_value *subject, sqlite3_value *source,
       int argument)
 {
-	regex_t *pattern = sqlite3_get_auxdata(context, argument);
-	const char *text = (const char *)sqlite3_value_text(subject);
-	const char *source_text = (const char *)sqlite3_value_text(source);
-	char cut[PATTERN_SUBJECT + 1];
+	struct pattern *pattern = sqlite3_get_auxdata(context, argument);
+	const char *text = (const char *)sqlite3_value_text(source);
 	struct error e;
 
-	if (!text || !source_text)
+	if (!text || sqlite3_value_type(subject) == SQLITE_NULL)
 		return;
 	if (!pattern) {
-		pattern = alloc_zero(1, sizeof(*pattern));
-		if (pattern_compile(source_text, pattern, &e)) {
-			free(pattern);
+		if (pattern_compile(text, &pattern, &e)) {
 			sqlite3_result_error(context, e.text, -1);
 			return;
 		}
 		sqlite3_set_auxdata(context, argument, pattern, free_pattern);
 		pattern = sqlite3_get_auxdata(context, argument);
-		if (!pattern)
-			return;
 	}
-	if (strlen(text) > PATTERN_SUBJECT) {
-		memcpy(cut, text, PATTERN_SUBJECT);
-		cut[PATTERN_SUBJECT] = '\0';
-		text = cut;
-	}
-	sqlite3_result_int(context, regexec(pattern, text, 0, NULL, 0) == 0);
+	if (pattern)
+		sqlite3_result_int(context, pattern_match(
+						    pattern,
+						    value_bytes(subject)));
 }
 
 /* pattern_match(text, pattern) */
 static void
-pattern_match(sqlite3_context *context, int count, sqlite3_value **values)
+text_matches(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	(void)count;
 	match(context, values[0], values[1], 1);
@@ -455,7 +447,7 @@ store_functions_register(struct store *s)
 		{ "payload_text", 2, false, payload_text },
 		{ "payload_answers", 1, false, payload_answers },
 		{ "query_value", 2, false, query_value },
-		{ "pattern_match", 2, false, pattern_match },
+		{ "pattern_match", 2, false, text_matches },
 		{ "regexp", 2, false, regexp },
 		{ "text_ends_with", 2, false, text_ends_with },
 		{ "header", 3, false, header },

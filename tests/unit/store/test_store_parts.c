@@ -2,10 +2,12 @@
 /* The small parts of the store: references, interning, networks, patterns. */
 #include "fixture.h"
 
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "dissect/store/address.h"
 #include "dissect/store/intern.h"
@@ -154,19 +156,44 @@ patterns_mean_what_re2_says(void **state)
 		{ "\\{", "{", true },
 		{ "\\t", "\t", true },
 		{ "", "anything", true },
+		{ "a|b|", "c", true },
+		{ "^(a|b|cd)$", "cd", true },
+		{ "^(a|b|cd)$", "c", false },
+		{ "^a{0}b$", "b", true },
+		{ "^a{2,}$", "a", false },
+		{ "^a{2,}$", "aaaaa", true },
+		{ "^a{1,2}$", "aaa", false },
+		{ "^(ab?){2}$", "aba", true },
+		{ "(a*)*b", "aaac", false },
+		{ "(a*)+$", "b", true },
+		{ "^.$", "\u00e9", true },
+		{ "^[^a]{2}$", "\u00e9\u20ac", true },
+		{ "^\u00e9+$", "\u00e9\u00e9", true },
+		{ "(?i)^[^a-c]$", "B", false },
+		{ "^[a\\-z]+$", "a-z", true },
+		{ "^[a-]+$", "a-", true },
+		{ "^[^]]$", "]", false },
+		{ "\\Ax\\z", "x", true },
+		{ "a.c", "a\nc", false },
+		{ "\\Bx", "ax", true },
+		{ "x*", "", true },
+		{ "^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$", "10.0.0.1",
+		  true },
+		{ "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+		  "123e4567-e89b-12d3-a456-426614174000", true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct error e = { 0 };
-		regex_t pattern;
+		struct pattern *pattern;
 
 		if (pattern_compile(cases[i].pattern, &pattern, &e))
 			fail_msg("%s: %s", cases[i].pattern, e.text);
-		if ((regexec(&pattern, cases[i].text, 0, NULL, 0) == 0) !=
+		if (pattern_match(pattern, bytes_of(cases[i].text)) !=
 		    cases[i].matches)
 			fail_msg("%s on %s", cases[i].pattern, cases[i].text);
-		regfree(&pattern);
+		pattern_free(pattern);
 	}
 }
 
@@ -174,27 +201,134 @@ static void
 patterns_that_cost_too_much_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"(a)\\1", "(?=x)", "(?P<n>x)", "a{1001}", "(a{40}){40}",
-		"a{2", "a{x}", "[a", "(a", "*", "[\\d-\\]]", "\\",
-		"\\pL", "a**{2}{1000}{1000}",
+		"(a)\\1", "(?=x)", "(?P<n>x)", "a{1001}", "(a{50}){50}", "(((a{0}){1000}){1000}){1000}",
+		"a{2", "a{x}", "a{3,2}", "[a", "[", "(a", "a)", "*", "a|*",
+		"[z-a]", "\\", "[\\", "[a-",
+		"\\pL", "a**", "a{2}{3}", "((a|b|c|d){20}){20}",
+		"((((((((((((((((((((((((((((((((((a))))))))))))))))))))))))"
+		"))))))))))",
 	};
 	char longest[400];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct error e = { 0 };
-		regex_t pattern;
+		struct pattern *pattern;
 
-		if (pattern_compile(bad[i], &pattern, &e) == 0) {
-			regfree(&pattern);
+		if (pattern_compile(bad[i], &pattern, &e) == 0)
 			fail_msg("%s", bad[i]);
-		}
 		assert_true(strlen(e.text) > 0);
 	}
 	memset(longest, 'a', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	assert_int_equal(pattern_compile(longest, &(regex_t){ 0 }, NULL),
+	assert_int_equal(pattern_compile(longest, NULL, NULL),
 			 ERR_INVALID);
+}
+
+static uint32_t
+random_below(uint32_t *seed, uint32_t limit)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed >> 10) % limit;
+}
+
+/* A pattern in the syntax that both have. */
+static void
+grow_pattern(struct buf *out, uint32_t *seed, int depth)
+{
+	static const char *const atoms[] = { "a", "b", "ab", ".", "[ab]",
+					     "[^a]", "c" };
+	static const char *const repeats[] = { "", "", "", "*", "+", "?",
+					       "{2}", "{1,3}", "{2,}", "{0,1}" };
+
+	for (uint32_t n = 1 + random_below(seed, 3); n; n--) {
+		if (depth && random_below(seed, 3) == 0) {
+			buf_text(out, "(");
+			grow_pattern(out, seed, depth - 1);
+			if (random_below(seed, 2)) {
+				buf_text(out, "|");
+				grow_pattern(out, seed, depth - 1);
+			}
+			buf_text(out, ")");
+		} else {
+			buf_text(out, atoms[random_below(seed, 7)]);
+		}
+		if (out->data[out->size - 1] != 'b' ||
+		    out->size < 2 || out->data[out->size - 2] != 'a')
+			buf_text(out, repeats[random_below(seed, 10)]);
+	}
+}
+
+static void
+patterns_find_what_the_c_library_finds(void **state)
+{
+	uint32_t seed = 77, found = 0;
+
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		struct pattern *ours;
+		struct error e = { 0 };
+		struct buf text;
+		char subject[16] = "";
+		regex_t theirs;
+		bool match;
+
+		buf_init(&text, 4096);
+		buf_text(&text, random_below(&seed, 3) ? "" : "^");
+		grow_pattern(&text, &seed, 2);
+		buf_text(&text, random_below(&seed, 3) ? "" : "$");
+		if (text.size > PATTERN_LIMIT) {
+			buf_free(&text);
+			continue;
+		}
+		if (pattern_compile(buf_cstr(&text), &ours, &e))
+			fail_msg("%s: %s", buf_cstr(&text), e.text);
+		assert_int_equal(regcomp(&theirs, buf_cstr(&text),
+					 REG_EXTENDED | REG_NOSUB), 0);
+		for (int k = 0; k < 8; k++) {
+			uint32_t n = random_below(&seed, 9);
+
+			for (uint32_t at = 0; at < n; at++)
+				subject[at] = (char)('a' +
+						     random_below(&seed, 3));
+			subject[n] = '\0';
+			match = regexec(&theirs, subject, 0, NULL, 0) == 0;
+			found += match;
+			if (pattern_match(ours, bytes_of(subject)) != match)
+				fail_msg("%s on %s", buf_cstr(&text), subject);
+		}
+		regfree(&theirs);
+		pattern_free(ours);
+		buf_free(&text);
+	}
+	assert_true(found > 10000);
+}
+
+/* What makes backtracking matchers, and the C library's, take hours. */
+static void
+hard_patterns_end(void **state)
+{
+	static const char *const hard[] = {
+		"(a*)*(a*)*(a|b)*c", "((a|b)*a(a|b){30}){3}c",
+		"(.*.*.*.*.*.*.*.*.*.*){5}x$", "(a?){90}a{90}c",
+		"(a|a|a|a|a|a|a|a)*c", "(a|b)*a(a|b){100}c",
+	};
+	static uint8_t text[PATTERN_SUBJECT];
+	uint32_t seed = 5;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++) {
+		seed = seed * 1664525 + 1013904223;
+		text[i] = seed >> 20 & 1 ? 'a' : 'b';
+	}
+	for (size_t i = 0; i < sizeof(hard) / sizeof(*hard); i++) {
+		struct pattern *pattern;
+
+		assert_int_equal(pattern_compile(hard[i], &pattern, NULL), 0);
+		assert_false(pattern_match(pattern,
+					   bytes_make(text, sizeof(text))));
+		pattern_free(pattern);
+	}
 }
 
 int
@@ -208,6 +342,8 @@ main(void)
 		cmocka_unit_test(networks_are_ranges),
 		cmocka_unit_test(patterns_mean_what_re2_says),
 		cmocka_unit_test(patterns_that_cost_too_much_are_refused),
+		cmocka_unit_test(patterns_find_what_the_c_library_finds),
+		cmocka_unit_test(hard_patterns_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
