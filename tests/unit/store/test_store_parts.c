@@ -132,81 +132,86 @@ networks_are_ranges(void **state)
 	}
 }
 
+static const struct {
+	const char *pattern, *text;
+	bool matches;
+} meanings[] = {
+	{ "^/users/\\d+$", "/users/42", true },
+	{ "^/users/\\d+$", "/users/x", false },
+	{ "\\bfoo\\b", "a foo b", true },
+	{ "\\bfoo\\b", "afoo", false },
+	{ "[\\w.-]+@", "a.b-c@", true },
+	{ "^[^\\s]+$", "a b", false },
+	{ "(?i)GET", "get", true },
+	{ "(?:ab)+c", "ababc", true },
+	{ "a.*?b", "axxb", true },
+	{ "a{2,3}?", "aa", true },
+	{ "\\.json$", "x.json", true },
+	{ "\\.json$", "xjson", false },
+	{ "[]x]", "]", true },
+	{ "[[:digit:]]", "7", true },
+	{ "\\{", "{", true },
+	{ "\\t", "\t", true },
+	{ "", "anything", true },
+	{ "a|b|", "c", true },
+	{ "^(a|b|cd)$", "cd", true },
+	{ "^(a|b|cd)$", "c", false },
+	{ "^a{0}b$", "b", true },
+	{ "^a{2,}$", "a", false },
+	{ "^a{2,}$", "aaaaa", true },
+	{ "^a{1,2}$", "aaa", false },
+	{ "^(ab?){2}$", "aba", true },
+	{ "(a*)*b", "aaac", false },
+	{ "(a*)+$", "b", true },
+	{ "^.$", "\u00e9", true },
+	{ "^[^a]{2}$", "\u00e9\u20ac", true },
+	{ "^\u00e9+$", "\u00e9\u00e9", true },
+	{ "(?i)^[^a-c]$", "B", false },
+	{ "^[a\\-z]+$", "a-z", true },
+	{ "^[a-]+$", "a-", true },
+	{ "^[^]]$", "]", false },
+	{ "\\Ax\\z", "x", true },
+	{ "a.c", "a\nc", false },
+	{ "\\Bx", "ax", true },
+	{ "x*", "", true },
+	{ "^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$", "10.0.0.1",
+	  true },
+	{ "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+	  "123e4567-e89b-12d3-a456-426614174000", true },
+};
+
 static void
 patterns_mean_what_re2_says(void **state)
 {
-	static const struct {
-		const char *pattern, *text;
-		bool matches;
-	} cases[] = {
-		{ "^/users/\\d+$", "/users/42", true },
-		{ "^/users/\\d+$", "/users/x", false },
-		{ "\\bfoo\\b", "a foo b", true },
-		{ "\\bfoo\\b", "afoo", false },
-		{ "[\\w.-]+@", "a.b-c@", true },
-		{ "^[^\\s]+$", "a b", false },
-		{ "(?i)GET", "get", true },
-		{ "(?:ab)+c", "ababc", true },
-		{ "a.*?b", "axxb", true },
-		{ "a{2,3}?", "aa", true },
-		{ "\\.json$", "x.json", true },
-		{ "\\.json$", "xjson", false },
-		{ "[]x]", "]", true },
-		{ "[[:digit:]]", "7", true },
-		{ "\\{", "{", true },
-		{ "\\t", "\t", true },
-		{ "", "anything", true },
-		{ "a|b|", "c", true },
-		{ "^(a|b|cd)$", "cd", true },
-		{ "^(a|b|cd)$", "c", false },
-		{ "^a{0}b$", "b", true },
-		{ "^a{2,}$", "a", false },
-		{ "^a{2,}$", "aaaaa", true },
-		{ "^a{1,2}$", "aaa", false },
-		{ "^(ab?){2}$", "aba", true },
-		{ "(a*)*b", "aaac", false },
-		{ "(a*)+$", "b", true },
-		{ "^.$", "\u00e9", true },
-		{ "^[^a]{2}$", "\u00e9\u20ac", true },
-		{ "^\u00e9+$", "\u00e9\u00e9", true },
-		{ "(?i)^[^a-c]$", "B", false },
-		{ "^[a\\-z]+$", "a-z", true },
-		{ "^[a-]+$", "a-", true },
-		{ "^[^]]$", "]", false },
-		{ "\\Ax\\z", "x", true },
-		{ "a.c", "a\nc", false },
-		{ "\\Bx", "ax", true },
-		{ "x*", "", true },
-		{ "^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$", "10.0.0.1",
-		  true },
-		{ "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
-		  "123e4567-e89b-12d3-a456-426614174000", true },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++) {
 		struct error e = { 0 };
 		struct pattern *pattern;
 
-		if (pattern_compile(cases[i].pattern, &pattern, &e))
-			fail_msg("%s: %s", cases[i].pattern, e.text);
-		if (pattern_match(pattern, bytes_of(cases[i].text)) !=
-		    cases[i].matches)
-			fail_msg("%s on %s", cases[i].pattern, cases[i].text);
+		if (pattern_compile(meanings[i].pattern, &pattern, &e))
+			fail_msg("%s: %s", meanings[i].pattern, e.text);
+		if (pattern_match(pattern, bytes_of(meanings[i].text)) !=
+		    meanings[i].matches)
+			fail_msg("%s on %s", meanings[i].pattern, meanings[i].text);
 		pattern_free(pattern);
 	}
 }
+
+/* 40 groups in each other. */
+#define DEEP                                         \
+	("((((((((((((((((((((((((((((((((((((((((a" \
+	 "))))))))))))))))))))))))))))))))))))))))")
 
 static void
 patterns_that_cost_too_much_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"(a)\\1", "(?=x)", "(?P<n>x)", "a{1001}", "(a{50}){50}", "(((a{0}){1000}){1000}){1000}",
+		"(a)\\1", "(?=x)", "(?P<n>x)", "a{1001}",
+		"(a{50}){50}", "(((a{0}){1000}){1000}){1000}",
 		"a{2", "a{x}", "a{3,2}", "[a", "[", "(a", "a)", "*", "a|*",
 		"[z-a]", "\\", "[\\", "[a-",
 		"\\pL", "a**", "a{2}{3}", "((a|b|c|d){20}){20}",
-		"((((((((((((((((((((((((((((((((((a))))))))))))))))))))))))"
-		"))))))))))",
+		DEEP,
 	};
 	char longest[400];
 

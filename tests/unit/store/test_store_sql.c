@@ -186,7 +186,7 @@ a_bomb_that_wants_memory_is_stopped(void **state)
 	store_set_deadline(s, 3000000000);
 	code = store_sql(
 		s, "WITH RECURSIVE n(i, t) AS (SELECT 1, printf('%.*c', "
-		   "1000000, 'x') UNION SELECT i + 1, t || i FROM n) "
+		   "100000, 'x') UNION SELECT i + 1, t || i FROM n) "
 		   "SELECT max(i) FROM n", 10, &result, &e);
 
 	if (code != ERR_LIMIT && code != ERR_TIMEOUT)
