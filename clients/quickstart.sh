@@ -24,12 +24,16 @@ python3 -m http.server --bind 127.0.0.1 --directory "$home/www" 8931 \
 	>"$home/server.log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null || true' EXIT
+until curl -s -o /dev/null http://127.0.0.1:8931/; do
+	kill -0 $server # it ended: the port is taken
+	sleep 0.2
+done
 $sudo sh -c 'echo $$ >"$1/tcpdump.pid"
 	exec tcpdump -i lo -U -w "$1/traffic.pcap" "tcp port 8931"' sh "$home" \
 	2>"$home/tcpdump.log" &
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-	grep -q listening "$home/tcpdump.log" && break
-	sleep 0.3
+until grep -q listening "$home/tcpdump.log"; do
+	kill -0 "$(cat "$home/tcpdump.pid" 2>/dev/null || echo $server)"
+	sleep 0.2
 done
 for path in api/user.json api/missing api/user.json; do
 	curl -s -o /dev/null -H 'Authorization: Bearer secret' \

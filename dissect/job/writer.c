@@ -200,15 +200,17 @@ parsers_left(const struct writer *w)
 	return false;
 }
 
+/* Rewrites the line on a terminal; anything else gets the last one only. */
 static void
 show_line(const struct writer *w, const char *end)
 {
+	bool terminal = isatty(STDERR_FILENO);
 	char line[160];
 
-	if (!w->options->progress)
+	if (!w->options->progress || (!terminal && !*end))
 		return;
 	job_status_line(&w->status, line, sizeof(line));
-	fprintf(stderr, "\r\033[K%s%s", line, end);
+	fprintf(stderr, "%s%s%s", terminal ? "\r\033[K" : "", line, end);
 	fflush(stderr);
 }
 
