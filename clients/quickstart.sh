@@ -53,6 +53,9 @@ ask() { python3 clients/ask.py --server "$bin/aftertap serve" "$@"; }
 echo "> list_api_calls filter='status_code >= 400'"
 ask list_api_calls db=incident/full filter='status_code >= 400'
 echo
+echo "> get_api_call id=1"
+ask get_api_call db=incident/full id=1
+echo
 echo "> get_api_stats group_by=[\"path\"]"
 ask get_api_stats db=incident/full group_by='["path"]'
 
