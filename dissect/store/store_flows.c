@@ -18,6 +18,7 @@ enum column {
 	COL_FIRST, COL_LAST, COL_PROTOCOLS, COL_CALLS, COL_RETRANSMISSIONS,
 	COL_ID, COL_STATE, COL_FLAGS,
 	COL_UNDISSECTED, COL_DUPLICATES, COL_MISSING, COL_HOLES,
+	/* Of STORE_FULL alone: */
 	COL_COMPLETENESS, COL_HANDSHAKE, COL_INITIAL_RTT, COL_RTT_MIN,
 	COL_RTT_AVG, COL_RTT_MAX, COL_JITTER, COL_FIRST_DATA, COL_FAST,
 	COL_DISORDER, COL_DUP_ACKS, COL_ZERO_WINDOWS, COL_WINDOWS_FULL,
@@ -27,7 +28,7 @@ enum column {
 
 #define BOTH(name) "sum(c." name "_c + c." name "_s)"
 
-static const char columns[] =
+static const char compact_columns[] =
 	"SELECT c.ip_protocol,"
 	"(SELECT ip FROM addresses WHERE id = c.client),"
 	"(SELECT name FROM addresses WHERE id = c.client), c.client_port,"
@@ -39,7 +40,10 @@ static const char columns[] =
 	BOTH("retransmissions") ", min(c.id),"
 	"(SELECT name FROM states WHERE id = c.state), c.flags,"
 	"sum(c.undissected), sum(c.duplicates)," BOTH("missing") ","
-	BOTH("holes") ", c.completeness, avg(nullif(c.handshake, 0)),"
+	BOTH("holes");
+
+static const char full_columns[] =
+	", c.completeness, avg(nullif(c.handshake, 0)),"
 	"avg(nullif(c.initial_rtt, 0)), min(nullif(c.rtt_min, 0)),"
 	"sum(c.rtt_sum) * 1.0 / nullif(sum(c.rtt_samples), 0),"
 	"nullif(max(c.rtt_max), 0), nullif(max(c.jitter), 0),"
@@ -47,7 +51,7 @@ static const char columns[] =
 	BOTH("dup_acks") "," BOTH("zero_windows") "," BOTH("windows_full") ","
 	BOTH("keepalives") "," BOTH("resets") "," BOTH("fins") ","
 	BOTH("overlaps") "," BOTH("payload") ", c.segment, c.offset,"
-	"hex(c.first_bytes_c), hex(c.first_bytes_s) FROM conns c";
+	"hex(c.first_bytes_c), hex(c.first_bytes_s)";
 
 /* What is added up, and which ends of a connection the sum still has. */
 static const struct aggregate {
@@ -248,7 +252,9 @@ flow_json(struct store *store, sqlite3_stmt *s, const struct aggregate *a,
 int
 store_connection(struct store *s, int64_t id, json_t **out, struct error *e)
 {
-	char *sql = alloc_format("%s WHERE c.id = ?1 GROUP BY c.id", columns);
+	char *sql = alloc_format("%s%s FROM conns c WHERE c.id = ?1 "
+				 "GROUP BY c.id", compact_columns,
+				 full_columns);
 	sqlite3_stmt *statement = NULL;
 	int code = store_prepare(s, sql, &statement, e);
 
@@ -272,7 +278,7 @@ struct flows {
 	const struct aggregate *aggregate;
 	const char *order;
 	struct filter_sql filter;
-	char *where; /* " FROM conns c WHERE …" without FROM */
+	char *where; /* " WHERE …" */
 };
 
 static int
@@ -336,10 +342,14 @@ add_page(struct store *s, const struct flows *f, json_t *out, struct error *e)
 					  &at, e);
 	if (code == 0)
 		code = prepare(s, f,
-			       alloc_format("%s%s GROUP BY %s ORDER BY %s DESC, "
-					    "min(c.id) LIMIT ?3 OFFSET ?4",
-					    columns, f->where,
-					    f->aggregate->group_by, f->order),
+			       alloc_format("%s%s FROM conns c%s GROUP BY %s "
+					    "ORDER BY %s DESC, min(c.id) "
+					    "LIMIT ?3 OFFSET ?4",
+					    compact_columns,
+					    q->detail == STORE_FULL
+						    ? full_columns : "",
+					    f->where, f->aggregate->group_by,
+					    f->order),
 			       &statement, e);
 	if (code == 0) {
 		sqlite3_bind_int64(statement, 3, (int64_t)limit + 1);
