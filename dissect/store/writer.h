@@ -57,7 +57,7 @@ struct store_writer {
 	struct store_counts counts;
 	int64_t first_ts, last_ts; /* of calls and connections; 0: none */
 	struct buf text;           /* scratch for escaped text */
-	uint64_t pending_bytes;    /* of blocks in the open transaction */
+	uint64_t pending_bytes;    /* memory of the open transaction, about */
 	bool in_transaction;
 	struct error error;        /* sticky: code 0 while all is well */
 };

@@ -19,8 +19,11 @@
 /* Calls in a zone: fine enough to skip, coarse enough to cost nothing. */
 #define ZONE_CALLS 256
 
-/* A batch whose blocks need more memory than this is committed early. */
+/* A batch that needs more memory than this is committed early. */
 #define PENDING_LIMIT (32u << 20)
+
+/* About what a call's row takes. */
+#define CALL_ROW 128
 
 #define CALL_FLAGS_KNOWN (((unsigned)CALL_CONNECTION_MIDSTREAM << 1) - 1)
 
@@ -336,6 +339,16 @@ put_cold(struct store_writer *w, struct binder *b, const struct call_event *c,
 	put_or_null(b, has_response, (int64_t)r->packet.offset);
 }
 
+/* writer_begin for something that takes `size` bytes of memory. */
+static int
+begin_within(struct store_writer *w, size_t size)
+{
+	if (w->pending_bytes > PENDING_LIMIT && store_writer_commit(w))
+		return w->error.code;
+	w->pending_bytes += size;
+	return writer_begin(w);
+}
+
 int
 store_writer_call(struct store_writer *w, const struct call_event *c)
 {
@@ -350,7 +363,7 @@ store_writer_call(struct store_writer *w, const struct call_event *c)
 
 	if (!call_is_sane(c))
 		return writer_fail(w, ERR_CORRUPT, "an impossible call");
-	if (writer_begin(w))
+	if (begin_within(w, CALL_ROW))
 		return w->error.code;
 	t = call_times(c);
 	w->counts.calls++;
@@ -517,11 +530,8 @@ store_writer_block(struct store_writer *w, uint64_t block,
 	if (!is_size(block) || raw_size > PAYLOAD_BLOCK_LIMIT ||
 	    compressed.size > 2 * PAYLOAD_BLOCK_LIMIT)
 		return writer_fail(w, ERR_CORRUPT, "an impossible block");
-	if (w->pending_bytes > PENDING_LIMIT && store_writer_commit(w))
+	if (begin_within(w, compressed.size))
 		return w->error.code;
-	if (writer_begin(w))
-		return w->error.code;
-	w->pending_bytes += compressed.size;
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)block);
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)kind);
 	sqlite3_bind_int64(s, 3, raw_size);

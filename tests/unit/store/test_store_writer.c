@@ -185,6 +185,82 @@ a_killed_writer_leaves_what_it_committed(void **state)
 	assert_false(file_exists(f->part));
 }
 
+/* Everything a reader can ask; results do not matter, only that it ends. */
+static void
+ask_everything(const char *path)
+{
+	static const char *const group = "path";
+	struct store_calls_query calls = {
+		.to_ns = INT64_MAX, .limit = 20, .detail = STORE_FULL,
+		.preview_bytes = 100, .filter = "body.contains(\"e\") || http",
+	};
+	struct store_stats_query stats = { .to_ns = INT64_MAX, .limit = 5,
+					   .group_by = &group,
+					   .group_count = 1 };
+	struct store_flows_query flows = { .to_ns = INT64_MAX, .limit = 5,
+					   .detail = STORE_FULL };
+	struct error e;
+	struct store *s;
+	json_t *r;
+
+	if (store_open(path, &s, &e))
+		return;
+	store_set_deadline(s, 2000000000);
+	json_decref(store_coverage(s));
+	for (int order = 0; order < 4; order++) {
+		calls.order = (enum store_order)order;
+		r = NULL;
+		(void)store_calls(s, &calls, &r, &e);
+		json_decref(r);
+	}
+	for (int id = 1; id <= FIXTURE_CALLS; id++) {
+		r = NULL;
+		(void)store_call(s, id, 0, 1000, &r, &e);
+		json_decref(r);
+	}
+	r = NULL;
+	(void)store_stats(s, &stats, &r, &e);
+	json_decref(r);
+	r = NULL;
+	(void)store_flows(s, &flows, &r, &e);
+	json_decref(r);
+	r = NULL;
+	(void)store_sql(s, "SELECT *, header(id, 'request', 'host') FROM "
+			   "api_calls", 100, &r, &e);
+	json_decref(r);
+	store_close(s);
+}
+
+/* The journal is off: what a kill leaves is read, or refused, but no more. */
+static void
+a_writer_killed_at_any_moment_does_no_harm(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int round = 0; round < 12; round++) {
+		int status;
+		pid_t child = fork();
+
+		if (child == 0) {
+			struct store_writer *w = open_writer(f);
+
+			for (int i = 0;; i++) {
+				struct call_event c = fixture_call(
+					FIXTURE_START + i, "/x", 200);
+
+				store_writer_call(w, &c);
+				if (i % 200 == 199)
+					store_writer_commit(w);
+			}
+		}
+		usleep((useconds_t)(1000 + round * 7000));
+		kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		ask_everything(f->part);
+	}
+	unlink(f->part);
+}
+
 static void
 what_is_no_dissection_is_refused(void **state)
 {
@@ -296,52 +372,6 @@ text_from_the_wire_becomes_harmless_text(void **state)
 	store_close(s);
 }
 
-/* Everything a reader can ask; results do not matter, only that it ends. */
-static void
-ask_everything(const char *path)
-{
-	static const char *const group = "path";
-	struct store_calls_query calls = {
-		.to_ns = INT64_MAX, .limit = 20, .detail = STORE_FULL,
-		.preview_bytes = 100, .filter = "body.contains(\"e\") || http",
-	};
-	struct store_stats_query stats = { .to_ns = INT64_MAX, .limit = 5,
-					   .group_by = &group,
-					   .group_count = 1 };
-	struct store_flows_query flows = { .to_ns = INT64_MAX, .limit = 5,
-					   .detail = STORE_FULL };
-	struct error e;
-	struct store *s;
-	json_t *r;
-
-	if (store_open(path, &s, &e))
-		return;
-	store_set_deadline(s, 2000000000);
-	json_decref(store_coverage(s));
-	for (int order = 0; order < 4; order++) {
-		calls.order = (enum store_order)order;
-		r = NULL;
-		(void)store_calls(s, &calls, &r, &e);
-		json_decref(r);
-	}
-	for (int id = 1; id <= FIXTURE_CALLS; id++) {
-		r = NULL;
-		(void)store_call(s, id, 0, 1000, &r, &e);
-		json_decref(r);
-	}
-	r = NULL;
-	(void)store_stats(s, &stats, &r, &e);
-	json_decref(r);
-	r = NULL;
-	(void)store_flows(s, &flows, &r, &e);
-	json_decref(r);
-	r = NULL;
-	(void)store_sql(s, "SELECT *, header(id, 'request', 'host') FROM "
-			   "api_calls", 100, &r, &e);
-	json_decref(r);
-	store_close(s);
-}
-
 static void
 damaged_bytes_give_errors_and_nothing_worse(void **state)
 {
@@ -443,6 +473,7 @@ main(void)
 		TEST(a_partial_run_says_so),
 		TEST(counts_are_those_of_what_was_written),
 		TEST(a_killed_writer_leaves_what_it_committed),
+		TEST(a_writer_killed_at_any_moment_does_no_harm),
 		TEST(what_is_no_dissection_is_refused),
 		TEST(a_newer_schema_is_named),
 		TEST(an_impossible_event_is_refused_and_the_next_is_welcome),
