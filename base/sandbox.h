@@ -28,6 +28,7 @@ struct sandbox_support {
 	bool seccomp;
 };
 
+/* Asks the kernel; changes nothing for this process. */
 struct sandbox_support sandbox_probe(void);
 
 /*

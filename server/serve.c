@@ -17,9 +17,11 @@
 
 #define POOL_THREADS "8"
 /* After the end of input, what runs may still be answered for this long … */
-#define GRACE_MS 8
-/* … and what was cancelled then has this long to come back. */
-#define CANCEL_MS 6
+#define GRACE_MS 14
+/* … what was cancelled then has this long to come back … */
+#define CANCEL_MS 4
+/* … and what was answered this long to be read. */
+#define FLUSH_MS 1000
 #define PRIVATE_FD 10 /* ours begin here, away from 0, 1, 2 and jobs' 3 */
 
 struct serve {
@@ -37,8 +39,11 @@ struct serve {
 	struct mcp_connection *connection; /* NULL once closed */
 	size_t running;      /* requests on the pool */
 	int64_t due_ns;      /* what `due` is set to */
+	bool slow;           /* the client does not read */
+	bool gone;           /* it never will */
 	bool ending;
-	bool given_up;       /* no more waiting for what was cancelled */
+	bool abandoned;      /* no more waiting for what was cancelled */
+	bool given_up;       /* no more waiting for anything */
 	int lifeline[2];
 };
 
@@ -53,15 +58,27 @@ close_connection(struct serve *s)
 }
 
 static void
-on_grace_over(uv_timer_t *timer)
+on_flush_over(uv_timer_t *timer)
 {
 	struct serve *s = timer->data;
 
-	if (s->connection)
-		close_connection(s);
-	else
-		s->given_up = true;
-	uv_timer_start(timer, on_grace_over, CANCEL_MS, 0);
+	s->given_up = true;
+}
+
+static void
+on_cancel_over(uv_timer_t *timer)
+{
+	struct serve *s = timer->data;
+
+	s->abandoned = true;
+	uv_timer_start(timer, on_flush_over, FLUSH_MS, 0);
+}
+
+static void
+on_grace_over(uv_timer_t *timer)
+{
+	close_connection(timer->data);
+	uv_timer_start(timer, on_cancel_over, CANCEL_MS, 0);
 }
 
 /* Nothing more is read; what runs gets a moment, then it is cancelled. */
@@ -86,13 +103,25 @@ on_signal(uv_signal_t *handle, int number)
 	end(handle->data);
 }
 
+/* The core may be in the middle of a message: it is closed later. */
 static void
 on_gone(void *context)
 {
 	struct serve *s = context;
 
-	close_connection(s);
-	end(s);
+	s->gone = true;
+}
+
+/* A client that does not read, or has asked enough for now, is not heard. */
+static void
+set_pace(struct serve *s)
+{
+	size_t enough = mcp_server_limits(s->server)->in_flight / 2;
+
+	inlet_pause(&s->input,
+		    s->slow || (s->connection &&
+				mcp_connection_in_flight(s->connection) >=
+					enough));
 }
 
 static void
@@ -100,7 +129,7 @@ on_slow(void *context, bool slow)
 {
 	struct serve *s = context;
 
-	inlet_pause(&s->input, slow);
+	s->slow = slow;
 	if (s->connection)
 		mcp_connection_pause(s->connection, slow);
 }
@@ -129,6 +158,7 @@ on_input(void *context, struct bytes data)
 	struct serve *s = context;
 
 	lines_feed(&s->lines, data);
+	set_pace(s);
 }
 
 static void
@@ -229,20 +259,32 @@ set_timer(struct serve *s)
 		       0);
 }
 
+static bool
+is_over(const struct serve *s)
+{
+	if (s->given_up)
+		return true;
+	return !s->connection && (s->running == 0 || s->abandoned) &&
+	       outlet_is_flushed(&s->output);
+}
+
 /* Once a turn of the loop, before it sleeps. */
 static void
 before_sleep(uv_prepare_t *handle)
 {
 	struct serve *s = handle->data;
 
-	set_timer(s);
 	outlet_flush(&s->output);
-	if (!s->ending)
-		return;
-	if (s->connection && mcp_connection_in_flight(s->connection) == 0)
+	if (s->gone) {
 		close_connection(s);
-	if (s->given_up || (!s->connection && s->running == 0 &&
-			    outlet_is_flushed(&s->output)))
+		end(s);
+	}
+	if (s->ending && s->connection &&
+	    mcp_connection_in_flight(s->connection) == 0)
+		close_connection(s);
+	set_pace(s);
+	set_timer(s);
+	if (s->ending && is_over(s))
 		uv_stop(&s->loop);
 }
 

@@ -22,7 +22,9 @@ struct serve_options {
 
 /*
  * Serves one client on standard input and output until end of file, SIGTERM
- * or SIGINT, then cancels what still runs; takes at most 20 ms for that.
+ * or SIGINT.  What was asked by then is still answered when that takes no more
+ * than a moment, the rest is cancelled; the process is gone 20 ms later unless
+ * the client is still reading answers, for which it has a second.
  *
  * The first thing it does is to move standard output to a private descriptor
  * and point descriptor 1 at standard error, so that nothing but protocol ever

@@ -23,8 +23,11 @@ struct catalogue {
 	uint32_t checksum;   /* of the text; part of every cursor */
 };
 
+/* An empty list; `member` is borrowed. */
 void catalogue_init(struct catalogue *c, const char *member);
+/* Frees what the list holds, not `c` itself. */
 void catalogue_free(struct catalogue *c);
+/* Serializes an entry at the end; cursors handed out before are void. */
 void catalogue_add(struct catalogue *c, const json_t *entry);
 
 /*

@@ -11,6 +11,7 @@
 #include "server/mcp/catalogue.h"
 #include "server/mcp/mcp.h"
 #include "server/mcp/rpc.h"
+#include "server/mcp/subscribe.h"
 #include "server/mcp/version.h"
 
 /* Keys of _meta (2026-07-28, basic/index#_meta). */
@@ -20,7 +21,6 @@
 #define META_SERVER "io.modelcontextprotocol/serverInfo"
 #define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
 
-#define MAX_SUBSCRIPTIONS 64 /* resource URIs a connection or listener names */
 #define MAX_URI 2048
 #define MAX_BATCH 100
 #define MAX_ID 1024 /* bytes of an id or a progress token */
@@ -74,12 +74,6 @@ struct batch {
 	struct buf answers; /* each followed by a comma */
 	size_t open;        /* requests not yet answered, +1 while reading */
 	void *origin;
-};
-
-/* The URIs a client wants to hear about. */
-struct uri_set {
-	char *uris[MAX_SUBSCRIPTIONS];
-	size_t count;
 };
 
 struct mcp_connection {
@@ -242,15 +236,6 @@ int handle_prompts_list(struct mcp_request *r);
 int handle_prompts_get(struct mcp_request *r);
 json_t *prompt_find(const struct mcp_server *s, const char *name);
 json_t *prompt_argument(json_t *prompt, const char *name);
-
-/* subscribe.c */
-int handle_subscribe(struct mcp_request *r);
-int handle_unsubscribe(struct mcp_request *r);
-int handle_listen(struct mcp_request *r);
-void uri_set_clear(struct uri_set *set);
-/* Starts or stops looking for changes, as needed. */
-void watch_adjust(struct mcp_connection *c);
-void watch_free(struct watch *w);
 
 /* A string member of the params, or NULL with r->error set. */
 const char *require_string(struct mcp_request *r, const char *name);

@@ -50,7 +50,7 @@ struct mcp_limits {
 	size_t result_bytes;    /* of one outgoing message [8 MiB] */
 	size_t in_flight_bytes; /* of all unanswered requests of a connection,
 				 * as parsed [32 MiB] */
-	uint32_t in_flight;     /* unanswered requests of a connection [1024] */
+	uint32_t in_flight;     /* unanswered requests of a connection [2048] */
 	uint32_t running;       /* of those, handed to `run` at once [16] */
 	uint32_t page;          /* entries of one list page [100] */
 };

@@ -132,7 +132,7 @@ limits_or_defaults(const struct mcp_limits *given)
 	if (!l.in_flight_bytes)
 		l.in_flight_bytes = (size_t)32 << 20;
 	if (!l.in_flight)
-		l.in_flight = 1024;
+		l.in_flight = 2048;
 	if (!l.running)
 		l.running = 16;
 	if (!l.page)

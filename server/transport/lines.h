@@ -21,9 +21,14 @@ struct lines {
 	void *context;
 };
 
+/*
+ * Nothing fed yet.  `line` gets each line without its end, valid during the
+ * call; `oversize` is called once for each line of more than `limit` bytes.
+ */
 void lines_init(struct lines *l, size_t limit,
 		void (*line)(void *context, struct bytes line),
 		void (*oversize)(void *context), void *context);
+/* Frees what is kept of an unfinished line, not `l` itself. */
 void lines_free(struct lines *l);
 
 /* Takes any number of bytes; calls back for every line that ends in them. */

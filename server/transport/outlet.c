@@ -148,6 +148,7 @@ outlet_flush(struct outlet *out)
 		write_file(out);
 	else
 		write_stream(out);
+	check_pace(out);
 }
 
 bool

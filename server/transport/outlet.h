@@ -16,6 +16,8 @@
 #define OUTLET_LOW ((size_t)1 << 20)
 #define OUTLET_LIMIT ((size_t)256 << 20) /* above: the reader is given up */
 
+/* `on_gone` may be called from within outlet_line, in the middle of what the
+ * caller is doing; `on_slow` from there with true only. */
 struct outlet {
 	struct descriptor stream;
 	struct buf pending; /* not yet given to the kernel */
@@ -38,7 +40,9 @@ int outlet_open(struct outlet *out, uv_loop_t *loop, uv_file fd,
 /* Collects a message and its newline. */
 void outlet_line(struct outlet *out, struct bytes message);
 
+/* Hands what was collected to the kernel, unless a write is under way. */
 void outlet_flush(struct outlet *out);
+/* Nothing is left to write, or nobody is there to read it. */
 bool outlet_is_flushed(const struct outlet *out);
 
 /* Closes; outlet_free once the loop has nothing left to run. */
