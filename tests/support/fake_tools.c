@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-static atomic_uint interrupts;
+static atomic_uint interrupts, sleepers;
 static json_t *schemas;
 static _Atomic(int) counter;
 
@@ -19,6 +19,12 @@ unsigned
 fake_interrupts(void)
 {
 	return atomic_load(&interrupts);
+}
+
+unsigned
+fake_sleepers(void)
+{
+	return atomic_load(&sleepers);
 }
 
 static json_int_t
@@ -70,8 +76,10 @@ run_slow(struct tool_call *call, struct tool_result *out, struct error *e)
 	json_int_t left = number(call, "ms");
 
 	call->set_interrupt(call->context, count_interrupt, &stop);
+	atomic_fetch_add(&sleepers, 1);
 	for (; left > 0 && !atomic_load(&stop); left--)
 		sleep_ms(1);
+	atomic_fetch_sub(&sleepers, 1);
 	call->set_interrupt(call->context, NULL, NULL);
 	if (left > 0)
 		return error_set(e, ERR_CANCELLED, "cancelled");

@@ -18,3 +18,6 @@ void fake_content_free(struct mcp_content *content);
 
 /* How often a tool has been interrupted through set_interrupt. */
 unsigned fake_interrupts(void);
+
+/* How many calls of `slow` are asleep now. */
+unsigned fake_sleepers(void);
