@@ -146,11 +146,20 @@ class Conversation {
 		if (message.error) {
 			this.holds(version, 'JSONRPCErrorResponse', message,
 				`the error of ${asked.method}`);
+			this.refused(asked.method, version, message.error);
 			return;
 		}
 		this.holds(version, 'JSONRPCResultResponse', message, asked.method);
 		this.holds(version, RESULTS[asked.method], message.result,
 			`the result of ${asked.method}`);
+	}
+
+	/* The code for what is not there differs by era. */
+	refused(method, version, error) {
+		if (method === 'resources/read' && error.data?.uri)
+			this.that('not found by its code',
+				error.code === (version >= '2026' ? -32602 : -32002),
+				error);
 	}
 
 	end(record) {

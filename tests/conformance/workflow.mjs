@@ -73,7 +73,7 @@ async function importAndFreeze(s) {
 	await s.refused('create_snapshot', { name: 'shop' }, /exists|taken/);
 	const { snapshots } = await s.tool('list_snapshots');
 	s.checks.equal('one snapshot', snapshots.map((x) => x.name), ['shop']);
-	await s.tool('get_snapshot', { name: 'shop', verify: true });
+	await s.tool('get_snapshot', { snapshot: 'shop', verify: true });
 }
 
 async function dissect(s) {
@@ -194,7 +194,7 @@ async function errors(s) {
 	await s.fails('an unknown tool', () => s.call('list_api_call'), -32602);
 	await s.fails('an unknown resource', () => s.client.readResource(
 		{ uri: `aftertap://${DB}/calls/999999` }),
-		s.modern ? -32602 : -32002);
+		s.kind === 'v1' ? -32002 : -32602); /* v2 turns one into the other */
 	await s.fails('an unknown prompt', () => s.client.getPrompt(
 		{ name: 'nothing' }), -32602);
 	await s.fails('a foreign cursor', () => s.client.listTools(
@@ -247,8 +247,8 @@ async function cleaning(s) {
 		{ snapshot: 'shop', name: 'main' });
 	const { databases } = await s.tool('list_databases');
 	s.checks.equal('no database is left', databases, []);
-	for (const name of ['shop', 'many'])
-		await s.tool('delete_snapshot', { name });
+	for (const snapshot of ['shop', 'many'])
+		await s.tool('delete_snapshot', { snapshot });
 	const { snapshots } = await s.tool('list_snapshots');
 	s.checks.equal('no snapshot is left', snapshots, []);
 	s.checks.that('the log tells what tools did',
