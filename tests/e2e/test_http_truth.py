@@ -32,22 +32,27 @@ def record(directory):
 
 
 def server_log(path):
-    """(method, path, query, status, body bytes) of every line."""
+    """(method, path, query, status, request bytes, response bytes) of every
+    line; both sizes are what went over the wire."""
     calls = []
     with open(path) as file:
         for line in file:
             fields = line.rstrip("\n").split("|")
             path_, _, query = fields[5].partition("?")
-            calls.append((fields[4], path_, query, int(fields[6]),
-                          int(fields[7])))
+            # nginx does not count a body that it discards unread.
+            asked = 0 if fields[4] == "POST" else int(fields[8])
+            calls.append((fields[4], path_, query, int(fields[6]), asked,
+                          int(fields[9])))
     return calls
 
 
 def reported(aftertap, db):
-    """Rows (method, path, query, status, body bytes, body hash, order ok)."""
+    """Rows (method, path, query, status, request bytes, response bytes, hash
+    of the body, whether the body has the id that the header has)."""
     for row in aftertap.rows(
             db, "method, path, coalesce(query, ''), status,"
-            " response_body_wire_size, body_sha256(id, 'response'),"
+            " iif(method = 'POST', 0, request_size), response_size,"
+            " body_sha256(id, 'response'),"
             " instr(body_text(id, 'response'),"
             "       header(id, 'response', 'x-request-id')) > 0",
             "protocol = 'http'"):
@@ -77,9 +82,10 @@ def main(binary, pcap=None, log=None, www=None):
         db = aftertap.dissected(pcap, "truth")
         hashes = file_hashes(www)
         ours, files, wrong_files, orders, wrong_orders = [], 0, 0, 0, 0
-        for method, path, query, status, size, digest, in_body in reported(
-                aftertap, db):
-            ours.append((method, path, query, status, size))
+        for row in reported(aftertap, db):
+            ours.append(tuple(row[:6]))
+            method, path, _, status = row[:4]
+            digest, in_body = row[6:]
             if method == "GET" and status == 200:
                 files += 1
                 wrong_files += digest != hashes[path]
