@@ -17,7 +17,7 @@
 
 #define POOL_THREADS "8"
 /* After the end of input, what runs may still be answered for this long … */
-#define GRACE_MS 14
+#define GRACE_MS 12
 /* … what was cancelled then has this long to come back … */
 #define CANCEL_MS 4
 /* … and what was answered this long to be read. */
@@ -288,19 +288,31 @@ before_sleep(uv_prepare_t *handle)
 		uv_stop(&s->loop);
 }
 
+/* Where standard input or error is missing, no descriptor of the loop or of a
+ * file may come to stand. */
+static void
+fill_gaps(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Standard output becomes a descriptor that only we know; what a library
  * prints goes to standard error. */
 static int
 claim_output(void)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, PRIVATE_FD);
-	int other = STDERR_FILENO;
 
 	if (fd < 0)
 		return -1;
-	if (fcntl(STDERR_FILENO, F_GETFD) < 0)
-		other = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (dup2(other, STDOUT_FILENO) < 0) {
+	fill_gaps();
+	if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
 		close(fd);
 		return -1;
 	}

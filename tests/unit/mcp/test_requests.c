@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "tests/support/fake_tools.h"
 #include "tests/unit/mcp/talk.h"
 
@@ -433,15 +434,18 @@ a_result_over_the_limit_says_what_to_do(void **state)
 static void
 say_deep(struct talk *t, size_t open)
 {
-	char *text = alloc_zero(2 * open + 200, 1);
-	size_t n = (size_t)sprintf(text, "{\"jsonrpc\":\"2.0\",\"id\":1,"
-				   "\"method\":\"ping\",\"params\":{\"a\":");
+	struct buf text;
 
-	memset(text + n, '[', open);
-	memset(text + n + open, ']', open);
-	strcat(text, "}}");
-	talk_say(t, text);
-	free(text);
+	buf_init(&text, SIZE_MAX);
+	buf_text(&text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\","
+			"\"params\":{\"a\":");
+	for (size_t i = 0; i < open; i++)
+		buf_u8(&text, '[');
+	for (size_t i = 0; i < open; i++)
+		buf_u8(&text, ']');
+	buf_text(&text, "}}");
+	talk_say(t, buf_cstr(&text));
+	buf_free(&text);
 }
 
 static void
