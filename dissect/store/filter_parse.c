@@ -269,7 +269,7 @@ time_literal(struct filter *f, struct filter_node *node, unsigned count,
 	node->kind = NODE_LITERAL;
 	node->type = is_duration ? FILTER_TYPE_DURATION
 				 : FILTER_TYPE_TIMESTAMP;
-	if (!need(f, node, count, 1, usage))
+	if (!need(f, node, count, 1, usage) || !argument)
 		return node;
 	if (!is_duration && argument->kind == NODE_LITERAL &&
 	    argument->type == FILTER_TYPE_INT) {
@@ -296,7 +296,7 @@ map_get(struct filter *f, struct filter_node *node, struct filter_node *args[3])
 	static const char usage[] =
 		"map_get(request.headers, \"name\", \"default\")";
 
-	if (args[0]->kind != NODE_FIELD ||
+	if (!args[0] || !args[1] || args[0]->kind != NODE_FIELD ||
 	    args[0]->field->type != FILTER_TYPE_MAP ||
 	    !constant_text(f, args[1], usage)) {
 		filter_fail(f, node->position, "write %s", usage);

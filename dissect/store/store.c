@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/store/store.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -383,22 +384,38 @@ store_cursor_text(const struct store_cursor *cursor, const char *kind,
 			    (uint64_t)cursor->key, (uint64_t)cursor->id);
 }
 
+/* Three hexadecimal numbers with dots between. */
+static bool
+cursor_parts(const char *text, uint64_t parts[3])
+{
+	for (int i = 0; i < 3; i++) {
+		char *end;
+
+		if (!isxdigit((unsigned char)*text))
+			return false;
+		parts[i] = strtoull(text, &end, 16);
+		if (end - text > 16 || *end != (i < 2 ? '.' : '\0'))
+			return false;
+		text = end + 1;
+	}
+	return true;
+}
+
 int
 store_cursor_parse(const char *text, const char *kind, unsigned order,
 		   const char *filter, struct store_cursor *out,
 		   struct error *e)
 {
-	uint64_t hash, key, id;
-	int used = 0;
+	uint64_t parts[3];
 
-	if (sscanf(text, "%16" SCNx64 ".%16" SCNx64 ".%16" SCNx64 "%n", &hash,
-		   &key, &id, &used) != 3 || text[used])
+	if (!cursor_parts(text, parts))
 		return error_set(e, ERR_INVALID, "this is no cursor: pass "
 						 "next_cursor as it was given");
-	if (hash != question_hash(kind, order, filter))
+	if (parts[0] != question_hash(kind, order, filter))
 		return error_set(e, ERR_INVALID,
 				 "the cursor belongs to another question: keep "
 				 "filter and order the same, or leave it out");
-	*out = (struct store_cursor){ (int64_t)key, (int64_t)id };
+	*out = (struct store_cursor){ (int64_t)parts[1],
+				       (int64_t)parts[2] };
 	return 0;
 }

@@ -24,7 +24,7 @@ struct store;
 
 /* Opens a complete (.sqlite) or running (.part) database.  NOTFOUND, CORRUPT,
  * UNSUPPORTED (schema newer than ours; the text says which). */
-int store_open(const char *path, struct store **s, struct error *e);
+int store_open(const char *path, struct store **out, struct error *e);
 void store_close(struct store *s);
 
 /* Makes the running query, and every later one, fail with CANCELLED. */

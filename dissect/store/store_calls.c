@@ -368,7 +368,7 @@ int
 store_body(struct store *s, int64_t id, enum side side, struct buf *out,
 	   struct error *e)
 {
-	struct bytes body;
+	struct bytes body = { NULL, 0 };
 	int code = store_begin(s, e);
 
 	if (code)

@@ -247,8 +247,10 @@ base64(struct bytes in)
 			group = group << 8 |
 				(i + k < in.size ? in.data[i + k] : 0u);
 		for (unsigned k = 0; k < 4; k++)
-			*at++ = i + k > in.size ? '='
-				: digits[group >> (18 - 6 * k) & 63];
+			*at++ = (char)(i + k > in.size
+					       ? '='
+					       : digits[group >> (18 - 6 * k) &
+							63]);
 	}
 	out = json_stringn_nocheck(text, (size_t)(at - text));
 	free(text);

@@ -188,7 +188,7 @@ static int
 fill_names(struct store_writer *w)
 {
 	static const char *const reasons[] = {
-#define X(name, text) [CALL_REASON_##name] = text,
+#define X(name, text) [CALL_REASON_##name] = (text),
 		CALL_REASON_MAP(X)
 #undef X
 	};

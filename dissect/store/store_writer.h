@@ -24,7 +24,7 @@ enum payload_kind { PAYLOAD_HEADS, PAYLOAD_BODIES };
  * `meta` (snapshot, dissection, options, versions …), state "running".
  */
 int store_writer_open(const char *path, json_t *meta,
-		      struct store_writer **w, struct error *e);
+		      struct store_writer **out, struct error *e);
 
 /* A zstd-compressed payload block; `block` is the id that payload_refs use. */
 int store_writer_block(struct store_writer *w, uint64_t block,
