@@ -115,7 +115,7 @@ static const char *
 mnemonic(const char *const *names, size_t count, unsigned number,
 	 const char *prefix, char out[DNS_MNEMONIC])
 {
-	if (number < count && names[number])
+	if (names && number < count && names[number])
 		return names[number];
 	snprintf(out, DNS_MNEMONIC, "%s%u", prefix, number);
 	return out;

@@ -31,8 +31,7 @@ echo "== cppcheck"
 cppcheck --quiet --std=c11 --language=c --error-exitcode=1 -j "$(nproc)" \
 	--enable=warning,portability,performance --inline-suppr \
 	--suppressions-list=tests/lint/cppcheck.txt \
-	'-Djson_array_foreach(a, i, v)=for (i = 0; (v = json_array_get(a, i)); i++)' \
-	'-Djson_object_foreach(o, k, v)=while (next(o, &k, &v))' \
+	--include=tests/lint/cppcheck.h \
 	-D_GNU_SOURCE -D__linux__ -D__x86_64__ -D__BYTE_ORDER__=1234 \
 	-D__ORDER_LITTLE_ENDIAN__=1234 -D__ORDER_BIG_ENDIAN__=4321 \
 	-I . "$@"
