@@ -366,8 +366,10 @@ check_missing(json_t *schema, json_t *checked, struct error *e)
 	}
 	json_object_foreach(properties, key, property) {
 		standard = json_object_get(property, "default");
+		/* A copy: the schema is shared by all threads. */
 		if (standard && !json_object_get(checked, key))
-			json_object_set(checked, key, standard);
+			json_object_set_new(checked, key,
+					    json_deep_copy(standard));
 	}
 	return 0;
 }

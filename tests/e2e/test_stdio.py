@@ -143,18 +143,21 @@ def until(condition, seconds=20):
 
 
 def test_piped_requests(serve):
-    """printf … | aftertap serve: what is quick is answered."""
-    done = subprocess.run(
-        serve, timeout=PATIENCE, capture_output=True,
-        input=lines(INITIALIZE, INITIALIZED, request(1, "tools/list"),
-                    request(2, "resources/list"), call(3, "list_databases"))
-        + b'{"jsonrpc":"2.0","id":4,"method":"ping"}')
-    output = done.stdout.splitlines(keepends=True)
+    """printf … | aftertap serve: what is quick is answered.  A tool's call is
+    quick unless the machine is busy."""
+    wanted = lines(INITIALIZE, INITIALIZED, request(1, "tools/list"),
+                   request(2, "resources/list"), call(3, "list_databases"))
+    wanted += b'{"jsonrpc":"2.0","id":4,"method":"ping"}'
+    for _ in range(20):
+        done = subprocess.run(serve, timeout=PATIENCE, capture_output=True,
+                              input=wanted)
+        output = done.stdout.splitlines(keepends=True)
+        answered = {json.loads(line)["id"] for line in output}
+        if 3 in answered:
+            break
     check.check("piped: exit status", done.returncode, 0)
     check.that("piped: nothing but protocol", all(map(is_protocol, output)))
-    check.check("piped: answers",
-                sorted(str(json.loads(line)["id"]) for line in output),
-                ["1", "2", "3", "4", "init"])
+    check.check("piped: answers", answered, {1, 2, 3, 4, "init"})
 
 
 def test_hostile_input(serve):
@@ -288,13 +291,13 @@ def test_jobs(serve, home):
 def test_noise(fake):
     process = subprocess.Popen([fake], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    output, errors = process.communicate(
-        lines(INITIALIZE, INITIALIZED, call(1, "noise"), request(2, "ping")),
-        timeout=PATIENCE)
-    output = output.splitlines(keepends=True)
-    check.check("a tool that prints: answers", len(output), 3)
+    process.stdin.write(lines(INITIALIZE, INITIALIZED, call(1, "noise"),
+                              request(2, "ping")))
+    process.stdin.flush()
+    output = [process.stdout.readline() for _ in range(3)]
+    rest, errors = process.communicate(timeout=PATIENCE)
     check.that("a tool that prints: nothing but protocol",
-               all(map(is_protocol, output)))
+               all(map(is_protocol, output)) and rest == b"", output)
     check.that("a tool that prints: to standard error",
                b"a library prints" in errors and b"raw" in errors)
 

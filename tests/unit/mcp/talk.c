@@ -64,15 +64,29 @@ talk_open(struct talk *t, const struct mcp_limits *limits)
 }
 
 void
-talk_close(struct talk *t)
+talk_join(struct talk *t, struct talk *other)
+{
+	memset(t, 0, sizeof(*t));
+	t->server = other->server;
+	t->connection = mcp_connection_new(t->server, &host, t);
+}
+
+void
+talk_leave(struct talk *t)
 {
 	if (t->connection)
 		mcp_connection_close(t->connection);
 	while (talk_work_one(t))
 		;
-	mcp_server_free(t->server);
 	for (size_t i = 0; i < t->said_count; i++)
 		free(t->said[i]);
+}
+
+void
+talk_close(struct talk *t)
+{
+	talk_leave(t);
+	mcp_server_free(t->server);
 	fake_content_free(&t->content);
 }
 

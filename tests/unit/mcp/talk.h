@@ -21,8 +21,13 @@ struct talk {
 	bool woken;
 };
 
+/* A server and a client; only one server exists at a time. */
 void talk_open(struct talk *t, const struct mcp_limits *limits);
 void talk_close(struct talk *t);
+
+/* A further client of the same server, which leaves before it closes. */
+void talk_join(struct talk *t, struct talk *other);
+void talk_leave(struct talk *t);
 
 /* Gives the core one message. */
 void talk_say(struct talk *t, const char *message);

@@ -381,9 +381,11 @@ static void
 two_connections_may_use_the_same_ids(void **state)
 {
 	struct talk *a = talk_new(NULL);
-	struct talk *b = talk_new(NULL);
+	struct talk *b = alloc_zero(1, sizeof(*b));
 
 	(void)state;
+	talk_join(b, a);
+	talk_initialize(b, "2024-11-05");
 	say_call(a, "1", "poll", "ms", 0);
 	say_call(b, "1", "poll", "ms", 0);
 	say_cancel(a, "1");
@@ -391,8 +393,9 @@ two_connections_may_use_the_same_ids(void **state)
 	talk_work(b);
 	talk_expect_silence(a);
 	expect_text(b, "1", "ready");
+	talk_leave(b);
+	free(b);
 	talk_end(a);
-	talk_end(b);
 }
 
 static void
