@@ -171,15 +171,21 @@ find_method(struct mcp_request *r, const char *name)
 }
 
 static int
-check_room(struct mcp_request *r)
+check_id(struct mcp_request *r)
+{
+	if (!request_find(r->connection, r->id))
+		return 0;
+	return rpc_fail(&r->error, RPC_INVALID_REQUEST,
+			"id %s belongs to a request that is not yet answered",
+			r->id);
+}
+
+int
+request_check_room(struct mcp_request *r)
 {
 	struct mcp_connection *c = r->connection;
 	const struct mcp_limits *limits = &c->server->limits;
 
-	if (request_find(c, r->id))
-		return rpc_fail(&r->error, RPC_INVALID_REQUEST,
-				"id %s belongs to a request that is not yet "
-				"answered", r->id);
 	if (c->in_flight_count >= limits->in_flight ||
 	    c->in_flight_bytes + r->cost > limits->in_flight_bytes)
 		return rpc_fail(&r->error, MCP_BUSY,
@@ -188,14 +194,19 @@ check_room(struct mcp_request *r)
 	return 0;
 }
 
-/* Everything a request goes through before its handler. */
+/* What is answered at once needs no room: a ping always is. */
 static int
-admit(struct mcp_request *r, const char *method)
+handle(struct mcp_request *r, const char *method)
 {
+	int handled;
+
 	if (classify(r, method) < 0 || find_method(r, method) < 0 ||
-	    check_room(r) < 0)
+	    check_id(r) < 0)
 		return HANDLED_FAILED;
-	return r->method->handle(r);
+	handled = r->method->handle(r);
+	if (handled == HANDLED_LATER && request_check_room(r) < 0)
+		return HANDLED_FAILED;
+	return handled;
 }
 
 static void
@@ -209,7 +220,7 @@ receive_request(struct mcp_connection *c, const struct rpc_message *m,
 	r->cost = cost;
 	if (batch)
 		batch->open++;
-	switch (admit(r, m->method)) {
+	switch (handle(r, m->method)) {
 	case HANDLED_LATER:
 		request_submit(r);
 		break;

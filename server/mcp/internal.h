@@ -188,8 +188,11 @@ void connection_start_queued(struct mcp_connection *c);
 /* What tools and resources get to see of a request (on its thread). */
 struct tool_call request_call(struct mcp_request *r);
 
-/* connection.c: frees a closed connection when nothing of it runs. */
+/* connection.c */
+/* Frees a closed connection when nothing of it runs. */
 void connection_release(struct mcp_connection *c);
+/* -1 with r->error when its client has too many unanswered ones already. */
+int request_check_room(struct mcp_request *r);
 
 /* send.c */
 void send_response(struct mcp_request *r);

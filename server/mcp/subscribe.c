@@ -304,7 +304,7 @@ handle_listen(struct mcp_request *r)
 		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
 				"params.notifications must be an object");
 	r->listened = alloc_zero(1, sizeof(*r->listened));
-	if (take_wish(r, wish) < 0)
+	if (take_wish(r, wish) < 0 || request_check_room(r) < 0)
 		return HANDLED_FAILED;
 	acknowledge(r);
 	return HANDLED_OPEN;

@@ -9,11 +9,14 @@ usage: test_stdio.py AFTERTAP [MCP_TEST_SERVER]
 """
 import json
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import tty
 
 import support
 import traffic
@@ -256,6 +259,40 @@ def test_odd_descriptors(serve, directory):
                     [json.loads(line)["id"] for line in file], ["init", 1])
 
 
+def converse(what, descriptor):
+    """A ping over something that is no pipe."""
+    os.write(descriptor, lines(INITIALIZE, INITIALIZED, request(1, "ping")))
+    text = b""
+    while text.count(b"\n") < 2:
+        text += os.read(descriptor, 65536)
+    check.check(f"{what}: answers",
+                [json.loads(line)["id"] for line in text.splitlines()],
+                ["init", 1])
+
+
+def test_sockets_and_terminals(serve):
+    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        peer = listener.accept()[0]
+    for what, mine, yours in (("socket pair", ours, theirs),
+                              ("TCP", client, peer)):
+        with mine, subprocess.Popen(serve, stdin=yours, stdout=yours,
+                                    stderr=subprocess.DEVNULL) as process:
+            yours.close()
+            converse(what, mine.fileno())
+            mine.shutdown(socket.SHUT_WR)
+            check.check(f"{what}: exit status", process.wait(PATIENCE), 0)
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    with subprocess.Popen(serve, stdin=slave, stdout=slave,
+                          stderr=subprocess.DEVNULL) as process:
+        os.close(slave)
+        converse("terminal", master)
+        os.close(master)
+        check.check("terminal: exit status", process.wait(PATIENCE), 0)
+
+
 def start_job(server, name):
     """A dissection that takes minutes, at one percent of a processor."""
     server.structured(call("job", "start_snapshot_dissection", snapshot="s",
@@ -355,6 +392,7 @@ def main():
         test_signals(serve, db)
         test_vanished_reader(serve)
         test_odd_descriptors(serve, directory)
+        test_sockets_and_terminals(serve)
         test_jobs(serve, home)
         if FAKE:
             test_noise(FAKE)

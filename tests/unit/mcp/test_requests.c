@@ -307,6 +307,11 @@ too_many_unanswered_requests_are_refused(void **state)
 	say_call(t, "2", "poll", "ms", 0);
 	say_call(t, "3", "poll", "ms", 0);
 	expect_error(t, "3", -31001);
+	talk_say(t, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":"
+		    "\"subscriptions/listen\",\"params\":"
+		    "{\"notifications\":{}," MODERN "}}");
+	expect_error(t, "4", -31001);
+	expect_ping(t, "5");
 	talk_work(t);
 	expect_text(t, "1", "ready");
 	expect_text(t, "2", "ready");
