@@ -35,7 +35,7 @@ fuzz_store(void)
 	if (!mkdtemp(directory))
 		abort();
 	snprintf(path, sizeof(path), "%s/d.sqlite", directory);
-	snprintf(part, sizeof(part), "%s.part", path);
+	snprintf(part, sizeof(part), "%s/d.sqlite.part", directory);
 	meta = json_object();
 	code = store_writer_open(part, meta, &w, NULL);
 	json_decref(meta);
