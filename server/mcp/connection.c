@@ -84,7 +84,8 @@ check_modern(struct mcp_request *r, const json_t *meta)
 	if (!json_is_string(version))
 		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
 				"_meta[\"" META_VERSION "\"] must be a string");
-	if (strcmp(json_string_value(version), mcp_version_text(MCP_MODERN))) {
+	if (strcmp(json_string_value(version), mcp_version_text(MCP_MODERN)) !=
+	    0) {
 		r->error.data = json_pack("{s:[s], s:O}", "supported",
 					  mcp_version_text(MCP_MODERN),
 					  "requested", version);

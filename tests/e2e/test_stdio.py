@@ -348,6 +348,31 @@ def test_tools_that_do_not_end(fake):
             gone(f"40 × {tool}", *server.leave())
 
 
+def test_progress(fake):
+    """Four calls report at once; each token's values rise, and stop with the
+    answer."""
+    tokens, last, late = ["a", "b", "c", "d"], {}, []
+    with Server([fake]) as server:
+        for token in tokens:
+            message = call(token, "steps", count=5)
+            message["params"]["_meta"] = {"progressToken": token}
+            server.send(message)
+        answered = set()
+        while len(answered) < len(tokens):
+            message = server.read()
+            if "id" in message:
+                answered.add(message["id"])
+                continue
+            params = message["params"]
+            token, value = params["progressToken"], params["progress"]
+            if token in answered or value <= last.get(token, 0):
+                late.append(message)
+            last[token] = value
+        check.check("progress: last values", last, dict.fromkeys(tokens, 5))
+        check.check("progress: late or falling", late, [])
+        gone("progress", *server.leave())
+
+
 def test_large_answers(fake, directory):
     size, count = 7_000_000, 6
     wanted = lines(INITIALIZE, INITIALIZED,
@@ -397,6 +422,7 @@ def main():
         if FAKE:
             test_noise(FAKE)
             test_tools_that_do_not_end(FAKE)
+            test_progress(FAKE)
             test_large_answers(FAKE, directory)
     check.exit()
 
