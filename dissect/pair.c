@@ -132,7 +132,7 @@ too_many_open(const struct pair *p)
 static void
 limit_open(struct pair *p)
 {
-	while (too_many_open(p) && p->first->ended) {
+	while (p->first && too_many_open(p) && p->first->ended) {
 		emit_request(p, &p->first, CALL_REASON_EVICTED);
 		p->chain = CHAIN_LOST;
 	}

@@ -38,45 +38,56 @@ follow(struct reader *at, struct bytes message, size_t target, size_t *limit)
 	return true;
 }
 
+/* A name being read, perhaps from several places of the message. */
+struct walk {
+	struct reader at;
+	size_t limit; /* pointers must point below */
+	size_t used;  /* of the wire form, pointers followed */
+	bool jumped;
+};
+
+/* The next label, behind any pointers; the first pointer ends the name where
+ * `r` stands.  False when the name is malformed. */
+static bool
+next_label(struct walk *w, struct bytes message, struct reader *r,
+	   struct bytes *label)
+{
+	uint8_t length = reader_u8(&w->at);
+
+	while (length >= 0xc0) {
+		size_t target = (size_t)(length & 0x3f) << 8 |
+				reader_u8(&w->at);
+
+		if (!w->jumped)
+			*r = w->at;
+		w->jumped = true;
+		if (w->at.failed || !follow(&w->at, message, target, &w->limit))
+			return false;
+		length = reader_u8(&w->at);
+	}
+	w->used += length + 1u;
+	*label = reader_take(&w->at, length);
+	return !w->at.failed && length <= 63 && w->used <= NAME_LIMIT;
+}
+
 void
 dns_name(struct reader *r, struct bytes message, struct buf *out)
 {
-	size_t limit = reader_left(r) ? (size_t)(r->at - message.data) : 0;
-	struct reader at = *r;
-	bool jumped = false, first = true;
-	size_t used = 0;
+	struct walk w = { .at = *r };
+	struct bytes label;
 
-	for (;;) {
-		uint8_t length = reader_u8(&at);
-		struct bytes label;
-
-		if (length >= 0xc0) {
-			size_t target = (size_t)(length & 0x3f) << 8 |
-					reader_u8(&at);
-
-			if (!jumped)
-				*r = at;
-			jumped = true;
-			if (at.failed || !follow(&at, message, target, &limit))
-				break;
-			continue;
-		}
-		used += length + 1u;
-		label = reader_take(&at, length);
-		if (at.failed || length > 63 || used > NAME_LIMIT)
-			break;
-		if (!length) {
-			if (first && out)
-				buf_u8(out, '.');
-			if (!jumped)
-				*r = at;
+	w.limit = reader_left(r) ? (size_t)(r->at - message.data) : 0;
+	for (bool first = true; next_label(&w, message, r, &label);
+	     first = false) {
+		if (out && first == (label.size == 0))
+			buf_u8(out, '.');
+		if (label.size == 0) {
+			if (!w.jumped)
+				*r = w.at;
 			return;
 		}
-		if (out && !first)
-			buf_u8(out, '.');
 		if (out)
 			append_label(out, label);
-		first = false;
 	}
 	r->failed = true;
 }

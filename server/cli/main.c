@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "capture/home.h"
+#include "server/cli/options.h"
 
 int
 cli_fail(int status, const char *format, ...)
@@ -73,44 +74,33 @@ sibling_path(const char *program, const char *name)
 	return alloc_string(name);
 }
 
-/* The value of an option given as "--name=value" or "--name value"; moves
- * `*i` over a separate value.  NULL when argv[*i] is another option. */
-static const char *
-option_value(const char *name, int argc, char **argv, int *i)
-{
-	size_t size = strlen(name);
-
-	if (strncmp(argv[*i], name, size) != 0)
-		return NULL;
-	if (argv[*i][size] == '=')
-		return argv[*i] + size + 1;
-	if (argv[*i][size] == '\0' && *i + 1 < argc)
-		return argv[++*i];
-	return NULL;
-}
-
-/* Takes the common options out of argv, wherever they stand. */
+/* Takes the common options out of argv, wherever they stand before "--". */
 static int
 take_common_options(struct cli *cli, const char **home, int argc, char **argv)
 {
+	struct options options = options_make(argc, argv);
+	bool ended = false;
 	int kept = 1;
 
-	for (int i = 1; i < argc; i++) {
+	while (options_next(&options)) {
 		const char *value;
 
-		if (strcmp(argv[i], "--json") == 0)
+		if (options.only_words && !ended)
+			argv[kept++] = argv[options.at - 1]; /* the "--" */
+		ended = options.only_words;
+		if (options_flag(&options, "--json"))
 			cli->json = true;
-		else if (strcmp(argv[i], "--quiet") == 0 ||
-			 strcmp(argv[i], "-q") == 0)
+		else if (options_flag(&options, "--quiet") ||
+			 options_flag(&options, "-q"))
 			cli->quiet = true;
-		else if (strcmp(argv[i], "--verbose") == 0)
+		else if (options_flag(&options, "--verbose"))
 			log_set_level(LOG_DEBUG);
-		else if ((value = option_value("--home", argc, argv, &i)))
+		else if ((value = options_value(&options, "--home")))
 			*home = value;
-		else if ((value = option_value("--db", argc, argv, &i)))
+		else if ((value = options_value(&options, "--db")))
 			cli->db = value;
 		else
-			argv[kept++] = argv[i];
+			argv[kept++] = argv[options.at];
 	}
 	argv[kept] = NULL;
 	return kept;

@@ -21,10 +21,10 @@ struct thread_job_work {
 	const char *label; /* what it is, kept in the status; or NULL */
 };
 
-/* Starts `work`; BUSY when a job holds the lock.  The status file is there on
+/* Starts `what`; BUSY when a job holds the lock.  The status file is there on
  * return. */
 int thread_job_start(const char *status_path, const char *lock_path,
-		     struct thread_job_work work, struct error *e);
+		     struct thread_job_work what, struct error *e);
 
 /* Called by the work: rewrites the status at most four times a second. */
 void thread_job_progress(struct thread_job *job, unsigned percent);
