@@ -63,9 +63,9 @@ summarise(const struct tool_config *config, json_t *result)
 			       count == 1 ? "" : "s");
 	else
 		answer_summary(result,
-			       "No capture yet: nothing has been recorded or "
-			       "imported here. import_capture reads pcap "
-			       "files; aftertap-capture records.");
+			       "No capture yet: nothing has been imported "
+			       "here. import_capture reads pcap and pcapng "
+			       "files, such as tcpdump writes.");
 }
 
 static int
