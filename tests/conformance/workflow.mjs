@@ -14,7 +14,7 @@ import { Session, eventually } from './session.mjs';
 import * as traffic from './traffic.mjs';
 
 const DB = 'shop/main';
-const MANY_CALLS = 30_000; /* takes a throttled parser a while */
+const MANY_CALLS = 60_000; /* takes a throttled parser a while */
 const ENDLESS = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL ' +
 	'SELECT i + 1 FROM n) SELECT count(*) FROM n';
 const PCAPNG_MAGIC = 0x0a0d0d0a;
