@@ -87,9 +87,10 @@ drop_binary(json_t *calls)
 
 /* One page of at most `limit` rows, ready to be shown. */
 static int
-page(struct tool_call *call, struct db *db, const struct list_calls *args,
+page(struct tool_call *call, struct db *db, const void *bound,
      uint32_t limit, json_t **result, struct error *e)
 {
+	const struct list_calls *args = bound;
 	struct store_calls_query query = {
 		.filter = args->filter,
 		.from_ns = args->from,
@@ -122,30 +123,11 @@ page(struct tool_call *call, struct db *db, const struct list_calls *args,
 	return rc;
 }
 
-/* A page that does not fit is asked for again, shorter, so that its cursor
- * continues where it ends. */
-static int
-fitting_page(struct tool_call *call, struct db *db,
-	     const struct list_calls *args, json_t **result, struct error *e)
-{
-	int rc = page(call, db, args, (uint32_t)args->limit, result, e);
-	size_t rows, fit;
-
-	if (rc < 0)
-		return rc;
-	rows = json_array_size(json_object_get(*result, "calls"));
-	fit = answer_fit(call->config, *result, "calls");
-	if (fit == rows)
-		return 0;
-	json_decref(*result);
-	*result = NULL;
-	return page(call, db, args, (uint32_t)fit, result, e);
-}
-
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct list_calls args = { .from = QUERY_FROM, .to = QUERY_TO };
+	struct query_pages pages = { "calls", &args, page };
 	struct db db;
 	int rc;
 
@@ -158,7 +140,8 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 		rc = db_open(call, args.db, &db, e);
 	if (rc != 0)
 		return rc;
-	rc = fitting_page(call, &db, &args, &out->structured, e);
+	rc = query_fitting_page(call, &db, &pages, (uint32_t)args.limit,
+				&out->structured, e);
 	db_close(&db);
 	return rc;
 }

@@ -26,9 +26,10 @@ static const struct arg arguments[] = {
 };
 
 static int
-page(struct tool_call *call, struct db *db, const struct list_flows *args,
+page(struct tool_call *call, struct db *db, const void *bound,
      uint32_t limit, json_t **result, struct error *e)
 {
+	const struct list_flows *args = bound;
 	struct store_flows_query query = {
 		.filter = args->filter,
 		.from_ns = args->from,
@@ -56,27 +57,10 @@ page(struct tool_call *call, struct db *db, const struct list_flows *args,
 }
 
 static int
-fitting_page(struct tool_call *call, struct db *db,
-	     const struct list_flows *args, json_t **result, struct error *e)
-{
-	int rc = page(call, db, args, (uint32_t)args->limit, result, e);
-	size_t rows, fit;
-
-	if (rc < 0)
-		return rc;
-	rows = json_array_size(json_object_get(*result, "flows"));
-	fit = answer_fit(call->config, *result, "flows");
-	if (fit == rows)
-		return 0;
-	json_decref(*result);
-	*result = NULL;
-	return page(call, db, args, (uint32_t)fit, result, e);
-}
-
-static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct list_flows args = { .from = QUERY_FROM, .to = QUERY_TO };
+	struct query_pages pages = { "flows", &args, page };
 	struct db db;
 	int rc;
 
@@ -87,7 +71,8 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 		rc = db_open(call, args.db, &db, e);
 	if (rc != 0)
 		return rc;
-	rc = fitting_page(call, &db, &args, &out->structured, e);
+	rc = query_fitting_page(call, &db, &pages, (uint32_t)args.limit,
+				&out->structured, e);
 	db_close(&db);
 	return rc;
 }

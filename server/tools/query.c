@@ -104,3 +104,22 @@ query_summary(struct db *db, json_t *structured, const char *rows,
 			    json_string(buf_cstr(&out)));
 	buf_free(&out);
 }
+
+int
+query_fitting_page(struct tool_call *call, struct db *db,
+		   const struct query_pages *pages, uint32_t limit,
+		   json_t **result, struct error *e)
+{
+	int rc = pages->page(call, db, pages->args, limit, result, e);
+	size_t rows, fit;
+
+	if (rc < 0)
+		return rc;
+	rows = json_array_size(json_object_get(*result, pages->rows));
+	fit = answer_fit(call->config, *result, pages->rows);
+	if (fit == rows)
+		return 0;
+	json_decref(*result);
+	*result = NULL;
+	return pages->page(call, db, pages->args, (uint32_t)fit, result, e);
+}

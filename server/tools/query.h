@@ -41,3 +41,18 @@ struct query_scope {
  */
 void query_summary(struct db *db, json_t *structured, const char *rows,
 		   const char *what, struct query_scope scope);
+
+/* What makes one page of a listing: at most `limit` rows in the member
+ * `rows`, from the tool's own arguments `args`. */
+struct query_pages {
+	const char *rows;
+	const void *args;
+	int (*page)(struct tool_call *call, struct db *db, const void *args,
+		    uint32_t limit, json_t **result, struct error *e);
+};
+
+/* A page of at most `limit` rows.  One that does not fit the answer is asked
+ * for again, shorter, so that its cursor continues where it ends. */
+int query_fitting_page(struct tool_call *call, struct db *db,
+		       const struct query_pages *pages, uint32_t limit,
+		       json_t **result, struct error *e);
