@@ -398,7 +398,7 @@ get_payload(struct reader *r)
 static void
 get_half(struct reader *r, struct call_half *half)
 {
-	*half = (struct call_half){ 0 };
+	half->head = half->body = bytes_make(NULL, 0); /* not sent */
 	half->first_ns = get_time(r);
 	half->last_ns = get_time(r);
 	half->wire_bytes = get_count(r);
