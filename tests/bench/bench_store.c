@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes a database of synthetic HTTP calls and times the writer and the
- * queries of issue 2: bench_store [calls [file]].  CPU time, not wall time.
+ * queries: bench_store [calls [file]].  CPU time, not wall time.
  */
 #include <math.h>
 #include <stdio.h>

@@ -182,9 +182,20 @@ def build_release():
     subprocess.run(["cmake", "--preset", "release"], check=True,
                    stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", "build/release", "--target",
-                    "aftertap", "aftertap-dissect"], check=True,
-                   stdout=subprocess.DEVNULL)
+                    "aftertap", "aftertap-dissect", "bench_store"],
+                   check=True, stdout=subprocess.DEVNULL)
     return "build/release"
+
+
+def ask_a_million(options):
+    """Queries on a database of a million synthetic calls."""
+    program = os.path.join(options.build, "tests", "bench", "bench_store")
+    if not os.path.exists(program):
+        return
+    print("\nA million calls:", flush=True)
+    with tempfile.TemporaryDirectory(prefix="aftertap-bench-") as folder:
+        subprocess.run([program, "1000000",
+                        os.path.join(folder, "million.sqlite")], check=True)
 
 
 def main():
@@ -204,6 +215,7 @@ def main():
         options.pcap = sorted(glob.glob(f"{RECORDED}/http_*.pcap"))
     for pcap in options.pcap:
         compare(options, pcap)
+    ask_a_million(options)
 
 
 main()
