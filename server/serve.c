@@ -334,11 +334,11 @@ open_lifeline(struct serve *s)
 	s->config.lifeline = s->lifeline[0];
 }
 
+static const int ending_signals[] = { SIGTERM, SIGINT, SIGHUP };
+
 static void
 start_handles(struct serve *s)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
-
 	uv_prepare_init(&s->loop, &s->before_sleep);
 	uv_prepare_start(&s->before_sleep, before_sleep);
 	uv_async_init(&s->loop, &s->wake, on_wake);
@@ -346,7 +346,8 @@ start_handles(struct serve *s)
 	uv_timer_init(&s->loop, &s->goodbye);
 	for (int i = 0; i < 3; i++) {
 		uv_signal_init(&s->loop, &s->signals[i]);
-		uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+		uv_signal_start(&s->signals[i], on_signal,
+				ending_signals[i]);
 		s->signals[i].data = s;
 	}
 	s->before_sleep.data = s->wake.data = s->due.data = s->goodbye.data =
@@ -361,9 +362,21 @@ close_handle(uv_handle_t *handle, void *unused)
 		uv_close(handle, NULL);
 }
 
+/* The process is ending: a client that says so twice, by end of input and by a
+ * signal, must not make it look like a crash. */
+static void
+ignore_signals(struct serve *s)
+{
+	for (int i = 0; i < 3; i++) {
+		uv_signal_stop(&s->signals[i]);
+		signal(ending_signals[i], SIG_IGN);
+	}
+}
+
 static void
 close_all(struct serve *s)
 {
+	ignore_signals(s);
 	inlet_close(&s->input);
 	outlet_close(&s->output);
 	uv_walk(&s->loop, close_handle, NULL);
