@@ -24,6 +24,7 @@ db_files(const char *home, const char *snapshot, const char *name)
 		.database = alloc_format("%s.sqlite", base),
 		.partial = alloc_format("%s.sqlite.part", base),
 		.status = alloc_format("%s.json", base),
+		.unwritten = alloc_format("%s.json.new", base),
 		.lock = alloc_format("%s.lock", base),
 		.log = alloc_format("%s.log", base),
 	};
@@ -38,6 +39,7 @@ db_files_free(struct db_files *files)
 	free(files->database);
 	free(files->partial);
 	free(files->status);
+	free(files->unwritten);
 	free(files->lock);
 	free(files->log);
 }

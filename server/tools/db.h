@@ -16,6 +16,7 @@ struct db_files {
 	char *database; /* <name>.sqlite */
 	char *partial;  /* <name>.sqlite.part */
 	char *status;   /* <name>.json */
+	char *unwritten; /* <name>.json.new: a status whose job was killed */
 	char *lock;     /* <name>.lock */
 	char *log;      /* <name>.log */
 };

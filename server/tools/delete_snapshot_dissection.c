@@ -24,8 +24,8 @@ static int
 remove_files(const struct db_files *files, struct error *e)
 {
 	const char *const paths[] = { files->database, files->partial,
-				      files->status, files->log,
-				      files->lock };
+				      files->status, files->unwritten,
+				      files->log, files->lock };
 	int lock = file_lock(files->lock, NULL);
 	int rc = 0;
 
