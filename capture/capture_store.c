@@ -4,62 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "capture/capture.h"
 #include "capture/home.h"
+#include "capture/home_entry.h"
 #include "capture/json_file.h"
 #include "capture/segment_index.h"
 #include "capture/staging.h"
 
 #define SEGMENTS_MAX 1000000
 
-static int
-capture_missing(const char *name, struct error *e)
-{
-	char *shown = text_printable(bytes_of(name), 100);
-
-	error_set(e, ERR_NOTFOUND, "there is no capture named \"%s\"", shown);
-	free(shown);
-	return ERR_NOTFOUND;
-}
-
-/* The directory of a capture that exists, or NULL with ERR_NOTFOUND. */
-static char *
-capture_path(const char *home, const char *name, struct error *e)
-{
-	char *path;
-
-	if (!text_is_name(name)) {
-		capture_missing(name, e);
-		return NULL;
-	}
-	path = home_path(home, "captures", name, NULL);
-	if (file_exists(path))
-		return path;
-	free(path);
-	capture_missing(name, e);
-	return NULL;
-}
+static const struct home_kind captures = { "capture", "captures",
+					   "capture.json" };
 
 int
 capture_load(const char *home, const char *name, json_t **capture,
 	     struct error *e)
 {
-	char *path = capture_path(home, name, e);
-	char *file;
-	int status;
-
-	if (!path)
-		return ERR_NOTFOUND;
-	file = home_path(path, "capture.json", NULL);
-	status = json_file_read(file, capture, e);
-	if (status == ERR_NOTFOUND)
-		status = capture_missing(name, e);
-	free(file);
-	free(path);
-	return status;
+	return home_entry_load(home, &captures, name, capture, e);
 }
 
 static int
@@ -79,47 +41,18 @@ capture_by_first(const void *a, const void *b)
 	return order ? order : strcmp(name[0], name[1]);
 }
 
-/* A JSON array of `items` in the order of `compare`. */
-static json_t *
-capture_sorted(json_t *items, int (*compare)(const void *, const void *))
+static void
+capture_name(json_t *capture, const char *name)
 {
-	size_t count = json_array_size(items);
-	json_t **all = alloc_zero(count + 1, sizeof(json_t *));
-	json_t *sorted = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		all[i] = json_array_get(items, i);
-	qsort(all, count, sizeof(json_t *), compare);
-	for (size_t i = 0; i < count; i++)
-		json_array_append(sorted, all[i]);
-	free(all);
-	json_decref(items);
-	return sorted;
+	json_object_set_new(capture, "name", json_string(name));
 }
 
 int
 capture_list(const char *home, json_t **list, struct error *e)
 {
-	char *path = home_path(home, "captures", NULL);
-	DIR *directory = opendir(path);
-	const struct dirent *entry;
-	json_t *items = json_array();
-
 	(void)e; /* a home without captures is an empty list */
-	free(path);
-	while (directory && (entry = readdir(directory)) != NULL) {
-		json_t *capture;
-
-		if (text_is_name(entry->d_name) &&
-		    capture_load(home, entry->d_name, &capture, NULL) == 0) {
-			json_object_set_new(capture, "name",
-					    json_string(entry->d_name));
-			json_array_append_new(items, capture);
-		}
-	}
-	if (directory)
-		closedir(directory);
-	*list = capture_sorted(items, capture_by_first);
+	*list = home_entry_list(home, &captures, capture_name,
+				capture_by_first);
 	return 0;
 }
 
@@ -162,7 +95,7 @@ int
 capture_segments(const char *home, const char *name, json_t **segments,
 		 struct error *e)
 {
-	char *path = capture_path(home, name, e);
+	char *path = home_entry_path(home, &captures, name, e);
 	char *inside = path ? home_path(path, "segments", NULL) : NULL;
 	DIR *directory = inside ? opendir(inside) : NULL;
 	const struct dirent *entry;
@@ -186,14 +119,14 @@ capture_segments(const char *home, const char *name, json_t **segments,
 	if (status < 0)
 		json_decref(items);
 	else
-		*segments = capture_sorted(items, capture_by_file);
+		*segments = home_entry_sort(items, capture_by_file);
 	return status;
 }
 
 int
 capture_delete(const char *home, const char *name, struct error *e)
 {
-	char *path = capture_path(home, name, e);
+	char *path = home_entry_path(home, &captures, name, e);
 	char *lock;
 	int status;
 

@@ -12,23 +12,15 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/map.h"
-#include "base/text.h"
 #include "capture/home.h"
-#include "capture/json_file.h"
+#include "capture/home_entry.h"
 #include "capture/segment_index.h"
 #include "capture/staging.h"
 
 #define SEGMENTS_MAX 1000000
 
-static int
-snapshot_missing(const char *name, struct error *e)
-{
-	char *shown = text_printable(bytes_of(name), 100);
-
-	error_set(e, ERR_NOTFOUND, "there is no snapshot named \"%s\"", shown);
-	free(shown);
-	return ERR_NOTFOUND;
-}
+static const struct home_kind snapshots = { "snapshot", "snapshots",
+					    "manifest.json" };
 
 static int
 snapshot_damaged(const char *name, const char *what, struct error *e)
@@ -38,41 +30,11 @@ snapshot_damaged(const char *name, const char *what, struct error *e)
 			 what);
 }
 
-/* The directory of a snapshot, or NULL with ERR_NOTFOUND. */
-static char *
-snapshot_path(const char *home, const char *name, struct error *e)
-{
-	char *path;
-
-	if (!text_is_name(name)) {
-		snapshot_missing(name, e);
-		return NULL;
-	}
-	path = home_path(home, "snapshots", name, NULL);
-	if (file_exists(path))
-		return path;
-	free(path);
-	snapshot_missing(name, e);
-	return NULL;
-}
-
 int
 snapshot_load(const char *home, const char *name, json_t **manifest,
 	      struct error *e)
 {
-	char *path = snapshot_path(home, name, e);
-	char *file;
-	int status;
-
-	if (!path)
-		return ERR_NOTFOUND;
-	file = home_path(path, "manifest.json", NULL);
-	status = json_file_read(file, manifest, e);
-	if (status == ERR_NOTFOUND)
-		status = snapshot_missing(name, e);
-	free(file);
-	free(path);
-	return status;
+	return home_entry_load(home, &snapshots, name, manifest, e);
 }
 
 static int
@@ -87,45 +49,19 @@ snapshot_by_age(const void *a, const void *b)
 		      created[0] ? created[0] : "");
 }
 
-static json_t *
-snapshot_newest_first(json_t *items)
+static void
+snapshot_without_segments(json_t *manifest, const char *name)
 {
-	size_t count = json_array_size(items);
-	json_t **all = alloc_zero(count + 1, sizeof(json_t *));
-	json_t *sorted = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		all[i] = json_array_get(items, i);
-	qsort(all, count, sizeof(json_t *), snapshot_by_age);
-	for (size_t i = 0; i < count; i++)
-		json_array_append(sorted, all[i]);
-	free(all);
-	json_decref(items);
-	return sorted;
+	(void)name;
+	json_object_del(manifest, "segments");
 }
 
 int
 snapshot_list(const char *home, json_t **list, struct error *e)
 {
-	char *path = home_path(home, "snapshots", NULL);
-	DIR *directory = opendir(path);
-	const struct dirent *entry;
-	json_t *items = json_array();
-
 	(void)e; /* a home without snapshots is an empty list */
-	free(path);
-	while (directory && (entry = readdir(directory)) != NULL) {
-		json_t *manifest;
-
-		if (text_is_name(entry->d_name) &&
-		    snapshot_load(home, entry->d_name, &manifest, NULL) == 0) {
-			json_object_del(manifest, "segments");
-			json_array_append_new(items, manifest);
-		}
-	}
-	if (directory)
-		closedir(directory);
-	*list = snapshot_newest_first(items);
+	*list = home_entry_list(home, &snapshots, snapshot_without_segments,
+				snapshot_by_age);
 	return 0;
 }
 
@@ -234,7 +170,7 @@ snapshot_running_dissection(const char *path)
 int
 snapshot_delete(const char *home, const char *name, struct error *e)
 {
-	char *path = snapshot_path(home, name, e);
+	char *path = home_entry_path(home, &snapshots, name, e);
 	char *running;
 	int status;
 
