@@ -25,6 +25,21 @@ enum raw_format {
 				 * its used length */
 };
 
+/* What the times of packets count. */
+enum raw_clock {
+	RAW_CLOCK_MONOTONIC = 1, /* CLOCK_MONOTONIC of this boot */
+	RAW_CLOCK_UTC = 2,       /* nanoseconds since 1970 */
+};
+
+/* Kernel features to do without as if they were missing, for tests and to find
+ * out what is wrong on a node; a set. */
+enum source_avoid {
+	SOURCE_AVOID_BPF = 1,    /* AF_PACKET */
+	SOURCE_AVOID_DYNPTR = 2, /* records of fixed sizes */
+	SOURCE_AVOID_TCX = 4,    /* clsact */
+	SOURCE_AVOID_FILTER = 8, /* the recorder filters */
+};
+
 /* What the user asked for; borrowed during open only. */
 struct source_options {
 	const char *const *interfaces; /* NULL: node-wide */
@@ -39,6 +54,7 @@ struct source_options {
 	double replay_speed;           /* 0: as fast as it can be written */
 	uint32_t snaplen;              /* 0: whole packets */
 	uint64_t ring_bytes;           /* a power of two; 0: 64 MiB */
+	unsigned avoid;                /* enum source_avoid */
 };
 
 /*
@@ -104,6 +120,10 @@ struct source_type {
 /* Every source begins with this. */
 struct source {
 	const struct source_type *type;
+	enum raw_clock clock;
+	/* The expression that the kernel could not run: whoever reads the
+	 * packets applies it (raw_filter.h).  NULL: nothing left to do. */
+	const char *recorder_filter;
 };
 
 extern const struct source_type source_cgroup;
