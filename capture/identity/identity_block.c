@@ -69,6 +69,7 @@ identity_encode_socket(struct buf *out, const struct identity_socket *s)
 	buf_le64(out, s->netns);
 	buf_le64(out, (uint64_t)s->from_ns);
 	buf_le64(out, (uint64_t)s->to_ns);
+	buf_le64(out, s->netns_cookie);
 }
 
 static struct bytes
@@ -129,6 +130,7 @@ identity_take_socket(struct reader *r, struct identity_socket *s)
 	s->netns = reader_le64(r);
 	s->from_ns = (int64_t)reader_le64(r);
 	s->to_ns = (int64_t)reader_le64(r);
+	s->netns_cookie = reader_le64(r);
 	r->failed |= s->mechanism >= IDENTITY_MECHANISM_COUNT;
 }
 

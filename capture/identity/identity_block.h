@@ -73,7 +73,10 @@ struct identity_socket {
 	uint8_t local[16], remote[16]; /* IPv4 mapped; zero: any */
 	uint16_t local_port, remote_port; /* 0: any */
 	uint64_t netns;      /* inode; 0: unknown */
-	int64_t from_ns, to_ns; /* UTC; to 0: open when this was written */
+	int64_t from_ns, to_ns; /* UTC; from 0: before the recorder looked;
+				 * to 0: open when this was written */
+	uint64_t netns_cookie;  /* of the same namespace, as raw packets carry
+				 * it; 0: unknown */
 };
 
 /* Appends the body of a custom block (PCAPNG_CUSTOM). */
