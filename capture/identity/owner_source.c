@@ -140,6 +140,22 @@ feature_index(const char *name)
 	return i;
 }
 
+/* A bit for each program that would be used on a kernel that has them all. */
+static unsigned
+choose_all(const struct owner_source_options *options)
+{
+	unsigned chosen = 0;
+
+	for (size_t i = 0; i < FEATURES; i++) {
+		const char *instead = features[i].substitutes;
+
+		if (!is_without(options, features[i].name) &&
+		    !(instead && (chosen >> feature_index(instead) & 1)))
+			chosen |= 1u << i;
+	}
+	return chosen;
+}
+
 /* A bit for each program that can and shall be used. */
 static unsigned
 choose(const struct owner_source_options *options, json_t *degraded,
@@ -228,10 +244,14 @@ load(struct owner_source *o, unsigned chosen, uint64_t ring_bytes,
      struct error *e)
 {
 	o->skeleton = open_skeleton(chosen, ring_bytes);
-	if (!o->skeleton || owner__load(o->skeleton) < 0)
+	if (!o->skeleton || owner__load(o->skeleton) < 0) {
+		if (o->skeleton)
+			owner__destroy(o->skeleton);
+		o->skeleton = NULL;
 		return error_set_errno(e, errno,
 				       "cannot load the programs that tell "
 				       "the owners of sockets");
+	}
 	o->ring = ring_buffer__new(bpf_map__fd(o->skeleton->maps.events),
 				   pass_on, o, NULL);
 	if (!o->ring)
@@ -246,11 +266,17 @@ owner_source_open(const struct owner_source_options *options,
 {
 	libbpf_print_fn_t printer = libbpf_set_print(be_quiet);
 	struct owner_source *o = alloc_zero(1, sizeof(*o));
-	int rc;
-	unsigned chosen = choose(options, degraded, e, &rc);
+	unsigned chosen = choose_all(options);
+	int rc = 0;
 
-	if (rc == 0)
-		rc = load(o, chosen, options->ring_bytes, e);
+	/* One by one only when something is amiss: each load reads the
+	 * kernel's BTF anew. */
+	if (options->without_count ||
+	    load(o, chosen, options->ring_bytes, NULL) < 0) {
+		chosen = choose(options, degraded, e, &rc);
+		if (rc == 0)
+			rc = load(o, chosen, options->ring_bytes, e);
+	}
 	if (rc == 0)
 		rc = attach_all(o, chosen, degraded, e);
 	libbpf_set_print(printer);

@@ -262,6 +262,10 @@ refresh(struct pod_names *n)
 	/* Pods come and go for years: only those that are there now. */
 	names_free_all(n->pods);
 	n->pods = names_map();
+	if (map_count(n->containers) >= NAMES_MAX) {
+		names_free_all(n->containers);
+		n->containers = names_map();
+	}
 	read_directory(n, n->pods_path, add_pod);
 	read_directory(n, n->containers_path, add_container);
 	return true;
