@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What capture/source tells the packet programs before they are loaded, and
+ * what they count.  Shared with .bpf.c files, so nothing but kernel types.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define PACKET_NAMESPACES_MAX 16
+
+/* Constant for the kernel's verifier, which leaves out what they turn off: a
+ * helper that this kernel lacks is not even looked at. */
+struct packet_settings {
+	__u64 netns;          /* said of every packet; 0: ask for each */
+	__u64 namespaces[PACKET_NAMESPACES_MAX]; /* wanted ones */
+	__u32 namespace_count;                   /* 0: all */
+	__u32 snaplen;        /* 1 to RAW_PACKET_MAX */
+	__u8 ask_netns;       /* bpf_get_netns_cookie() is there */
+	__u8 ask_cgroup;      /* bpf_skb_cgroup_id() is there */
+	__u8 tags;            /* the frame may have lost a VLAN tag */
+	__u8 reserved[5];
+};
+
+/* One more MiB waiting to be read wakes the reader. */
+#define PACKET_WAKE_SHIFT 20
+
+struct packet_place {
+	__u64 netns;
+	__u32 ifindex;
+	__u32 reserved;
+};
+
+/* Counted for each place on each CPU; seen == captured + lost_ring +
+ * lost_errors once nothing is under way. */
+struct packet_counts {
+	__u64 seen;
+	__u64 seen_bytes;
+	__u64 captured;
+	__u64 cut;
+	__u64 lost_ring;
+	__u64 lost_errors;
+};
+
+#define PACKET_PLACES_MAX 65536
+
+/* Elements of the array of counters that belong to no place. */
+enum packet_total {
+	PACKET_FILTERED,  /* the filter did not want it */
+	PACKET_LOST_CALL, /* the filter could not hand it on */
+	PACKET_TOTALS,
+};
+
+#ifndef __bpf__
+_Static_assert(sizeof(struct packet_place) == 16, "a map's key");
+#endif
