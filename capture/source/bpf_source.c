@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/source/bpf_source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "capture/source/degraded.h"
+#include "capture/source/filter_program.h"
+
+/* Verdicts, as in capture/bpf/packet.bpf.h. */
+#define CGROUP_PASS 1
+#define INTERFACE_PASS (-1)
+
+void
+bpf_source_begin(struct bpf_source *s, const struct source_type *type,
+		 const struct source_options *options)
+{
+	s->source.type = type;
+	s->source.clock = RAW_CLOCK_MONOTONIC;
+	s->wake = -1;
+	s->degraded = json_array();
+	s->filter_in_kernel = true;
+	if (options->filter && options->filter[0])
+		s->filter = alloc_string(options->filter);
+}
+
+void
+bpf_source_end(struct bpf_source *s)
+{
+	ring_close(&s->ring);
+	packet_program_close(&s->program);
+	if (s->wake >= 0)
+		close(s->wake);
+	json_decref(s->degraded);
+	free(s->filter);
+}
+
+int
+bpf_source_load(struct bpf_source *s, struct packet_program_options *load,
+		const struct source_options *options, struct error *e)
+{
+	/* Once per wake-up of the ring, not as long as there is something. */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int status;
+
+	status = ring_size(options->ring_bytes, &load->ring_bytes, e);
+	if (status < 0)
+		return status;
+	load->snaplen = options->snaplen;
+	load->fixed_sizes = options->avoid & SOURCE_AVOID_DYNPTR;
+	status = packet_program_load(load, NULL, s->degraded, &s->program, e);
+	if (status < 0)
+		return status;
+	status = ring_map(&s->ring, s->program.ring, load->ring_bytes, e);
+	if (status < 0)
+		return status;
+	s->wake = epoll_create1(EPOLL_CLOEXEC);
+	if (s->wake < 0 ||
+	    epoll_ctl(s->wake, EPOLL_CTL_ADD, s->program.ring, &event) < 0)
+		return error_set_errno(e, errno, "watching the packet ring");
+	if (s->filter && (options->avoid & SOURCE_AVOID_FILTER ||
+			  filter_needs_tags(s->filter))) {
+		s->filter_in_kernel = false;
+		s->source.recorder_filter = s->filter;
+	}
+	return 0;
+}
+
+int
+bpf_source_filter(struct bpf_source *s, uint16_t link_type, bool ingress,
+		  const struct packet_program *which,
+		  struct bpf_filter_program *filter, struct error *e)
+{
+	bool cgroup = s->source.type == &source_cgroup;
+	struct filter_target target = {
+		.type = cgroup ? BPF_PROG_TYPE_CGROUP_SKB :
+				 BPF_PROG_TYPE_SCHED_CLS,
+		.attach = cgroup && !ingress ? BPF_CGROUP_INET_EGRESS :
+					       BPF_CGROUP_INET_INGRESS,
+		.pass = cgroup ? CGROUP_PASS : INTERFACE_PASS,
+		.capture = ingress ? which->ingress : which->egress,
+		.totals = s->program.totals,
+	};
+	struct filter code;
+	struct error why;
+	int status;
+
+	filter->program = filter->array = -1;
+	if (!s->filter || !s->filter_in_kernel)
+		return 0;
+	status = filter_compile(s->filter, link_type, &code, e);
+	if (status < 0)
+		return status;
+	status = filter_load(&code, &target, &filter->program, &filter->array,
+			     &why);
+	filter_free(&code);
+	if (status < 0) {
+		s->filter_in_kernel = false;
+		s->source.recorder_filter = s->filter;
+		degraded_add(s->degraded, "filter in the kernel",
+			     "%s; the recorder filters", why.text);
+	}
+	return 0;
+}
+
+void
+bpf_filter_program_close(struct bpf_filter_program *filter)
+{
+	if (filter->program >= 0)
+		close(filter->program);
+	if (filter->array >= 0)
+		close(filter->array);
+	filter->program = filter->array = -1;
+}
+
+int
+bpf_source_descriptor(const struct source *source)
+{
+	return ((const struct bpf_source *)source)->wake;
+}
+
+bool
+bpf_source_peek(struct source *source, struct source_span *span)
+{
+	struct bpf_source *s = (struct bpf_source *)source;
+	struct epoll_event event;
+
+	/* Takes note of the wake-up, so that the descriptor gets quiet. */
+	(void)epoll_wait(s->wake, &event, 1, 0);
+	return ring_peek(&s->ring, span);
+}
+
+void
+bpf_source_release(struct source *source, size_t size)
+{
+	ring_release(&((struct bpf_source *)source)->ring, size);
+}
+
+void
+bpf_source_counts(const struct source *source, struct source_counts *counts)
+{
+	packet_program_counts(&((const struct bpf_source *)source)->program,
+			      counts);
+}
+
+bool
+bpf_source_ended(const struct source *source)
+{
+	(void)source;
+	return false;
+}
+
+json_t *
+bpf_source_describe(const struct bpf_source *s, const char *mechanism)
+{
+	json_t *out = json_pack("{s:s, s:s, s:I, s:O}", "source",
+				s->source.type->name, "mechanism", mechanism,
+				"ring_bytes", (json_int_t)s->ring.size,
+				"degraded", s->degraded);
+
+	if (s->filter)
+		json_object_set_new(
+			out, "filter",
+			json_pack("{s:s, s:s}", "expression", s->filter,
+				  "where", s->filter_in_kernel ? "kernel" :
+								 "recorder"));
+	return out;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a source has to do without, for people: [{"feature","why"}]. */
+#pragma once
+
+#include <jansson.h>
+
+void degraded_add(json_t *list, const char *feature, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
