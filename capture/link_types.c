@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/link_types.h"
 
+#include <net/if_arp.h>
 #include <stdio.h>
 
 struct link_type_entry {
@@ -97,4 +98,22 @@ link_type_normal(uint16_t type)
 	if (type == LINK_TYPE_RAW_BSD || type == LINK_TYPE_RAW_OPENBSD)
 		return LINK_TYPE_RAW;
 	return type;
+}
+
+int
+link_type_of_hardware(uint16_t hardware)
+{
+	switch (hardware) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		return LINK_TYPE_ETHERNET;
+	case ARPHRD_NONE: /* tun, WireGuard */
+	case ARPHRD_RAWIP:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+		return LINK_TYPE_RAW;
+	default:
+		return -1;
+	}
 }

@@ -36,5 +36,11 @@ const char *link_type_name(uint16_t type, char out[LINK_TYPE_TEXT]);
 /* RAW for its two old numbers, every other type as it is. */
 uint16_t link_type_normal(uint16_t type);
 
+/*
+ * What packets of a Linux device begin with whose hardware type is ARPHRD_*
+ * `hardware` (net/if_arp.h), or -1 for devices whose packets we do not know.
+ */
+int link_type_of_hardware(uint16_t hardware);
+
 /* What is supported, as a list for an error message. */
 extern const char link_types_supported[];

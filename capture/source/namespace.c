@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if_arp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,6 @@
 #include <linux/rtnetlink.h>
 
 #include "base/alloc.h"
-#include "capture/link_types.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -99,24 +98,6 @@ namespace_cookie(void)
 	if (cookie == 0 && stat("/proc/thread-self/ns/net", &about) == 0)
 		cookie = about.st_ino;
 	return cookie;
-}
-
-int
-namespace_link_type(uint16_t hardware)
-{
-	switch (hardware) {
-	case ARPHRD_ETHER:
-	case ARPHRD_LOOPBACK:
-		return LINK_TYPE_ETHERNET;
-	case ARPHRD_NONE: /* tun, WireGuard */
-	case ARPHRD_RAWIP:
-	case ARPHRD_TUNNEL:
-	case ARPHRD_TUNNEL6:
-	case ARPHRD_SIT:
-		return LINK_TYPE_RAW;
-	default:
-		return -1;
-	}
 }
 
 /* One RTM_NEWLINK message. */

@@ -54,7 +54,3 @@ int namespace_links(struct link **links, size_t *count, struct error *e);
  */
 int namespace_watch(struct error *e);
 void namespace_drain(int watch);
-
-/* LINKTYPE_* of what packets of such a device begin with, or -1 for devices
- * whose packets we do not know. */
-int namespace_link_type(uint16_t hardware);

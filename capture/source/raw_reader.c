@@ -2,13 +2,13 @@
 #include "capture/source/raw_reader.h"
 
 #include <arpa/inet.h>
-#include <net/if_arp.h>
 #include <string.h>
 
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
 #include "base/clock.h"
+#include "capture/link_types.h"
 
 #define VLAN_TAG 4
 /* Where the tag goes in an Ethernet frame: behind the two addresses. */
@@ -102,6 +102,7 @@ record_packet(struct raw_reader *r, const struct raw_record *record,
 		.gso_size = record->gso_size,
 		.gso_segments = record->gso_segments,
 		.direction = (enum raw_direction)record->direction,
+		.link_type = -1,
 		.offset = r->at,
 	};
 	if (p->vlan_proto)
@@ -214,12 +215,6 @@ block_direction(unsigned char packet_type)
 	return packet_type == PACKET_OUTGOING ? RAW_EGRESS : RAW_INGRESS;
 }
 
-static bool
-block_has_ethernet(unsigned short hardware)
-{
-	return hardware == ARPHRD_ETHER || hardware == ARPHRD_LOOPBACK;
-}
-
 static void
 block_packet(struct raw_reader *r, const struct tpacket3_hdr *header,
 	     const struct sockaddr_ll *from, struct raw_packet *p)
@@ -233,10 +228,11 @@ block_packet(struct raw_reader *r, const struct tpacket3_hdr *header,
 		.ifindex = (uint32_t)from->sll_ifindex,
 		.protocol = ntohs(from->sll_protocol),
 		.direction = block_direction(from->sll_pkttype),
+		.link_type = link_type_of_hardware(from->sll_hatype),
 		.offset = r->at,
 	};
 	if (!(header->tp_status & TP_STATUS_VLAN_VALID) ||
-	    !block_has_ethernet(from->sll_hatype))
+	    p->link_type != LINK_TYPE_ETHERNET)
 		return;
 	p->vlan_tci = (uint16_t)header->hv1.tp_vlan_tci;
 	p->vlan_proto = header->tp_status & TP_STATUS_VLAN_TPID_VALID ?

@@ -33,6 +33,7 @@ struct raw_packet {
 	uint16_t gso_size; /* 0: not a super-packet, or not known (blocks) */
 	uint16_t gso_segments;
 	enum raw_direction direction;
+	int link_type;     /* LINKTYPE_*; -1: as the source describes it */
 	uint64_t offset;   /* of its record in the bytes given */
 };
 

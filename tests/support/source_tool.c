@@ -335,7 +335,9 @@ parse_option(struct arguments *a, int letter, char *value)
 static int
 tool_open(struct tool *t, const struct arguments *a, struct error *e)
 {
-	const struct source_type *types[] = { &source_cgroup };
+	const struct source_type *types[] = {
+		&source_cgroup, &source_af_packet, &source_replay
+	};
 	int status = ERR_INVALID;
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
