@@ -70,13 +70,13 @@ bpf_source_load(struct bpf_source *s, struct packet_program_options *load,
 	return 0;
 }
 
-int
-bpf_source_filter(struct bpf_source *s, uint16_t link_type, bool ingress,
-		  const struct packet_program *which,
-		  struct bpf_filter_program *filter, struct error *e)
+static struct filter_target
+filter_target(const struct bpf_source *s, bool ingress,
+	      const struct packet_program *which)
 {
 	bool cgroup = s->source.type == &source_cgroup;
-	struct filter_target target = {
+
+	return (struct filter_target){
 		.type = cgroup ? BPF_PROG_TYPE_CGROUP_SKB :
 				 BPF_PROG_TYPE_SCHED_CLS,
 		.attach = cgroup && !ingress ? BPF_CGROUP_INET_EGRESS :
@@ -85,6 +85,14 @@ bpf_source_filter(struct bpf_source *s, uint16_t link_type, bool ingress,
 		.capture = ingress ? which->ingress : which->egress,
 		.totals = s->program.totals,
 	};
+}
+
+int
+bpf_source_filter(struct bpf_source *s, uint16_t link_type, bool ingress,
+		  const struct packet_program *which,
+		  struct bpf_filter_program *filter, struct error *e)
+{
+	struct filter_target target = filter_target(s, ingress, which);
 	struct filter code;
 	struct error why;
 	int status;
@@ -105,6 +113,18 @@ bpf_source_filter(struct bpf_source *s, uint16_t link_type, bool ingress,
 			     "%s; the recorder filters", why.text);
 	}
 	return 0;
+}
+
+int
+bpf_source_filter_none(struct bpf_source *s, bool ingress,
+		       const struct packet_program *which,
+		       struct bpf_filter_program *filter, struct error *e)
+{
+	struct filter_target target = filter_target(s, ingress, which);
+	struct filter_code nothing = { .code = 6 }; /* return 0 */
+
+	return filter_load(&(struct filter){ &nothing, 1 }, &target,
+			   &filter->program, &filter->array, e);
 }
 
 void
@@ -129,8 +149,9 @@ bpf_source_peek(struct source *source, struct source_span *span)
 	struct bpf_source *s = (struct bpf_source *)source;
 	struct epoll_event event;
 
-	/* Takes note of the wake-up, so that the descriptor gets quiet. */
-	(void)epoll_wait(s->wake, &event, 1, 0);
+	/* Takes note of wake-ups, so that the descriptor gets quiet. */
+	while (epoll_wait(s->wake, &event, 1, 0) > 0)
+		s->changed |= event.data.u32 == BPF_SOURCE_CHANGED;
 	return ring_peek(&s->ring, span);
 }
 

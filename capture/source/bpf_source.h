@@ -18,7 +18,11 @@ struct bpf_source {
 	json_t *degraded;
 	char *filter;         /* the expression; NULL: none */
 	bool filter_in_kernel;
+	bool changed;         /* something else that was watched is readable */
 };
+
+/* data.u32 of what else is put into `wake`. */
+#define BPF_SOURCE_CHANGED 1u
 
 /* A filter in front of a program. */
 struct bpf_filter_program {
@@ -43,6 +47,10 @@ int bpf_source_load(struct bpf_source *s, struct packet_program_options *load,
 int bpf_source_filter(struct bpf_source *s, uint16_t link_type, bool ingress,
 		      const struct packet_program *which,
 		      struct bpf_filter_program *filter, struct error *e);
+/* One that lets nothing through to it. */
+int bpf_source_filter_none(struct bpf_source *s, bool ingress,
+			   const struct packet_program *which,
+			   struct bpf_filter_program *filter, struct error *e);
 void bpf_filter_program_close(struct bpf_filter_program *filter);
 
 /* Members of struct source_type. */

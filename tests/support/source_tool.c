@@ -336,10 +336,17 @@ static int
 tool_open(struct tool *t, const struct arguments *a, struct error *e)
 {
 	const struct source_type *types[] = {
-		&source_cgroup, &source_af_packet, &source_replay
+		&source_cgroup, &source_interface, &source_af_packet,
+		&source_replay
 	};
 	int status = ERR_INVALID;
+	char *why = NULL;
 
+	if (!a->type)
+		status = source_open(&a->options, &t->source, &why, e);
+	if (why)
+		fprintf(stderr, "passed over: %s\n", why);
+	free(why);
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (a->type && strcmp(types[i]->name, a->type) == 0)
 			status = types[i]->open(&a->options, &t->source, e);
@@ -357,6 +364,12 @@ main(int argc, char **argv)
 	struct error e = { 0 };
 	int letter;
 
+	if (argc == 2 && strcmp(argv[1], "probe") == 0) {
+		t.described = source_probe();
+		json_dumpf(t.described, stdout, JSON_INDENT(1));
+		json_decref(t.described);
+		return 0;
+	}
 	while ((letter = getopt(argc, argv, "s:i:n:f:g:r:x:S:B:a:Hw:")) != -1)
 		if (!parse_option(&a, letter, optarg))
 			return 2;
