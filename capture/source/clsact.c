@@ -3,20 +3,17 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
 
-#include "base/alloc.h"
+#include "capture/source/netlink.h"
 
 /* Ours among the filters of an interface; before what others usually take. */
 #define PRIORITY 41
-#define ANSWER_SIZE (64u << 10)
 #define FILTERS_MAX 64
 
 static struct bpf_tc_hook
@@ -71,36 +68,41 @@ clsact_detach(uint32_t ifindex, bool ingress)
 	(void)detach_handle(ifindex, ingress, (uint32_t)getpid());
 }
 
-/* Adds the handles of BPF filters at our priority; false at the end. */
-static bool
-filters_take(const struct nlmsghdr *message, size_t size, uint32_t *handles,
-	     unsigned *count)
-{
-	for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
-		const struct tcmsg *filter = NLMSG_DATA(message);
-		long left = (long)message->nlmsg_len -
-			    (long)NLMSG_LENGTH(sizeof *filter);
-		const struct rtattr *each = TCA_RTA(filter);
+struct handle_list {
+	uint32_t handles[FILTERS_MAX];
+	unsigned count;
+};
 
-		if (message->nlmsg_type != RTM_NEWTFILTER || left < 0)
-			return false;
-		if (TC_H_MAJ(filter->tcm_info) >> 16 != PRIORITY ||
-		    filter->tcm_handle == 0 || *count == FILTERS_MAX)
-			continue;
-		for (; RTA_OK(each, left); each = RTA_NEXT(each, left))
-			if (each->rta_type == TCA_KIND &&
-			    RTA_PAYLOAD(each) >= 4 &&
-			    memcmp(RTA_DATA(each), "bpf", 4) == 0)
-				handles[(*count)++] = filter->tcm_handle;
-	}
+/* Adds the handle of a BPF filter at our priority. */
+static bool
+filter_take(void *context, const struct netlink_message *message)
+{
+	struct handle_list *list = context;
+	struct netlink_attribute each;
+	struct bytes attributes;
+	struct tcmsg filter;
+
+	if (message->type != RTM_NEWTFILTER ||
+	    message->body.size < sizeof filter)
+		return true;
+	memcpy(&filter, message->body.data, sizeof filter);
+	if (TC_H_MAJ(filter.tcm_info) >> 16 != PRIORITY ||
+	    filter.tcm_handle == 0)
+		return true;
+	attributes = bytes_from(message->body, sizeof filter);
+	while (netlink_attribute_next(&attributes, &each))
+		if (each.type == TCA_KIND &&
+		    bytes_starts_with(each.value, "bpf") &&
+		    list->count < FILTERS_MAX)
+			list->handles[list->count++] = filter.tcm_handle;
 	return true;
 }
 
 /* The handles of the filters at our priority. */
-static unsigned
-filters_list(uint32_t ifindex, bool ingress, uint32_t handles[FILTERS_MAX])
+static void
+filters_list(uint32_t ifindex, bool ingress, struct handle_list *list)
 {
-	struct {
+	const struct {
 		struct nlmsghdr header;
 		struct tcmsg filter;
 	} question = {
@@ -113,35 +115,24 @@ filters_list(uint32_t ifindex, bool ingress, uint32_t handles[FILTERS_MAX])
 							    TC_H_MIN_INGRESS :
 							    TC_H_MIN_EGRESS) },
 	};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct nlmsghdr *answer = alloc_zero(1, ANSWER_SIZE);
-	unsigned count = 0;
-	bool more = fd >= 0 && send(fd, &question, sizeof question, 0) > 0;
 
-	while (more) {
-		ssize_t size = recv(fd, answer, ANSWER_SIZE, 0);
-
-		more = size > 0 && filters_take(answer, (size_t)size, handles,
-						&count);
-	}
-	if (fd >= 0)
-		close(fd);
-	free(answer);
-	return count;
+	list->count = 0;
+	(void)netlink_ask(&question, sizeof question, filter_take, list, NULL);
 }
 
 unsigned
 clsact_clean(uint32_t ifindex)
 {
-	uint32_t handles[FILTERS_MAX];
+	struct handle_list list;
 	unsigned removed = 0;
 
 	for (int ingress = 0; ingress < 2; ingress++) {
-		unsigned count = filters_list(ifindex, ingress, handles);
-
-		for (unsigned i = 0; i < count; i++)
-			if (kill((pid_t)handles[i], 0) < 0 && errno == ESRCH &&
-			    detach_handle(ifindex, ingress, handles[i]) == 0)
+		filters_list(ifindex, ingress, &list);
+		for (unsigned i = 0; i < list.count; i++)
+			if (kill((pid_t)list.handles[i], 0) < 0 &&
+			    errno == ESRCH &&
+			    detach_handle(ifindex, ingress, list.handles[i]) ==
+				    0)
 				removed++;
 	}
 	return removed;

@@ -4,5 +4,6 @@
 
 #include <jansson.h>
 
+/* Adds one entry; `format` and what follows say why. */
 void degraded_add(json_t *list, const char *feature, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -18,14 +18,13 @@
 #include <linux/rtnetlink.h>
 
 #include "base/alloc.h"
+#include "capture/source/netlink.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
 
 #define NAMED_NAMESPACES "/run/netns/"
-/* One answer of rtnetlink is at most this long. */
-#define ANSWER_SIZE (64u << 10)
 
 struct errand {
 	int descriptor;
@@ -100,107 +99,75 @@ namespace_cookie(void)
 	return cookie;
 }
 
-/* One RTM_NEWLINK message. */
-static bool
-link_read(const struct nlmsghdr *message, struct link *link)
+struct link_list {
+	struct link *links;
+	size_t count;
+};
+
+static void
+link_attributes(struct link *link, struct bytes list)
 {
-	const struct ifinfomsg *info = NLMSG_DATA(message);
-	long left = (long)message->nlmsg_len -
-		    (long)NLMSG_LENGTH(sizeof *info);
-	const struct rtattr *each = IFLA_RTA(info);
+	struct netlink_attribute each;
+	struct rtnl_link_stats64 stats = { 0 };
 
-	if (left < 0)
-		return false;
-	memset(link, 0, sizeof *link);
-	link->ifindex = (uint32_t)info->ifi_index;
-	link->hardware = info->ifi_type;
-	link->flags = info->ifi_flags;
-	for (; RTA_OK(each, left); each = RTA_NEXT(each, left)) {
-		struct rtnl_link_stats64 stats;
-		size_t size = RTA_PAYLOAD(each);
+	while (netlink_attribute_next(&list, &each)) {
+		struct bytes value = each.value;
 
-		if (each->rta_type == IFLA_IFNAME) {
-			snprintf(link->name, sizeof link->name, "%.*s",
-				 (int)size, (const char *)RTA_DATA(each));
-		} else if (each->rta_type == IFLA_STATS64) {
-			memset(&stats, 0, sizeof stats);
-			memcpy(&stats, RTA_DATA(each),
-			       size < sizeof stats ? size : sizeof stats);
+		if (each.type == IFLA_IFNAME) {
+			value = bytes_first(value, sizeof link->name - 1);
+			memcpy(link->name, value.data, value.size);
+		} else if (each.type == IFLA_STATS64) {
+			value = bytes_first(value, sizeof stats);
+			memcpy(&stats, value.data, value.size);
 			link->packets = stats.rx_packets + stats.tx_packets;
 		}
 	}
+}
+
+static bool
+link_take(void *context, const struct netlink_message *message)
+{
+	struct link_list *list = context;
+	struct ifinfomsg info;
+	struct link *link;
+
+	if (message->type != RTM_NEWLINK || message->body.size < sizeof info)
+		return true;
+	if (list->count == LINKS_MAX)
+		return false;
+	memcpy(&info, message->body.data, sizeof info);
+	list->links = alloc_resize(list->links, list->count + 1,
+				   sizeof *list->links);
+	link = &list->links[list->count++];
+	memset(link, 0, sizeof *link);
+	link->ifindex = (uint32_t)info.ifi_index;
+	link->hardware = info.ifi_type;
+	link->flags = info.ifi_flags;
+	link_attributes(link, bytes_from(message->body, sizeof info));
 	return true;
-}
-
-/* Takes the links out of one answer; 1: more answers come, 0: that was all. */
-static int
-links_take(const struct nlmsghdr *message, size_t size, struct link **links,
-	   size_t *count)
-{
-	for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
-		if (message->nlmsg_type == NLMSG_DONE)
-			return 0;
-		if (message->nlmsg_type == NLMSG_ERROR)
-			return ERR_IO;
-		if (message->nlmsg_type != RTM_NEWLINK || *count == LINKS_MAX)
-			continue;
-		*links = alloc_resize(*links, *count + 1, sizeof **links);
-		if (link_read(message, &(*links)[*count]))
-			++*count;
-	}
-	return 1;
-}
-
-static int
-links_ask(int fd)
-{
-	struct {
-		struct nlmsghdr header;
-		struct ifinfomsg info;
-	} question = {
-		.header = { .nlmsg_len = sizeof question,
-			    .nlmsg_type = RTM_GETLINK,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			    .nlmsg_seq = 1 },
-	};
-
-	return send(fd, &question, sizeof question, 0) < 0 ? -1 : 0;
 }
 
 int
 namespace_links(struct link **links, size_t *count, struct error *e)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct nlmsghdr *answer = alloc_zero(1, ANSWER_SIZE);
-	int status = 1;
+	const struct {
+		struct nlmsghdr header;
+		struct ifinfomsg info;
+	} question = {
+		.header = { .nlmsg_len = sizeof question,
+			    .nlmsg_type = RTM_GETLINK,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+	};
+	struct link_list list = { NULL, 0 };
+	int status = netlink_ask(&question, sizeof question, link_take, &list,
+				 e);
 
-	*links = NULL;
-	*count = 0;
-	if (fd < 0 || links_ask(fd) < 0)
-		status = error_set_errno(e, errno, "listing the interfaces");
-	while (status == 1) {
-		ssize_t size = recv(fd, answer, ANSWER_SIZE, 0);
-
-		if (size < 0 && errno == EINTR)
-			continue;
-		if (size < 0)
-			status = error_set_errno(e, errno,
-						 "listing the interfaces");
-		else
-			status = links_take(answer, (size_t)size, links,
-					    count);
-		if (status == ERR_IO)
-			error_set(e, ERR_IO,
-				  "the kernel does not list the interfaces");
-	}
-	free(answer);
-	if (fd >= 0)
-		close(fd);
 	if (status < 0) {
-		free(*links);
-		*links = NULL;
-		*count = 0;
+		free(list.links);
+		list = (struct link_list){ NULL, 0 };
 	}
+	*links = list.links;
+	*count = list.count;
 	return status;
 }
 

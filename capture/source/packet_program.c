@@ -7,13 +7,13 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <packet.skel.h>
+#include <packet_classes.skel.h>
 
 #include "base/alloc.h"
 #include "capture/source/degraded.h"
 #include "capture/source/kernel.h"
 #include "capture/source/raw_record.h"
-#include "packet.skel.h"
-#include "packet_classes.skel.h"
 
 /* Places read from the map by one call. */
 #define BATCH 256u

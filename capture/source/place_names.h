@@ -22,6 +22,7 @@ struct place_name {
 
 struct place_names;
 
+/* Knows nothing yet; free with place_names_free (NULL allowed). */
 struct place_names *place_names_new(void);
 void place_names_free(struct place_names *n);
 

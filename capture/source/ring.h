@@ -43,6 +43,7 @@ int ring_map(struct ring *r, int map, size_t bytes, struct error *e);
 /* A ring of our own, to be written with ring_reserve and ring_commit. */
 int ring_create(struct ring *r, size_t bytes, struct error *e);
 
+/* Unmaps; a ring of zeroes is allowed. */
 void ring_close(struct ring *r);
 
 /*
