@@ -9,7 +9,7 @@
 
 #include "base/map.h"
 #include "capture/identity/identity.h"
-#include "capture/identity/identity_known.h"
+#include "capture/identity/known.h"
 #include "capture/identity/identity_log.h"
 #include "capture/identity/owner_source.h"
 #include "capture/identity/pod_names.h"

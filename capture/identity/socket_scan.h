@@ -19,6 +19,7 @@
 
 struct socket_scan;
 
+/* Looks at nothing yet; free with socket_scan_free (NULL is allowed). */
 struct socket_scan *socket_scan_new(void);
 void socket_scan_free(struct socket_scan *s);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/identity/identity_known.h"
+#include "capture/identity/known.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -44,12 +44,14 @@ struct known_counts {
 /* `log` stays the caller's.  Serials begin at `first_serial`. */
 struct known *known_new(size_t process_limit, size_t socket_limit,
 			struct identity_log *log, uint64_t first_serial);
+/* Writes nothing; NULL is allowed. */
 void known_free(struct known *k);
 
+/* How many there are, and were forgotten. */
 void known_counts(const struct known *k, struct known_counts *counts);
 
-/* Pointers are valid until the next put, or known_write. */
-
+/* The process that has this pid now, or that once got this id; NULL: none.
+ * Pointers are valid until something is added, or known_write. */
 struct known_process *known_process_by_pid(const struct known *k,
 					   uint32_t pid);
 struct known_process *known_process_by_id(const struct known *k, uint64_t id);
@@ -91,6 +93,7 @@ void known_socket_close(struct known *k, uint64_t key, int64_t to_ns);
 void known_sockets_pass(struct known *k, uint64_t process, uint64_t next,
 			int64_t time_ns);
 
+/* What a socket goes by. */
 uint64_t known_socket_key(uint64_t cookie, uint64_t inode);
 
 /* Everything is stale until it is seen again; known_sweep ends what is. */
