@@ -62,4 +62,4 @@ ask get_api_stats db=incident/full group_by='["path"]'
 say "next"
 echo "export AFTERTAP_HOME=$home"
 echo "$bin/aftertap calls             # the same from the shell"
-echo "$bin/aftertap mcp-config claude # paste into your MCP client"
+echo "$bin/aftertap install claude-code # or: aftertap install --list"

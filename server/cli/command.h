@@ -15,6 +15,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 3 };
 /* Options before or after any command. */
 struct cli {
 	char *home;
+	bool home_given;       /* it is not where a client's child finds it */
 	char *program;         /* this executable */
 	char *dissect_program; /* aftertap-dissect beside it, or from PATH */
 	const char *db;        /* --db, $AFTERTAP_DB */
@@ -64,6 +65,7 @@ int command_captures(const struct cli *cli, int argc, char **argv);
 int command_dissections(const struct cli *cli, int argc, char **argv);
 int command_tool(const struct cli *cli, int argc, char **argv);
 int command_doctor(const struct cli *cli, int argc, char **argv);
+int command_install(const struct cli *cli, int argc, char **argv);
 int command_mcp_config(const struct cli *cli, int argc, char **argv);
 int command_completion(const struct cli *cli, int argc, char **argv);
 int command_help(const struct cli *cli, int argc, char **argv);

@@ -54,7 +54,12 @@ const struct command commands[] = {
 	{ .name = "tool", .usage = "[NAME [key=value…]]",
 	  .summary = "Run any MCP tool by name; without a name, list them",
 	  .run = command_tool },
-	{ .name = "mcp-config", .usage = "claude|vscode|cursor|codex",
+	{ .name = "install",
+	  .usage = "CLIENT [--dry-run] [--http URL [--token-env NAME]] "
+		   "[--db DB] [--allow-path DIR]… | CLIENT --remove | --list",
+	  .summary = "Put aftertap into an MCP client's configuration",
+	  .run = command_install },
+	{ .name = "mcp-config", .usage = "CLIENT [as for install]",
 	  .summary = "Print the configuration to paste into an MCP client",
 	  .run = command_mcp_config },
 	{ .name = "doctor",

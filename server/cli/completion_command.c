@@ -6,7 +6,35 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Calls `visit` with each "--option" of a tool-backed command. */
+#include "server/cli/install_options.h"
+
+static bool
+takes_client(const struct command *command)
+{
+	return command->run == command_install ||
+	       command->run == command_mcp_config;
+}
+
+static bool
+has_options(const struct command *command)
+{
+	return command->tool || takes_client(command);
+}
+
+/* The names of the clients, each after a blank. */
+static void
+print_clients(void)
+{
+	json_t *table = clients_load();
+	json_t *client;
+	size_t i;
+
+	json_array_foreach(table, i, client)
+		printf(" %s", client_text(client, "name"));
+	json_decref(table);
+}
+
+/* Calls `visit` with each "--option" of a command whose options are known. */
 static void
 each_option(const struct command *command,
 	    void (*visit)(const struct command *, const char *option,
@@ -18,6 +46,8 @@ each_option(const struct command *command,
 	const char *name;
 	char option[64];
 
+	if (takes_client(command))
+		install_options_each(command, visit);
 	if (!tool)
 		return;
 	properties = json_object_get(
@@ -57,10 +87,12 @@ print_bash(void)
 	printf("\" -- \"$cur\")); return\n  fi\n"
 	       "  case ${COMP_WORDS[1]} in\n");
 	for (const struct command *c = commands; c->name; c++) {
-		if (!c->tool)
+		if (!has_options(c))
 			continue;
 		printf("  %s) COMPREPLY=($(compgen -W \"", c->name);
 		each_option(c, bash_option);
+		if (takes_client(c))
+			print_clients();
 		printf("\" -- \"$cur\"));;\n");
 	}
 	printf("  import) COMPREPLY=($(compgen -f -- \"$cur\"));;\n"
@@ -94,6 +126,13 @@ print_fish(void)
 		print_quoted(c->summary);
 		printf("'\n");
 		each_option(c, fish_option);
+		if (takes_client(c)) {
+			printf("complete -c aftertap -f -n "
+			       "'__fish_seen_subcommand_from %s' -a '",
+			       c->name);
+			print_clients();
+			printf("'\n");
+		}
 	}
 }
 
@@ -120,10 +159,15 @@ print_zsh(void)
 	printf(" )\n    _describe command commands; return\n  fi\n"
 	       "  case $words[2] in\n");
 	for (const struct command *c = commands; c->name; c++) {
-		if (!c->tool)
+		if (!has_options(c))
 			continue;
 		printf("  %s) _arguments", c->name);
 		each_option(c, zsh_option);
+		if (takes_client(c)) {
+			printf(" '2:client:(");
+			print_clients();
+			printf(")'");
+		}
 		printf(";;\n");
 	}
 	printf("  *) _files;;\n  esac\n}\n_aftertap \"$@\"\n");

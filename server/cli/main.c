@@ -137,6 +137,8 @@ run_command(struct cli *cli, const char *home, int argc, char **argv)
 
 		return command_help(cli, 2, help);
 	}
+	cli->home_given = home || getenv("AFTERTAP_HOME") ||
+			  getenv("XDG_DATA_HOME");
 	cli->home = home_open(home, &error);
 	if (!cli->home)
 		return cli_fail(EXIT_FAILED, "%s", error.text);

@@ -177,7 +177,8 @@ def main(binary):
         aftertap.run("doctor")
         for shell in ("bash", "zsh", "fish"):
             script = aftertap.run("completion", shell).stdout
-            failures.that(f"{shell} completion", "calls" in script)
+            failures.that(f"{shell} completion", all(
+                word in script for word in ("calls", "dry-run", "cursor")))
         check = subprocess.run(["bash", "-n"], text=True, input=aftertap.run(
             "completion", "bash").stdout)
         failures.check("bash accepts its completion", check.returncode, 0)
