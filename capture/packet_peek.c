@@ -139,10 +139,14 @@ peek_udp_tunnel(struct reader *r, struct packet_layer *layer)
 		layer->inner_type = type;
 }
 
-/* Ports, or what the tunnel holds. */
+/* Ports, or what the tunnel holds; `length` as the IP header has it for what
+ * is still to be read, 0 or too large where offloading left it so. */
 static void
-peek_upper(struct reader r, struct packet_layer *layer)
+peek_upper(struct reader r, size_t length, struct packet_layer *layer)
 {
+	layer->upper = bytes_make(r.at, reader_left(&r));
+	if (length > 0)
+		layer->upper = bytes_first(layer->upper, length);
 	switch (layer->protocol) {
 	case IP_TCP:
 	case IP_UDP:
@@ -184,10 +188,13 @@ static bool
 peek_ipv4(struct reader *r, struct packet_layer *layer)
 {
 	uint8_t first = reader_u8(r);
-	uint16_t fragment;
+	uint16_t fragment, total;
+	size_t header = (first & 0xfu) * 4;
 	struct bytes source, target;
 
-	reader_skip(r, 5);
+	reader_skip(r, 1);
+	total = reader_be16(r);
+	reader_skip(r, 2);
 	fragment = reader_be16(r);
 	reader_skip(r, 1);
 	layer->protocol = reader_u8(r);
@@ -201,7 +208,7 @@ peek_ipv4(struct reader *r, struct packet_layer *layer)
 	reader_skip(r, ((first & 0xfu) - 5) * 4);
 	layer->is_fragment = (fragment & 0x1fff) != 0;
 	if (!layer->is_fragment)
-		peek_upper(*r, layer);
+		peek_upper(*r, total > header ? total - header : 0, layer);
 	return true;
 }
 
@@ -243,9 +250,12 @@ static bool
 peek_ipv6(struct reader *r, struct packet_layer *layer)
 {
 	uint8_t first = reader_u8(r);
+	uint16_t total;
+	const uint8_t *start;
 	struct bytes source, target;
 
-	reader_skip(r, 5);
+	reader_skip(r, 3);
+	total = reader_be16(r);
 	layer->protocol = reader_u8(r);
 	reader_skip(r, 1);
 	source = reader_take(r, 16);
@@ -254,8 +264,12 @@ peek_ipv6(struct reader *r, struct packet_layer *layer)
 		return false;
 	memcpy(layer->source, source.data, 16);
 	memcpy(layer->target, target.data, 16);
-	if (peek_extensions(r, layer))
-		peek_upper(*r, layer);
+	start = r->at;
+	if (peek_extensions(r, layer)) {
+		size_t header = (size_t)(r->at - start);
+
+		peek_upper(*r, total > header ? total - header : 0, layer);
+	}
 	return true;
 }
 

@@ -14,6 +14,9 @@ struct packet_layer {
 	uint8_t protocol;               /* IANA number of the upper layer */
 	bool has_ports;
 	bool is_fragment;               /* not the first one: no ports */
+	struct bytes upper;             /* the upper layer's header and what
+					 * follows, without link padding;
+					 * empty for a later fragment */
 	struct bytes inner;             /* of a tunnel: what follows … */
 	uint16_t inner_type;            /* … as an EtherType; 0: no tunnel */
 };

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a program or library can be asked for TLS secrets. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The BPF programs of capture/bpf/key_probes.bpf.c, in its order. */
+enum key_program_kind {
+	KEY_PROGRAM_OPENSSL,
+	KEY_PROGRAM_GO,
+	KEY_PROGRAM_HKDF,
+	KEY_PROGRAM_HKDF_RETURN,
+	KEY_PROGRAM_PRF,
+	KEY_PROGRAM_COUNT,
+};
+
+#define KEY_HOOKS_MAX 4
+
+struct key_hook_place {
+	enum key_program_kind program;
+	uint64_t offset; /* in the file */
+};
+
+struct key_hooks {
+	struct key_hook_place places[KEY_HOOKS_MAX];
+	uint32_t count;
+	const char *name; /* "OpenSSL 3 EVP_KDF_derive", …; NULL: none */
+	const char *why;  /* it speaks TLS but cannot be asked; NULL: it does
+			   * not, as far as can be seen */
+};
+
+/*
+ * Looks into an open file.  `path` is how it is named where it was found;
+ * `is_program`: it is what a process was started from, which is looked at more
+ * closely; `thorough`: also for TLS that cannot be asked (reads all of it).
+ */
+struct key_hooks key_hooks_find(int fd, const char *path, bool is_program,
+				bool thorough);
