@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "capture/export_file.h"
+#include "capture/export_secrets.h"
 #include "capture/packet_filter.h"
 #include "capture/packet_observer.h"
 #include "capture/segment_index.h"
@@ -20,6 +21,7 @@ struct export
 	struct packet_reader *reader;
 	struct export_file *file;
 	struct segment_index written; /* packets and their times */
+	struct export_secrets secrets;
 };
 
 static void
@@ -31,16 +33,16 @@ export_on_interface(void *context, uint32_t number,
 	export_file_interface(x->file, number, block, big_endian);
 }
 
-/* Names are kept unless only some packets are wanted, secrets if asked for;
- * statistics and the rest would be untrue of a part. */
+/* Names are kept unless only some packets are wanted; secrets stand in front
+ * already if they were asked for; statistics and the rest would be untrue of a
+ * part. */
 static void
 export_on_block(void *context, const struct pcapng_block *block,
 		bool big_endian)
 {
 	struct export *x = context;
 
-	if ((block->type == PCAPNG_NAMES && packet_filter_is_open(x->filter)) ||
-	    (block->type == PCAPNG_SECRETS && x->request->include_secrets))
+	if (block->type == PCAPNG_NAMES && packet_filter_is_open(x->filter))
 		export_file_block(x->file, block, big_endian);
 }
 
@@ -108,6 +110,24 @@ export_packets(struct export *x, struct error *e)
 	return status == 0 ? export_report(x, e) : status;
 }
 
+/* How many of the TLS handshakes can be decrypted: none is not all. */
+static void
+export_tell_secrets(const struct export *x, json_t *result)
+{
+	const struct export_secrets *found = &x->secrets;
+
+	if (!x->request->include_secrets)
+		return;
+	json_object_set_new(result, "tls_handshakes",
+			    json_integer((json_int_t)found->handshakes));
+	json_object_set_new(result, "tls_handshakes_with_secrets",
+			    json_integer((json_int_t)found->covered));
+	json_object_set_new(result, "imported_secrets",
+			    json_integer((json_int_t)found->blocks));
+	if (found->cut)
+		json_object_set_new(result, "secrets_cut", json_true());
+}
+
 static json_t *
 export_result(const struct export *x, uint64_t size)
 {
@@ -124,13 +144,14 @@ export_result(const struct export *x, uint64_t size)
 			    segment_time_json(x->written.first_ns));
 	json_object_set_new(result, "last",
 			    segment_time_json(x->written.last_ns));
+	export_tell_secrets(x, result);
 	free(path);
 	return result;
 }
 
 static int
-export_run(struct export *x, struct snapshot *s, json_t **result,
-	   struct error *e)
+export_run(struct export *x, const char *home, struct snapshot *s,
+	   json_t **result, struct error *e)
 {
 	struct packet_observer observer = { x, export_on_interface,
 					    export_on_block };
@@ -138,8 +159,14 @@ export_run(struct export *x, struct snapshot *s, json_t **result,
 		window_intersect(s->window, x->request->window),
 		packet_filter_window(x->filter));
 	uint64_t size = 0;
-	int status;
+	int status = 0;
 
+	if (x->request->include_secrets)
+		status = export_secrets_write(home, x->request, s, window,
+					      x->filter, x->file, &x->secrets,
+					      e);
+	if (status < 0)
+		return status;
 	x->reader = packet_reader_new(s->segments, s->segment_count, window,
 				      snapshot_source(s));
 	packet_reader_observe(x->reader, observer);
@@ -170,13 +197,17 @@ export_snapshot(const char *home, const struct export_request *request,
 	if (request->window.from_ns >= request->window.to_ns)
 		return error_set(e, ERR_INVALID,
 				 "the window ends before it begins");
+	if (request->pcap && request->include_secrets)
+		return error_set(e, ERR_INVALID,
+				 "a classic pcap file cannot hold secrets; "
+				 "export as pcapng");
 	x.filter = packet_filter_new(&lists, e);
 	if (!x.filter)
 		return ERR_INVALID;
 	status = snapshot_open(home, request->snapshot, &s, e);
 	if (status == 0) {
 		x.file = export_file_new(request->path, request->pcap, e);
-		status = x.file ? export_run(&x, &s, result, e) : e->code;
+		status = x.file ? export_run(&x, home, &s, result, e) : e->code;
 		export_file_free(x.file);
 		snapshot_close(&s);
 	}

@@ -16,7 +16,8 @@ struct export_request {
 	const char *snapshot;
 	const char *path;    /* written to a temporary name, then renamed */
 	bool pcap;           /* classic pcap (ns) instead of pcapng */
-	bool include_secrets; /* pcapng: keep decryption secrets blocks */
+	bool include_secrets; /* pcapng: with the TLS secrets its packets need,
+			       * and those imported with the capture */
 	struct packet_window window;
 	/* Addresses ("10.0.0.1", "10.0.0.0/8", "::1") and ports: a packet matches
 	 * when one of its ends matches each given list.  NULL/0: any.  What is
@@ -34,7 +35,9 @@ struct export_request {
 };
 
 /*
- * {"path","format","packets","bytes","first","last"}: merged in time order;
+ * {"path","format","packets","bytes","first","last"}: merged in time order,
+ * with secrets also "tls_handshakes","tls_handshakes_with_secrets",
+ * "imported_secrets";
  * "bytes" is the size of the file, which replaces one of that name.  Several
  * link types in one pcap are ERR_UNSUPPORTED (say pcapng), no matching packet
  * ERR_EMPTY, a bad address ERR_INVALID; nothing is left behind on error.

@@ -15,6 +15,7 @@
 #include "capture/home.h"
 #include "capture/home_entry.h"
 #include "capture/segment_index.h"
+#include "capture/snapshot_secrets.h"
 #include "capture/staging.h"
 
 #define SEGMENTS_MAX 1000000
@@ -134,6 +135,8 @@ snapshot_verify(const char *home, const char *name,
 			status = snapshot_verify_segment(
 				path, name, json_array_get(segments, i), e);
 	}
+	if (status == 0)
+		status = snapshot_secrets_verify(path, manifest, e);
 	free(path);
 	json_decref(manifest);
 	return status;

@@ -44,7 +44,8 @@ int snapshot_create(const char *home, const struct snapshot_request *request,
  *  "captures":[{"name","node","kind","source"}],
  *  "segments":[{"file","capture","node","first","last","packets","bytes",
  *               "stored_bytes","uncompressed_bytes","drops","sha256",
- *               "link_types":[…],"truncated_packets"}]}
+ *               "link_types":[…],"truncated_packets"}],
+ *  "secrets": as snapshot_secrets.h has it, absent when there are none}
  * Times are RFC 3339; first/last are those of the packets inside the window
  * as far as the index tells; "from"/"to" are what was asked for (absent when
  * open).  New reference; free with json_decref.
@@ -55,8 +56,8 @@ int snapshot_load(const char *home, const char *name, json_t **manifest,
 /* All manifests, without their "segments", newest first, as a JSON array. */
 int snapshot_list(const char *home, json_t **list, struct error *e);
 
-/* Recomputes every SHA-256.  ERR_CORRUPT names the first segment that is not
- * what the manifest says. */
+/* Recomputes every SHA-256, of secrets too.  ERR_CORRUPT names the first file
+ * that is not what the manifest says. */
 int snapshot_verify(const char *home, const char *name,
 		    const atomic_bool *cancelled, struct error *e);
 

@@ -20,6 +20,7 @@
 #include "capture/json_file.h"
 #include "capture/segment_index.h"
 #include "capture/snapshot.h"
+#include "capture/snapshot_secrets.h"
 #include "capture/staging.h"
 
 /* Segments at the edges are read for exact numbers for so long; a capture
@@ -444,6 +445,38 @@ making_link_all(const struct making *m, const char *staged, struct error *e)
 	return status;
 }
 
+/* The secrets of each capture, for the time that its segments cover. */
+static int
+making_secrets(const struct making *m, const char *staged, json_t *manifest,
+	       struct error *e)
+{
+	json_t *list = json_array();
+	int status = 0;
+
+	for (uint32_t i = 0; i < m->count && status == 0;) {
+		const struct candidate *first = &m->candidates[i];
+		struct packet_window window = { INT64_MAX, INT64_MIN };
+
+		for (; i < m->count &&
+		       m->candidates[i].capture == first->capture; i++) {
+			const struct segment_index *x =
+				&m->candidates[i].index;
+
+			if (x->first_ns < window.from_ns)
+				window.from_ns = x->first_ns;
+			if (x->last_ns >= window.to_ns)
+				window.to_ns = x->last_ns + 1;
+		}
+		status = snapshot_secrets_add(m->home, staged,
+					      making_capture_name(m, first),
+					      window, list, e);
+	}
+	if (json_array_size(list) > 0)
+		json_object_set(manifest, "secrets", list);
+	json_decref(list);
+	return status;
+}
+
 static int
 making_taken(const char *name, struct error *e)
 {
@@ -463,6 +496,8 @@ making_build(const struct making *m, const char *final, json_t **manifest,
 	char *file = NULL;
 	int status = staged ? making_link_all(m, staged, e) : e->code;
 
+	if (status == 0)
+		status = making_secrets(m, staged, object, e);
 	if (status == 0) {
 		file = home_path(staged, "manifest.json", NULL);
 		status = json_file_write(file, object, 0444, e);

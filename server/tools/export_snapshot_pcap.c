@@ -20,6 +20,7 @@
 #include "server/tools/conversation.h"
 #include "server/tools/db.h"
 #include "server/tools/paths.h"
+#include "server/tools/redact.h"
 #include "server/tools/tools_list.h"
 #include "server/tools/waiting.h"
 
@@ -30,7 +31,7 @@ struct export_pcap {
 	struct arg_texts addresses;
 	struct arg_integers ports, calls;
 	int64_t from, to, wait_ms;
-	bool overwrite;
+	bool overwrite, include_secrets;
 };
 
 static const struct arg arguments[] = {
@@ -44,6 +45,7 @@ static const struct arg arguments[] = {
 	ARG(TEXT, struct export_pcap, db),
 	ARG(TEXT, struct export_pcap, format),
 	ARG(BOOLEAN, struct export_pcap, overwrite),
+	ARG(BOOLEAN, struct export_pcap, include_secrets),
 	ARG(INTEGER, struct export_pcap, wait_ms),
 	{ 0 },
 };
@@ -208,6 +210,7 @@ fill_request(struct work *work)
 	request->snapshot = work->snapshot;
 	request->path = work->path;
 	request->pcap = strcmp(args->format, "pcap") == 0;
+	request->include_secrets = args->include_secrets;
 	request->window.from_ns = args->from;
 	request->window.to_ns = args->to;
 	request->addresses = args->addresses.items;
@@ -232,6 +235,9 @@ prepare(struct tool_call *call, struct work *work, struct error *e)
 	args->from = INT64_MIN;
 	args->to = INT64_MAX;
 	rc = args_bind(arguments, work->arguments, call->now_ns, args, e);
+	if (rc == 0)
+		rc = redact_check_reveal(call->config, args->include_secrets,
+					 e);
 	if (rc == 0 && args->from >= args->to)
 		rc = error_set(e, ERR_INVALID, "\"from\" is not before \"to\"");
 	if (rc == 0)

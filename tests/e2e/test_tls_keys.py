@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""TLS of real programs, recorded with tcpdump while capture/keys takes their
+secrets: tshark, given only the export with secrets, shows the HTTP inside.
+
+usage: test_tls_keys.py AFTERTAP KEY_RECORDER
+"""
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
+                     skip, workspace)
+
+PORTS = {"tls12": 18412, "tls13": 18413, "node": 18414, "go": 18415,
+         "gnutls12": 18416, "gnutls13": 18417, "deleted": 18418}
+
+NGINX = """
+worker_processes 2;
+pid {dir}/nginx.pid;
+error_log {dir}/nginx.log;
+daemon off;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2;
+    fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4;
+    scgi_temp_path {dir}/t5;
+    ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;
+    server {{ listen {tls12} ssl http2; ssl_protocols TLSv1.2;
+             location / {{ return 200 "nginx says $uri\\n"; }} }}
+    server {{ listen {tls13} ssl http2; ssl_protocols TLSv1.3;
+             location / {{ return 200 "nginx says $uri\\n"; }} }}
+}}
+"""
+
+NODE_SERVER = """
+const https = require('https'), fs = require('fs');
+https.createServer({key: fs.readFileSync(process.argv[2]),
+                    cert: fs.readFileSync(process.argv[3])},
+  (q, a) => a.end('node says ' + q.url + '\\n')).listen(+process.argv[4]);
+"""
+NODE_CLIENT = """
+require('https').get(process.argv[2], {rejectUnauthorized: false},
+  a => a.pipe(process.stdout));
+"""
+
+
+class Recorder:
+    """key_recorder, from `ready` to the end."""
+
+    def __init__(self, program, path):
+        self.child = subprocess.Popen(
+            [program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        if self.child.stdout.readline().strip() != "ready":
+            reason = self.child.stderr.read().strip()
+            if self.child.wait() == 77:
+                skip("no uprobes here: " + reason)
+            raise SystemExit("key_recorder: " + reason)
+
+    def finish(self):
+        out, err = self.child.communicate("", timeout=60)
+        if self.child.returncode or err:
+            raise SystemExit(f"key_recorder: {self.child.returncode} {err}")
+        return json.loads(out)
+
+
+class Stage:
+    """The servers, and clients that talk to them."""
+
+    def __init__(self, net, directory):
+        self.net, self.directory = net, directory
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def start(self, *words, **more):
+        child = self.net.start(*words, **more)
+        return child
+
+    def wait_for(self, port):
+        for _ in range(200):
+            done = self.net.run("ss", "-Hltn", f"sport = :{port}",
+                                stdout=subprocess.PIPE)
+            if done.stdout:
+                return
+            time.sleep(0.05)
+        raise SystemExit(f"nothing listens on port {port}")
+
+    def certificate(self):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+             "/CN=localhost", "-keyout", self.path("key.pem"), "-out",
+             self.path("cert.pem")], check=True, capture_output=True)
+
+    def build_go(self):
+        program = self.path("tls_keys_go")
+        environment = dict(os.environ, GOCACHE=self.path("go-cache"),
+                           GO111MODULE="off", CGO_ENABLED="0")
+        subprocess.run(["go", "build", "-ldflags", "-s -w", "-o", program,
+                        os.path.join(ROOT, "tests/e2e/tls_keys.go")],
+                       check=True, env=environment)
+        return program
+
+    def servers(self, go):
+        key, cert = self.path("key.pem"), self.path("cert.pem")
+        self.start("nginx", "-p", self.directory, "-c",
+                   self.write("nginx.conf",
+                              NGINX.format(dir=self.directory, **PORTS)))
+        self.start("node", self.write("server.js", NODE_SERVER), key, cert,
+                   str(PORTS["node"]))
+        self.start(go, "server", f"127.0.0.1:{PORTS['go']}", cert, key)
+        for version, name in (("1.2", "gnutls12"), ("1.3", "gnutls13")):
+            self.start("gnutls-serv", "--http", "--quiet", "--port",
+                       str(PORTS[name]), "--x509keyfile", key,
+                       "--x509certfile", cert, "--priority",
+                       f"NORMAL:-VERS-ALL:+VERS-TLS{version}")
+        for name, port in PORTS.items():
+            if name != "deleted":
+                self.wait_for(port)
+
+    def deleted_library(self):
+        """A server with a library of its own whose file is gone."""
+        for name in ("libcrypto.so.3", "libssl.so.3"):
+            shutil.copy(os.path.join("/usr/lib/x86_64-linux-gnu", name),
+                        self.path(name))
+        self.start("env", "LD_LIBRARY_PATH=" + self.directory, "openssl",
+                   "s_server", "-quiet", "-www", "-accept",
+                   str(PORTS["deleted"]), "-key", self.path("key.pem"),
+                   "-cert", self.path("cert.pem"))
+        self.wait_for(PORTS["deleted"])
+        for name in ("libcrypto.so.3", "libssl.so.3"):
+            os.unlink(self.path(name))
+
+    def get(self, *words, said=None):
+        done = self.net.run(*words, stdout=subprocess.PIPE, check=False)
+        text = done.stdout.decode(errors="replace")
+        if said and said not in text:
+            raise SystemExit(f"{' '.join(words)} said {text!r}")
+        return text
+
+    def curl(self, port, path, *options):
+        return self.get("curl", "-sk", "--max-time", "10", *options,
+                        f"https://127.0.0.1:{port}/{path}")
+
+
+def gnutls_request(stage, port, path):
+    stage.net.run("gnutls-cli", "--insecure", "--no-ca-verification", "-p",
+                  str(port), "127.0.0.1", check=False,
+                  input=f"GET /{path} HTTP/1.0\r\n\r\n".encode())
+
+
+def s_client(stage, port, path, *options, before=b""):
+    """openssl s_client that asks once; `before` are its own commands."""
+    request = f"GET /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    child = subprocess.Popen(
+        ["ip", "netns", "exec", stage.net.name, "openssl", "s_client",
+         "-connect", f"127.0.0.1:{port}", "-ign_eof" if not before else "-crlf",
+         *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    if before:
+        time.sleep(0.5)
+        child.stdin.write(before)
+        child.stdin.flush()
+        time.sleep(0.5)
+        request = request.replace("\r", "")
+    child.stdin.write(request.encode())
+    child.stdin.flush()
+    if before:
+        time.sleep(1)
+    try:
+        out, _ = child.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out, _ = child.communicate()
+    return out.decode(errors="replace")
+
+
+def resumption(stage, failures):
+    for name, flag in (("tls12", "-tls1_2"), ("tls13", "-tls1_3")):
+        session = stage.path("session-" + name)
+        s_client(stage, PORTS[name], f"first-{name}", flag, "-sess_out",
+                 session)
+        out = s_client(stage, PORTS[name], f"resumed-{name}", flag,
+                       "-sess_in", session)
+        failures.that(f"the {name} session was resumed", "Reused," in out)
+
+
+def traffic(stage, go, failures):
+    """Talks to every server; the paths that a reader must find."""
+    for name in ("tls12", "tls13"):
+        stage.curl(PORTS[name], f"curl1-{name}", "--http1.1")
+        stage.curl(PORTS[name], f"curl2-{name}", "--http2")
+    stage.curl(PORTS["node"], "curl-node")
+    stage.get("node", stage.write("client.js", NODE_CLIENT),
+              f"https://127.0.0.1:{PORTS['node']}/node-node",
+              said="/node-node")
+    stage.get(go, "client", f"https://127.0.0.1:{PORTS['go']}/go-go",
+              said="/go-go")
+    stage.curl(PORTS["go"], "curl-go", "--http1.1")
+    gnutls_request(stage, PORTS["gnutls12"], "gnutls-12")
+    gnutls_request(stage, PORTS["gnutls13"], "gnutls-13")
+    resumption(stage, failures)
+    s_client(stage, PORTS["tls13"], "after-update", "-tls1_3", before=b"K\n")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: stage.curl(PORTS["tls13"], f"many-{i}"),
+                      range(24)))
+    return {f"/{p}" for p in (
+        "curl1-tls12", "curl2-tls12", "curl1-tls13", "curl2-tls13",
+        "curl-node", "node-node", "go-go", "curl-go", "gnutls-12",
+        "gnutls-13", "first-tls12", "first-tls13", "resumed-tls12",
+        "resumed-tls13", "after-update")} | {
+            f"/many-{i}" for i in range(24)}
+
+
+def seen_by_tshark(path):
+    """Paths of requests, and statuses of answers by their stream."""
+    done = subprocess.run(
+        ["tshark", "-r", path, "-Y", "http or http2", "-T", "fields",
+         "-e", "http.request.uri", "-e", "http2.headers.path",
+         "-e", "http.response.code", "-e", "http2.headers.status"],
+        capture_output=True, text=True, check=True)
+    paths, answers = set(), 0
+    for line in done.stdout.splitlines():
+        uri, path2, code, status = (line.split("\t") + [""] * 4)[:4]
+        paths |= {p for p in (uri + "," + path2).split(",") if p}
+        answers += sum(1 for c in (code + "," + status).split(",")
+                       if c == "200")
+    return paths, answers
+
+
+def record(stage, program, failures):
+    """(pcap, secrets, wanted paths, what the recorder says)"""
+    stage.certificate()
+    go = stage.build_go()
+    stage.servers(go)
+    stage.deleted_library()
+    pcap, secrets = stage.path("tls.pcap"), stage.path("secrets.keys")
+    dump = stage.start("tcpdump", "-i", "lo", "-U", "-w", pcap, "-B", "8192",
+                       "tcp")
+    recorder = Recorder(program, secrets)
+    time.sleep(1)
+    wanted = traffic(stage, go, failures)
+    s_client(stage, PORTS["deleted"], "deleted")
+    wanted.add("/deleted")
+    time.sleep(1)
+    dump.send_signal(signal.SIGINT)
+    dump.wait(10)
+    return pcap, secrets, wanted, recorder.finish()
+
+
+def check_files(stage, aftertap, secrets, failures):
+    """What is apart stays apart, and is nobody else's to read."""
+    with open(secrets, "rb") as file:
+        failures.check("the file begins as documented", file.read(16),
+                       b"aftertap secrets")
+    snapshot = os.path.join(aftertap.home, "snapshots", "tls")
+    copy = os.path.join(snapshot, "secrets", "tls.keys")
+    for path in (secrets, copy):
+        failures.check("mode of " + os.path.basename(path),
+                       stat.S_IMODE(os.stat(path).st_mode), 0o600)
+    # Deleting the capture does not harm the snapshot.
+    shutil.rmtree(os.path.join(aftertap.home, "captures", "tls"))
+
+
+def check_export(stage, aftertap, wanted, failures):
+    plain, full = stage.path("plain.pcapng"), stage.path("full.pcapng")
+    some = stage.path("some.pcapng")
+    aftertap.run("export", "tls", plain)
+    told = aftertap.json("export", "tls", full, "--include-secrets")
+    failures.check("tshark without secrets", seen_by_tshark(plain)[0], set())
+    paths, answers = seen_by_tshark(full)
+    failures.check("requests that tshark does not show",
+                   sorted(wanted - paths), [])
+    failures.that("as many answers as requests", answers >= len(wanted) - 1,
+                  f"{answers} of {len(wanted)}")
+    failures.check("handshakes without secrets",
+                   told["tls_handshakes"] - told["tls_handshakes_with_secrets"],
+                   0)
+    aftertap.run("export", "tls", some, "--include-secrets", "--ports",
+                 str(PORTS["go"]))
+    failures.check("an export of one server shows only it",
+                   seen_by_tshark(some)[0] >= {"/go-go", "/curl-go"} and
+                   not seen_by_tshark(some)[0] & {"/node-node"}, True)
+    lines = subprocess.run(["strings", "-n", "100", some], check=True,
+                           capture_output=True, text=True).stdout
+    randoms = {line.split()[1] for line in lines.splitlines()
+               if re.match(r"[A-Z_0-9]+ [0-9a-f]{64} [0-9a-f]+$", line)}
+    failures.check("handshakes whose secrets are in it", len(randoms), 2)
+    denied = subprocess.run(
+        [aftertap.binary, "--home", aftertap.home, "serve"], text=True,
+        input=json.dumps({
+            "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+                "protocolVersion": "2025-06-18", "capabilities": {},
+                "clientInfo": {"name": "t", "version": "1"}}}) + "\n" +
+        json.dumps({"jsonrpc": "2.0", "method":
+                    "notifications/initialized"}) + "\n" +
+        json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+                    "params": {"name": "export_snapshot_pcap", "arguments": {
+                        "snapshot": "tls", "include_secrets": True}}}) + "\n",
+        capture_output=True).stdout
+    failures.that("a server without --allow-reveal refuses",
+                  "--allow-reveal" in denied)
+
+
+def main():
+    need_root()
+    need("nginx", "curl", "openssl", "node", "go", "gnutls-cli",
+         "gnutls-serv", "tcpdump", "tshark", "ip", "ss", "strings")
+    failures = Failures()
+    with workspace() as directory:
+        os.chmod(directory, 0o755)
+        with Namespace("at-key") as net:
+            stage = Stage(net, directory)
+            pcap, secrets, wanted, told = record(stage, sys.argv[2], failures)
+        files = {f["path"]: f for f in told["files"]}
+        failures.check("secrets lost", told["lost"], 0)
+        failures.that("the deleted library was found by its mapping",
+                      files.get(directory + "/libcrypto.so.3",
+                                {}).get("deleted"), told["files"])
+        aftertap = Aftertap(sys.argv[1], os.path.join(directory, "home"))
+        aftertap.run("import", "--name", "tls", pcap)
+        shutil.copy(secrets, os.path.join(aftertap.home, "captures", "tls",
+                                          "secrets.keys"))
+        aftertap.run("snapshots", "create", "tls", "--captures", "tls")
+        check_files(stage, aftertap, secrets, failures)
+        check_export(stage, aftertap, wanted, failures)
+    failures.exit()
+
+
+if __name__ == "__main__":
+    main()
