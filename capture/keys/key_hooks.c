@@ -137,10 +137,17 @@ hooks_known_data(struct elf_file *f)
 		{ "OpenSSL 1.1", "static OpenSSL 1.1: not supported" },
 		{ "OpenSSL 3.", "static OpenSSL 3 whose symbols are gone" },
 	};
-	struct elf_section data;
+	struct elf_section data, names;
 	uint64_t at;
 
 	if (!elf_file_section(f, ".rodata", &data) || data.size > DATA_MAX)
+		return NULL;
+	/* Linked with a library, it may still tell of it. */
+	if (elf_file_section(f, ".dynstr", &names) &&
+	    (elf_file_search(f, names.offset, names.offset + names.size,
+			     bytes_of("libssl.so."), &at) ||
+	     elf_file_search(f, names.offset, names.offset + names.size,
+			     bytes_of("libcrypto.so."), &at)))
 		return NULL;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (elf_file_search(f, data.offset, data.offset + data.size,
