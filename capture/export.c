@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "capture/export_file.h"
 #include "capture/export_secrets.h"
+#include "capture/home.h"
 #include "capture/packet_filter.h"
 #include "capture/packet_observer.h"
 #include "capture/segment_index.h"
@@ -150,6 +151,24 @@ export_result(const struct export *x, uint64_t size)
 }
 
 static int
+export_write_secrets(struct export *x, const char *home, struct snapshot *s,
+		     struct packet_window window, struct error *e)
+{
+	char *path = home_path(home, "snapshots", x->request->snapshot, NULL);
+	const struct export_secrets_request request = {
+		.path = path,
+		.snapshot = s,
+		.window = window,
+		.filter = x->filter,
+		.cancelled = x->request->cancelled,
+	};
+	int status = export_secrets_write(&request, x->file, &x->secrets, e);
+
+	free(path);
+	return status;
+}
+
+static int
 export_run(struct export *x, const char *home, struct snapshot *s,
 	   json_t **result, struct error *e)
 {
@@ -162,9 +181,7 @@ export_run(struct export *x, const char *home, struct snapshot *s,
 	int status = 0;
 
 	if (x->request->include_secrets)
-		status = export_secrets_write(home, x->request, s, window,
-					      x->filter, x->file, &x->secrets,
-					      e);
+		status = export_write_secrets(x, home, s, window, e);
 	if (status < 0)
 		return status;
 	x->reader = packet_reader_new(s->segments, s->segment_count, window,

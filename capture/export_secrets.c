@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "capture/home.h"
-#include "capture/packet_filter.h"
 #include "capture/packet_observer.h"
 #include "capture/secrets_resolve.h"
 #include "capture/snapshot_secrets.h"
@@ -48,10 +46,11 @@ scan_on_block(void *context, const struct pcapng_block *block,
 
 /* Looks through the packets; nothing of them is kept but the handshakes. */
 static int
-scan_packets(struct packet_reader *r, const struct export_request *request,
-	     struct packet_window window, const struct packet_filter *filter,
+scan_packets(struct packet_reader *r,
+	     const struct export_secrets_request *request,
 	     struct tls_hellos *hellos)
 {
+	struct packet_window window = request->window;
 	struct packet_record packet;
 	int status;
 
@@ -61,7 +60,7 @@ scan_packets(struct packet_reader *r, const struct export_request *request,
 			return status;
 		if (packet.time_ns >= window.from_ns &&
 		    packet.time_ns < window.to_ns &&
-		    packet_filter_matches(filter, &packet))
+		    packet_filter_matches(request->filter, &packet))
 			tls_hellos_packet(hellos, &packet);
 		if (count % PACKETS_PER_CHECK == 0 && request->cancelled &&
 		    atomic_load(request->cancelled))
@@ -70,11 +69,11 @@ scan_packets(struct packet_reader *r, const struct export_request *request,
 }
 
 static int
-scan_snapshot(const struct export_request *request, struct snapshot *s,
-	      struct packet_window window, const struct packet_filter *filter,
+scan_snapshot(const struct export_secrets_request *request,
 	      struct export_scan *scan, struct tls_hellos *hellos,
 	      struct error *e)
 {
+	struct snapshot *s = request->snapshot;
 	struct packet_window all = { INT64_MIN, INT64_MAX };
 	struct packet_observer observer = { scan, scan_on_interface,
 					    scan_on_block };
@@ -83,7 +82,7 @@ scan_snapshot(const struct export_request *request, struct snapshot *s,
 	int status;
 
 	packet_reader_observe(r, observer);
-	status = scan_packets(r, request, window, filter, hellos);
+	status = scan_packets(r, request, hellos);
 	packet_reader_free(r);
 	if (status == ERR_CANCELLED)
 		return error_set(e, status, "the export was cancelled");
@@ -145,13 +144,10 @@ export_covered(const struct secret_match *matches, size_t count)
 }
 
 int
-export_secrets_write(const char *home, const struct export_request *request,
-		     struct snapshot *s, struct packet_window window,
-		     const struct packet_filter *filter,
+export_secrets_write(const struct export_secrets_request *request,
 		     struct export_file *file, struct export_secrets *found,
 		     struct error *e)
 {
-	char *path = home_path(home, "snapshots", request->snapshot, NULL);
 	struct export_scan scan = { file, found };
 	struct tls_hellos *hellos = tls_hellos_new();
 	struct secret_list secrets = { .items = NULL };
@@ -161,9 +157,11 @@ export_secrets_write(const char *home, const struct export_request *request,
 	int status;
 
 	*found = (struct export_secrets){ .handshakes = 0 };
-	status = scan_snapshot(request, s, window, filter, &scan, hellos, e);
+	status = scan_snapshot(request, &scan, hellos, e);
 	if (status == 0)
-		status = snapshot_secrets_load(path, s->manifest, &secrets, e);
+		status = snapshot_secrets_load(request->path,
+					       request->snapshot->manifest,
+					       &secrets, e);
 	if (status == 0) {
 		list = tls_hellos_list(hellos, &count);
 		match_count = secrets_resolve(&secrets, list, count, &matches);
@@ -175,6 +173,5 @@ export_secrets_write(const char *home, const struct export_request *request,
 	free(matches);
 	secrets_free(&secrets);
 	tls_hellos_free(hellos);
-	free(path);
 	return status;
 }

@@ -6,12 +6,23 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "capture/export.h"
 #include "capture/export_file.h"
+#include "capture/packet_filter.h"
 #include "capture/snapshot.h"
+
+/* Of an export, all borrowed. */
+struct export_secrets_request {
+	const char *path; /* of the snapshot */
+	struct snapshot *snapshot;
+	struct packet_window window;
+	const struct packet_filter *filter;
+	const atomic_bool *cancelled; /* may be NULL */
+};
 
 /* What was found on the way. */
 struct export_secrets {
@@ -22,13 +33,10 @@ struct export_secrets {
 };
 
 /*
- * Reads the packets of `window` that match `filter` for their handshakes, and
- * all of the snapshot for secrets that were imported with it; writes what
+ * Reads the packets of the window that match the filter for their handshakes,
+ * and all of the snapshot for secrets that were imported with it; writes what
  * belongs to them.  Errors as packet_reader_next and secrets_load; CANCELLED.
  */
-int export_secrets_write(const char *home,
-			 const struct export_request *request,
-			 struct snapshot *s, struct packet_window window,
-			 const struct packet_filter *filter,
+int export_secrets_write(const struct export_secrets_request *request,
 			 struct export_file *file,
 			 struct export_secrets *found, struct error *e);

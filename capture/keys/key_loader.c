@@ -10,8 +10,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-
-#include "key_probes.skel.h"
+#include <key_probes.skel.h>
 
 static int
 loader_silent(enum libbpf_print_level level, const char *format, va_list list)

@@ -117,7 +117,8 @@ finds_both_randoms(void **state)
 	assert_true(hello->until_ns == INT64_MAX);
 }
 
-/* Cut into two at every place of the first 43 bytes and into single bytes, sent again in between. */
+/* Cut into two at every place of the first 43 bytes, and into single bytes,
+ * sent again in between. */
 static void
 hello_in_several_segments(void **state)
 {
