@@ -250,16 +250,17 @@ resolve_times(struct resolve *r, uint32_t index, unsigned missing)
 	}
 }
 
-/* The labels of TLS 1.3 for which a handshake has no secret. */
+/* The labels of TLS 1.3 for which a handshake has no secret among the matches
+ * from `first` on. */
 static unsigned
-resolve_missing(const struct secret_match *matches, size_t count)
+resolve_missing(const struct resolve *r, size_t first)
 {
 	unsigned missing = ~(1u << SECRET_MASTER);
 
-	for (size_t i = 0; i < count; i++)
-		missing &= matches[i].label == SECRET_MASTER
+	for (size_t i = first; i < r->count; i++)
+		missing &= r->matches[i].label == SECRET_MASTER
 				   ? 0 /* TLS 1.2: it has all it needs */
-				   : ~(1u << matches[i].label);
+				   : ~(1u << r->matches[i].label);
 	return missing;
 }
 
@@ -348,8 +349,7 @@ secrets_resolve(const struct secret_list *secrets,
 
 		resolve_random(&r, i);
 		resolve_ports(&r, i);
-		missing[i] = resolve_missing(r.matches + before,
-					     r.count - before);
+		missing[i] = resolve_missing(&r, before);
 	}
 	resolve_index_rest(&r);
 	for (uint32_t i = 0; i < count; i++)

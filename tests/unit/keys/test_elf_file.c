@@ -141,7 +141,7 @@ refuses_what_is_none(void **state)
 static void
 survives_lies(void **state)
 {
-	static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
+	static const uint8_t values[] = { 0, 0x7f, 0xff };
 	struct buf image;
 	Elf64_Ehdr header;
 	int fd = memfd_create("elf", MFD_CLOEXEC);
@@ -152,8 +152,8 @@ survives_lies(void **state)
 	assert_int_equal(write(fd, image.data, image.size),
 			 (ssize_t)image.size);
 	memcpy(&header, image.data, sizeof(header));
-	for (size_t at = 0; at < 1024; at++) {
-		size_t table = header.e_shoff + at % 2048;
+	for (size_t at = 0; at < 768; at++) {
+		size_t table = header.e_shoff + (at - 512) * 5;
 		size_t place = at < 512 ? at : table;
 		uint64_t offset;
 
