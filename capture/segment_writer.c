@@ -45,6 +45,7 @@ struct segment_writer {
 	size_t frame_size;
 	uint8_t *compressed;
 
+	json_t *annotation; /* for index entries; may be NULL */
 	struct segment_index total;
 	uint32_t sealed;
 };
@@ -63,6 +64,8 @@ segment_writer_new(const struct segment_settings *settings)
 		w->settings.segment_ns = SEGMENT_NS_DEFAULT;
 	if (w->settings.compression_level == 0)
 		w->settings.compression_level = SEGMENT_LEVEL_DEFAULT;
+	if (w->settings.first_number == 0)
+		w->settings.first_number = 1;
 	buf_init(&w->section, SECTION_OPTIONS_LIMIT);
 	buf_init(&w->interfaces, INTERFACES_LIMIT);
 	w->fd = -1;
@@ -86,6 +89,7 @@ segment_writer_free(struct segment_writer *w)
 		close(w->fd);
 		unlink(w->path);
 	}
+	json_decref(w->annotation);
 	buf_free(&w->section);
 	buf_free(&w->interfaces);
 	free(w->link_types);
@@ -212,8 +216,8 @@ segment_open(struct segment_writer *w, struct error *e)
 
 	if (w->fd >= 0)
 		return 0;
-	w->index = (struct segment_index){ .number = w->sealed + 1,
-					   .stream = stream };
+	w->index = (struct segment_index){ .stream = stream };
+	w->index.number = w->settings.first_number + w->sealed;
 	w->statistics_drops = 0;
 	w->cut_ns = INT64_MAX;
 	free(w->path);
@@ -237,8 +241,11 @@ segment_write_index(struct segment_writer *w, struct error *e)
 	char *path = alloc_format("%s/%06u.json", w->settings.directory,
 				  w->index.number);
 	json_t *entry = segment_index_json(&w->index);
-	int status = json_file_write(path, entry, 0444, e);
+	int status;
 
+	if (w->annotation)
+		json_object_update_missing(entry, w->annotation);
+	status = json_file_write(path, entry, 0444, e);
 	json_decref(entry);
 	free(path);
 	return status;
@@ -287,6 +294,13 @@ segment_writer_section(struct segment_writer *w, struct bytes options)
 {
 	buf_reset(&w->section);
 	buf_bytes(&w->section, options);
+}
+
+void
+segment_writer_annotate(struct segment_writer *w, json_t *members)
+{
+	json_decref(w->annotation);
+	w->annotation = json_incref(members);
 }
 
 static int

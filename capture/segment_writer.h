@@ -28,6 +28,7 @@ struct segment_settings {
 	uint64_t segment_bytes; /* 0: 64 MiB, uncompressed */
 	int64_t segment_ns;     /* 0: 60 s */
 	int compression_level;  /* 0: 1 */
+	uint32_t first_number;  /* of the first segment; 0: 1 */
 };
 
 struct segment_packet {
@@ -56,6 +57,10 @@ int segment_writer_stream(struct segment_writer *w, uint32_t stream,
 /* Options (encoded, without end marker) for the section headers from the next
  * segment on; at most 64 KiB are kept. */
 void segment_writer_section(struct segment_writer *w, struct bytes options);
+
+/* Further members for the index entries of the segments sealed from now on
+ * ("losses"); NULL: none.  Takes a reference of its own. */
+void segment_writer_annotate(struct segment_writer *w, json_t *members);
 
 /*
  * Declares an interface; `options` as in segment_packet, without if_tsresol.

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/recorder/raw_writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+/* One write of a large span; O_DIRECT gains nothing from longer ones. */
+#define WRITE_MAX ((size_t)8 << 20)
+
+struct raw_writer {
+	char *path;
+	int fd;
+	bool direct;
+	struct raw_header header;
+	uint64_t size;     /* bytes appended since the first */
+	uint8_t *page;     /* the header's */
+	uint8_t *tail;     /* the page of the next byte, as far as it is known */
+	bool tail_written; /* nothing in it is newer than the file */
+};
+
+/* Where the next byte goes, in the file. */
+static uint64_t
+raw_end(const struct raw_writer *w)
+{
+	return RAW_PAGE + w->header.first + w->size;
+}
+
+static int
+raw_error(const struct raw_writer *w, const char *what, struct error *e)
+{
+	return error_set_errno(e, errno, "cannot %s %s", what, w->path);
+}
+
+/* A file system or memory that takes no O_DIRECT shows it at the first write. */
+static bool
+raw_fall_back(struct raw_writer *w)
+{
+	int flags = fcntl(w->fd, F_GETFL);
+
+	if (!w->direct || flags < 0 ||
+	    fcntl(w->fd, F_SETFL, flags & ~O_DIRECT) < 0)
+		return false;
+	w->direct = false;
+	return true;
+}
+
+static int
+raw_write(struct raw_writer *w, const uint8_t *data, size_t size,
+	  uint64_t offset, struct error *e)
+{
+	while (size > 0) {
+		size_t part = size < WRITE_MAX ? size : WRITE_MAX;
+		ssize_t n = pwrite(w->fd, data, part, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EINVAL || errno == EFAULT) &&
+		    raw_fall_back(w))
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return raw_error(w, "write", e);
+		data += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
+raw_write_header(struct raw_writer *w, const struct clock_map *clock,
+		 struct error *e)
+{
+	struct iovec page = { w->page, RAW_PAGE };
+	int status;
+
+	w->header.generation++;
+	w->header.committed = w->size;
+	w->header.flushed_ns = clock_wall_ns();
+	w->header.clock = *clock;
+	raw_header_encode(&w->header, w->page);
+	if (pwritev2(w->fd, &page, 1, 0, RWF_DSYNC) == RAW_PAGE)
+		return 0;
+	/* Without that flag, or without O_DIRECT: write, then sync. */
+	status = raw_write(w, w->page, RAW_PAGE, 0, e);
+	if (status == 0 && fdatasync(w->fd) < 0)
+		status = raw_error(w, "sync", e);
+	return status;
+}
+
+static void
+raw_free(struct raw_writer *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	free(w->path);
+	free(w->page);
+	free(w->tail);
+	free(w);
+}
+
+static uint8_t *
+raw_page(void)
+{
+	uint8_t *page = aligned_alloc(RAW_PAGE, RAW_PAGE);
+
+	if (!page)
+		abort();
+	memset(page, 0, RAW_PAGE);
+	return page;
+}
+
+int
+raw_writer_open(const char *path, uint32_t format, uint64_t position,
+		const struct clock_map *clock, struct raw_writer **out,
+		struct error *e)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	struct raw_writer *w = alloc_zero(1, sizeof(*w));
+	int status;
+
+	*out = NULL;
+	w->path = alloc_string(path);
+	w->page = raw_page();
+	w->tail = raw_page();
+	w->tail_written = true;
+	w->header.format = format;
+	w->header.position = position;
+	w->header.first = (uint32_t)(position % RAW_PAGE);
+	raw_boot_id(w->header.boot_id);
+	w->direct = true;
+	w->fd = open(path, flags | O_DIRECT, 0600);
+	if (w->fd < 0 && errno == EINVAL) {
+		/* ext4 and others make the file before they refuse the flag. */
+		(void)unlink(path);
+		w->direct = false;
+		w->fd = open(path, flags, 0600);
+	}
+	if (w->fd < 0) {
+		status = raw_error(w, "create", e);
+		raw_free(w);
+		return status;
+	}
+	status = raw_write_header(w, clock, e);
+	if (status < 0) {
+		(void)unlink(path);
+		raw_free(w);
+		return status;
+	}
+	*out = w;
+	return 0;
+}
+
+/* Puts bytes into the page at the end; writes it when that fills it.
+ * Returns how many were taken, or an error. */
+static ssize_t
+raw_fill_tail(struct raw_writer *w, const uint8_t *data, size_t size,
+	      uint64_t end, struct error *e)
+{
+	size_t inside = end % RAW_PAGE;
+	size_t part = RAW_PAGE - inside;
+	int status;
+
+	if (part > size)
+		part = size;
+	memcpy(w->tail + inside, data, part);
+	w->tail_written = false;
+	if (inside + part < RAW_PAGE)
+		return (ssize_t)part;
+	status = raw_write(w, w->tail, RAW_PAGE, end - inside, e);
+	return status < 0 ? status : (ssize_t)part;
+}
+
+int
+raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
+		  struct error *e)
+{
+	uint64_t end = raw_end(w);
+	size_t left = size, whole;
+	uint8_t before[RAW_PAGE];
+	ssize_t taken;
+	int status;
+
+	assert(((uintptr_t)data - end) % RAW_PAGE == 0);
+	if (end % RAW_PAGE != 0) {
+		memcpy(before, w->tail, end % RAW_PAGE);
+		taken = raw_fill_tail(w, data, left, end, e);
+		if (taken < 0) {
+			memcpy(w->tail, before, end % RAW_PAGE);
+			return (int)taken;
+		}
+		data += taken;
+		left -= (size_t)taken;
+		end += (uint64_t)taken;
+	}
+	whole = left & ~(size_t)(RAW_PAGE - 1);
+	status = raw_write(w, data, whole, end, e);
+	if (status < 0) {
+		if (raw_end(w) % RAW_PAGE != 0)
+			memcpy(w->tail, before, raw_end(w) % RAW_PAGE);
+		return status;
+	}
+	if (end % RAW_PAGE == 0) {
+		memset(w->tail, 0, RAW_PAGE);
+		memcpy(w->tail, data + whole, left - whole);
+		w->tail_written = left == whole;
+	}
+	w->size += size;
+	return 0;
+}
+
+int
+raw_writer_flush(struct raw_writer *w, const struct clock_map *clock,
+		 struct error *e)
+{
+	uint64_t end = raw_end(w);
+	int status = 0;
+
+	if (w->header.committed == w->size &&
+	    w->header.clock.count == clock->count)
+		return 0;
+	if (!w->tail_written && end % RAW_PAGE != 0) {
+		/* What an append that failed left behind must not be taken for
+		 * a record. */
+		memset(w->tail + end % RAW_PAGE, 0, RAW_PAGE - end % RAW_PAGE);
+		status = raw_write(w, w->tail, RAW_PAGE,
+				   end - end % RAW_PAGE, e);
+		w->tail_written = status == 0;
+	}
+	if (status == 0 && fdatasync(w->fd) < 0)
+		status = raw_error(w, "sync", e);
+	if (status == 0)
+		status = raw_write_header(w, clock, e);
+	return status;
+}
+
+int
+raw_writer_close(struct raw_writer *w, const struct clock_map *clock,
+		 struct error *e)
+{
+	uint64_t pages = (raw_end(w) + RAW_PAGE - 1) / RAW_PAGE;
+	int status = raw_writer_flush(w, clock, e);
+
+	/* Cuts what an append that failed wrote. */
+	if (status == 0 && ftruncate(w->fd, (off_t)(pages * RAW_PAGE)) < 0)
+		status = raw_error(w, "cut", e);
+	raw_free(w);
+	return status;
+}
+
+uint64_t
+raw_writer_size(const struct raw_writer *w)
+{
+	return w->size;
+}
+
+uint64_t
+raw_writer_committed(const struct raw_writer *w)
+{
+	return w->header.committed;
+}
+
+uint64_t
+raw_writer_position(const struct raw_writer *w)
+{
+	return w->header.position + w->size;
+}
+
+bool
+raw_writer_direct(const struct raw_writer *w)
+{
+	return w->direct;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The open raw segment: bytes of a source go to disk in whole pages, straight
+ * from its memory (O_DIRECT) where the file system allows that.  Less than a
+ * page at either end is kept here until its page is full or the next flush.
+ *
+ * What a flush has committed is on disk before the header says so; a reader
+ * that stops at the header's committed length never sees a torn record.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "capture/recorder/raw_header.h"
+
+struct raw_writer;
+
+/* Creates `path` (it must not exist) for a stream whose next byte is at
+ * `position`; writes and syncs the header.  NOSPACE, EXISTS, DENIED, IO. */
+int raw_writer_open(const char *path, uint32_t format, uint64_t position,
+		    const struct clock_map *clock, struct raw_writer **w,
+		    struct error *e);
+
+/*
+ * Appends whole records or blocks.  `data` must be congruent to the stream's
+ * position modulo the page size; the page it lies in is not read before it.
+ * All or nothing: after an error (NOSPACE, IO) what was there before stands.
+ */
+int raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
+		      struct error *e);
+
+/* Commits what was appended, with the clock map as it is now. */
+int raw_writer_flush(struct raw_writer *w, const struct clock_map *clock,
+		     struct error *e);
+
+/* Flushes and closes; the writer is gone, whatever is returned. */
+int raw_writer_close(struct raw_writer *w, const struct clock_map *clock,
+		     struct error *e);
+
+/* Bytes appended; bytes committed; the next byte's position in the stream. */
+uint64_t raw_writer_size(const struct raw_writer *w);
+uint64_t raw_writer_committed(const struct raw_writer *w);
+uint64_t raw_writer_position(const struct raw_writer *w);
+
+/* False where O_DIRECT was refused. */
+bool raw_writer_direct(const struct raw_writer *w);
