@@ -40,7 +40,7 @@ raw_header_encode(const struct raw_header *header, uint8_t page[RAW_PAGE])
 	buf_le64(&out, (uint64_t)header->flushed_ns);
 	buf_append(&out, header->boot_id, RAW_BOOT_ID);
 	buf_le32(&out, header->clock.count);
-	buf_le32(&out, 0);
+	buf_le32(&out, header->clock_kind);
 	for (uint32_t i = 0; i < header->clock.count; i++) {
 		buf_le64(&out, (uint64_t)header->clock.pairs[i].monotonic_ns);
 		buf_le64(&out, (uint64_t)header->clock.pairs[i].utc_ns);
@@ -73,7 +73,7 @@ slot_decode(const uint8_t *slot, struct raw_header *header)
 	header->flushed_ns = (int64_t)reader_le64(&r);
 	memcpy(header->boot_id, reader_take(&r, RAW_BOOT_ID).data, RAW_BOOT_ID);
 	header->clock.count = reader_le32(&r);
-	reader_skip(&r, 4);
+	header->clock_kind = reader_le32(&r);
 	if (header->clock.count > CLOCK_PAIRS_MAX || header->first >= RAW_PAGE)
 		return false;
 	for (uint32_t i = 0; i < header->clock.count; i++) {

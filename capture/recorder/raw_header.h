@@ -9,7 +9,7 @@
  *
  * A slot of 2048 bytes, little endian: "ATAPRAW1", u32 format, u32 pages'
  * offset of the first byte, u64 generation, u64 position, u64 committed bytes,
- * i64 UTC of the flush, 16 bytes boot id, u32 count of clock pairs, u32 zero,
+ * i64 UTC of the flush, 16 bytes boot id, u32 count of clock pairs, u32 clock,
  * the pairs (i64 monotonic, i64 UTC), zeroes, u64 SipHash of all before it.
  */
 #pragma once
@@ -24,6 +24,7 @@
 
 struct raw_header {
 	uint32_t format;     /* enum raw_format */
+	uint32_t clock_kind; /* enum raw_clock: what its packets' times count */
 	uint32_t first;      /* offset of the first byte in its page */
 	uint64_t generation; /* counts flushes */
 	uint64_t position;   /* of the first byte in the source's stream */

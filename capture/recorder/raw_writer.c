@@ -15,11 +15,16 @@
 
 /* One write of a large span; O_DIRECT gains nothing from longer ones. */
 #define WRITE_MAX ((size_t)8 << 20)
+/* Room is taken ahead in such steps, so that a full disk shows before anything
+ * is written, and the page at the end can always be. */
+#define ROOM_STEP ((uint64_t)4 << 20)
 
 struct raw_writer {
 	char *path;
 	int fd;
 	bool direct;
+	bool reserves; /* the file system can take room ahead */
+	uint64_t room; /* bytes of the file that have their blocks */
 	struct raw_header header;
 	uint64_t size;     /* bytes appended since the first */
 	uint8_t *page;     /* the header's */
@@ -77,6 +82,25 @@ raw_write(struct raw_writer *w, const uint8_t *data, size_t size,
 	return 0;
 }
 
+/* Makes sure that the file can grow to `end`. */
+static int
+raw_reserve(struct raw_writer *w, uint64_t end, struct error *e)
+{
+	uint64_t to = (end + ROOM_STEP) & ~(ROOM_STEP - 1);
+
+	if (end <= w->room || !w->reserves)
+		return 0;
+	if (fallocate(w->fd, FALLOC_FL_KEEP_SIZE, (off_t)w->room,
+		      (off_t)(to - w->room)) == 0) {
+		w->room = to;
+		return 0;
+	}
+	if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
+		return raw_error(w, "grow", e);
+	w->reserves = errno == EINTR;
+	return 0;
+}
+
 static int
 raw_write_header(struct raw_writer *w, const struct clock_map *clock,
 		 struct error *e)
@@ -121,7 +145,7 @@ raw_page(void)
 }
 
 int
-raw_writer_open(const char *path, uint32_t format, uint64_t position,
+raw_writer_open(const char *path, const struct raw_stream *stream,
 		const struct clock_map *clock, struct raw_writer **out,
 		struct error *e)
 {
@@ -134,9 +158,10 @@ raw_writer_open(const char *path, uint32_t format, uint64_t position,
 	w->page = raw_page();
 	w->tail = raw_page();
 	w->tail_written = true;
-	w->header.format = format;
-	w->header.position = position;
-	w->header.first = (uint32_t)(position % RAW_PAGE);
+	w->header.format = stream->format;
+	w->header.clock_kind = stream->clock_kind;
+	w->header.position = stream->position;
+	w->header.first = (uint32_t)(stream->position % RAW_PAGE);
 	raw_boot_id(w->header.boot_id);
 	w->direct = true;
 	w->fd = open(path, flags | O_DIRECT, 0600);
@@ -151,7 +176,10 @@ raw_writer_open(const char *path, uint32_t format, uint64_t position,
 		raw_free(w);
 		return status;
 	}
-	status = raw_write_header(w, clock, e);
+	w->reserves = true;
+	status = raw_reserve(w, RAW_PAGE + 1, e);
+	if (status == 0)
+		status = raw_write_header(w, clock, e);
 	if (status < 0) {
 		(void)unlink(path);
 		raw_free(w);
@@ -192,6 +220,9 @@ raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
 	int status;
 
 	assert(((uintptr_t)data - end) % RAW_PAGE == 0);
+	status = raw_reserve(w, end + size + RAW_PAGE, e);
+	if (status < 0)
+		return status;
 	if (end % RAW_PAGE != 0) {
 		memcpy(before, w->tail, end % RAW_PAGE);
 		taken = raw_fill_tail(w, data, left, end, e);
@@ -251,7 +282,7 @@ raw_writer_close(struct raw_writer *w, const struct clock_map *clock,
 	uint64_t pages = (raw_end(w) + RAW_PAGE - 1) / RAW_PAGE;
 	int status = raw_writer_flush(w, clock, e);
 
-	/* Cuts what an append that failed wrote. */
+	/* Cuts what an append that failed wrote, and room taken ahead. */
 	if (status == 0 && ftruncate(w->fd, (off_t)(pages * RAW_PAGE)) < 0)
 		status = raw_error(w, "cut", e);
 	raw_free(w);

@@ -18,9 +18,16 @@
 
 struct raw_writer;
 
-/* Creates `path` (it must not exist) for a stream whose next byte is at
- * `position`; writes and syncs the header.  NOSPACE, EXISTS, DENIED, IO. */
-int raw_writer_open(const char *path, uint32_t format, uint64_t position,
+/* What a raw segment begins with. */
+struct raw_stream {
+	uint32_t format;     /* enum raw_format */
+	uint32_t clock_kind; /* enum raw_clock */
+	uint64_t position;   /* of the next byte in the source's stream */
+};
+
+/* Creates `path` (it must not exist); writes and syncs the header.  NOSPACE,
+ * EXISTS, DENIED, IO. */
+int raw_writer_open(const char *path, const struct raw_stream *stream,
 		    const struct clock_map *clock, struct raw_writer **w,
 		    struct error *e);
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interfaces of a capture, in the order in which they were first met, so
+ * that an interface has the same number in every segment; interfaces.json of
+ * the capture's directory.  One is a namespace, an index in it and what its
+ * packets begin with.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+#define INTERFACE_NAME_SIZE 32
+/* What PCAPNG_INTERFACES_MAX leaves room for; later ones share the last. */
+#define INTERFACES_MAX 65000u
+
+struct interface_key {
+	uint64_t netns; /* cookie; 0: unknown */
+	uint32_t ifindex;
+	uint32_t link_type;
+};
+
+struct interface {
+	struct interface_key key;
+	char name[INTERFACE_NAME_SIZE]; /* empty: unknown */
+};
+
+struct interfaces;
+
+/* Reads the file; one that is not there or damaged gives an empty list. */
+struct interfaces *interfaces_load(const char *path);
+void interfaces_free(struct interfaces *i);
+
+/* Writes the file, if anything was added. */
+int interfaces_save(struct interfaces *i, const char *path, struct error *e);
+
+/* The number of an interface, which is added when it is new. */
+uint32_t interfaces_number(struct interfaces *i, struct interface_key key);
+
+/* Notes names from a source's description ("interfaces" of source.h). */
+void interfaces_describe(struct interfaces *i, json_t *described);
+
+size_t interfaces_count(const struct interfaces *i);
+const struct interface *interfaces_at(const struct interfaces *i, size_t at);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a capture's directory holds: sealed segments with their totals, raw
+ * ones that wait, and how much disk all of it takes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "capture/segment_index.h"
+
+struct inventory;
+
+/* Reads segments/ and raw/ of the directory; makes both when missing.  What
+ * was half removed before a crash (data without an entry) is removed. */
+int inventory_load(const char *directory, struct inventory **i,
+		   struct error *e);
+void inventory_free(struct inventory *i);
+
+/* The number after the largest in use, sealed or raw; at least 1. */
+uint32_t inventory_next(const struct inventory *i);
+
+/* A raw segment that is closed now waits to be sealed. */
+void inventory_add_raw(struct inventory *i, uint32_t number);
+
+/* The oldest raw segment that waits, 0: none; and how many do. */
+uint32_t inventory_first_raw(const struct inventory *i);
+size_t inventory_raw_count(const struct inventory *i);
+
+/* True when one of `number` or below waits. */
+bool inventory_waits(const struct inventory *i, uint32_t number);
+
+/* A raw segment was sealed, found empty or set aside: looks which. */
+void inventory_sealed(struct inventory *i, uint32_t number);
+
+/* Sealed segments: how many, and their sums. */
+size_t inventory_count(const struct inventory *i);
+struct segment_index inventory_totals(const struct inventory *i);
+
+/* Bytes on disk below the directory, as allocated. */
+uint64_t inventory_disk(const struct inventory *i);
+
+/*
+ * Removes the oldest sealed segment, its entry first, and returns what is
+ * gone; false when there is none.
+ */
+bool inventory_evict(struct inventory *i, struct segment_index *gone);
+
+/* Removes the oldest raw segment that waits; its number, 0: none. */
+uint32_t inventory_evict_raw(struct inventory *i);

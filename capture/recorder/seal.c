@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/recorder/seal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/map.h"
+#include "capture/home.h"
+#include "capture/json_file.h"
+#include "capture/link_types.h"
+#include "capture/losses.h"
+#include "capture/pcapng.h"
+#include "capture/recorder/interfaces.h"
+#include "capture/recorder/raw_file.h"
+#include "capture/recorder/seal_check.h"
+#include "capture/recorder/seal_identity.h"
+#include "capture/segment_writer.h"
+#include "capture/source/raw_reader.h"
+
+/* Raw segments are bounded, and one makes one sealed segment. */
+#define UNBOUNDED ((uint64_t)1 << 60)
+#define READ_STEP ((uint64_t)4 << 20)
+
+/* A packet's interface as the source tells it. */
+struct place {
+	uint64_t netns;
+	uint64_t ifindex;
+};
+
+struct sealing {
+	const char *directory;
+	uint32_t number;
+	char *raw, *sidecar; /* what goes */
+	char *staging;       /* where the segment is made */
+	json_t *about;       /* the sidecar; NULL: missing or damaged */
+	struct raw_file file;
+	struct interfaces *interfaces;
+	char *interfaces_path;
+	struct map *places; /* place → interface number */
+	uint32_t link_type; /* of interfaces that nobody described */
+	bool monotonic;     /* the packets' times */
+	struct losses losses;
+	struct seal_identity *identity;
+	struct segment_writer *writer;
+	struct seal_result *result;
+	struct seal_sum sum;
+};
+
+static char *
+seal_path(const char *directory, const char *folder, uint32_t number,
+	  const char *suffix)
+{
+	return alloc_format("%s/%s/%06u%s", directory, folder, number, suffix);
+}
+
+static uint32_t
+seal_place_number(struct sealing *s, const struct raw_packet *packet)
+{
+	struct place place = { packet->netns, packet->ifindex };
+	struct interface_key key = { packet->netns, packet->ifindex,
+				     s->link_type };
+	bool added;
+	uint32_t *number = map_put(s->places, &place, &added);
+
+	if (!number)
+		return INTERFACES_MAX - 1;
+	if (added)
+		*number = interfaces_number(s->interfaces, key);
+	return *number;
+}
+
+/* The interfaces that the source knew, in the registry and by place. */
+static void
+seal_load_interfaces(struct sealing *s)
+{
+	json_t *described = json_object_get(s->about, "interfaces"), *item;
+	const char *source =
+		json_string_value(json_object_get(s->about, "source"));
+	size_t at;
+
+	s->interfaces_path = home_path(s->directory, "interfaces.json", NULL);
+	s->interfaces = interfaces_load(s->interfaces_path);
+	s->places = map_new(sizeof(struct place), sizeof(uint32_t),
+			    INTERFACES_MAX);
+	s->link_type = source && strcmp(source, "cgroup") != 0
+			       ? LINK_TYPE_ETHERNET
+			       : LINK_TYPE_RAW;
+	interfaces_describe(s->interfaces, described);
+	json_array_foreach (described, at, item) {
+		struct place place = {
+			(uint64_t)json_integer_value(
+				json_object_get(item, "netns")),
+			(uint64_t)json_integer_value(
+				json_object_get(item, "ifindex")),
+		};
+		struct interface_key key = {
+			place.netns, (uint32_t)place.ifindex,
+			(uint32_t)json_integer_value(
+				json_object_get(item, "link_type")),
+		};
+		uint32_t *number = map_put(s->places, &place, NULL);
+
+		if (number)
+			*number = interfaces_number(s->interfaces, key);
+	}
+}
+
+static int64_t
+seal_time(const struct sealing *s, const struct raw_packet *packet)
+{
+	if (!s->monotonic)
+		return packet->time_ns < 0 ? 0 : packet->time_ns;
+	return clock_map_utc(&s->file.header.clock, (uint64_t)packet->time_ns);
+}
+
+/* Calls `each` for every packet that is wanted. */
+static int
+seal_each(struct sealing *s,
+	  int (*each)(struct sealing *s, const struct raw_packet *packet,
+		      struct error *e),
+	  struct error *e)
+{
+	struct raw_reader r;
+	struct raw_packet packet;
+	uint64_t next = READ_STEP;
+	int status = 0;
+
+	raw_reader_init(&r, (enum raw_format)s->file.header.format,
+			s->file.records);
+	while (status == 0 && raw_reader_next(&r, &packet) > 0) {
+		status = each(s, &packet, e);
+		if (packet.offset < next)
+			continue;
+		raw_file_read_to(&s->file, packet.offset);
+		next = packet.offset + READ_STEP;
+	}
+	raw_reader_free(&r);
+	return status;
+}
+
+/* First pass: which interfaces there are, and whom the packets belong to. */
+static int
+seal_look(struct sealing *s, const struct raw_packet *packet, struct error *e)
+{
+	uint32_t number = seal_place_number(s, packet);
+
+	(void)e;
+	s->result->packets++;
+	seal_identity_want(s->identity, seal_time(s, packet),
+			   (uint16_t)interfaces_at(s->interfaces, number)
+				   ->key.link_type,
+			   packet);
+	return 0;
+}
+
+/* Second pass. */
+static int
+seal_write(struct sealing *s, const struct raw_packet *packet, struct error *e)
+{
+	uint8_t flags[8] = { PCAPNG_PACKET_FLAGS, 0, 4, 0,
+			     (uint8_t)packet->direction };
+	struct segment_packet out = {
+		.time_ns = seal_time(s, packet),
+		.data = packet->data,
+		.captured = packet->captured,
+		.length = packet->length,
+		.interface = seal_place_number(s, packet),
+	};
+
+	if (packet->direction != RAW_DIRECTION_UNKNOWN)
+		out.options = bytes_make(flags, sizeof(flags));
+	seal_sum_packet(&s->sum, out.time_ns, out.interface,
+			bytes_make(out.data, out.captured));
+	return segment_writer_packet(s->writer, &out, e);
+}
+
+static int
+seal_declare_interfaces(struct sealing *s, struct error *e)
+{
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < interfaces_count(s->interfaces);
+	     i++) {
+		const struct interface *item = interfaces_at(s->interfaces, i);
+		char *about = alloc_format("netns %llu ifindex %u",
+					   (unsigned long long)item->key.netns,
+					   item->key.ifindex);
+		struct buf options;
+		uint32_t id;
+
+		buf_init(&options, 256);
+		if (item->name[0])
+			pcapng_put_option(&options, PCAPNG_INTERFACE_NAME,
+					  bytes_of(item->name));
+		pcapng_put_option(&options, PCAPNG_INTERFACE_DESCRIPTION,
+				  bytes_of(about));
+		status = segment_writer_interface(
+			s->writer, (uint16_t)item->key.link_type, 0,
+			buf_view(&options), &id, e);
+		buf_free(&options);
+		free(about);
+	}
+	return status;
+}
+
+static void
+seal_option_u64(struct buf *body, uint16_t code, uint64_t value)
+{
+	uint8_t text[8];
+
+	for (int i = 0; i < 8; i++)
+		text[i] = (uint8_t)(value >> 8 * i);
+	pcapng_put_option(body, code, bytes_make(text, sizeof(text)));
+}
+
+/* Packets lost on an interface by the kernel's hand, and by the recorder's. */
+static void
+seal_losses_of(const struct sealing *s, size_t interface, uint64_t *kernel,
+	       uint64_t *own)
+{
+	const char *name = interfaces_at(s->interfaces, interface)->name;
+
+	*kernel = *own = 0;
+	for (size_t i = 0; i < s->losses.count; i++) {
+		const struct loss *loss = &s->losses.items[i];
+		/* What is of no single interface is told on the first. */
+		bool here = loss->interface[0]
+				    ? strcmp(loss->interface, name) == 0
+				    : interface == 0;
+
+		if (!here || loss->packets == LOSS_PACKETS_UNKNOWN)
+			continue;
+		*(loss->cause == LOSS_KERNEL ? kernel : own) += loss->packets;
+	}
+}
+
+/* Interface statistics, where something was lost. */
+static int
+seal_statistics(struct sealing *s, struct error *e)
+{
+	uint64_t stamp = (uint64_t)s->file.header.flushed_ns;
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < interfaces_count(s->interfaces);
+	     i++) {
+		uint64_t kernel, own;
+		struct buf body;
+
+		seal_losses_of(s, i, &kernel, &own);
+		if (kernel + own == 0)
+			continue;
+		buf_init(&body, 256);
+		buf_le32(&body, (uint32_t)i);
+		buf_le32(&body, (uint32_t)(stamp >> 32));
+		buf_le32(&body, (uint32_t)stamp);
+		seal_option_u64(&body, PCAPNG_STATISTICS_IFDROP, own);
+		seal_option_u64(&body, PCAPNG_STATISTICS_OSDROP, kernel);
+		buf_le32(&body, 0);
+		status = segment_writer_block(s->writer, PCAPNG_STATISTICS,
+					      buf_view(&body), kernel + own, e);
+		buf_free(&body);
+	}
+	return status;
+}
+
+/* What the index entry says besides its own. */
+static void
+seal_annotate(struct sealing *s)
+{
+	static const char *const kept[] = { "clock_steps", "source", "filter" };
+	json_t *members = json_object();
+
+	if (s->losses.count > 0)
+		json_object_set_new(members, "losses",
+				    losses_json(&s->losses));
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (json_object_get(s->about, kept[i]))
+			json_object_set(members, kept[i],
+					json_object_get(s->about, kept[i]));
+	segment_writer_annotate(s->writer, members);
+	json_decref(members);
+}
+
+static int
+seal_make(struct sealing *s, struct error *e)
+{
+	struct segment_settings settings = {
+		.directory = s->staging,
+		.segment_bytes = UNBOUNDED,
+		.segment_ns = INT64_MAX / 2,
+		.first_number = s->number,
+	};
+	int status;
+
+	s->writer = segment_writer_new(&settings);
+	seal_annotate(s);
+	status = seal_declare_interfaces(s, e);
+	if (status == 0)
+		status = seal_identity_write(s->identity, s->writer, e);
+	if (status == 0)
+		status = seal_each(s, seal_write, e);
+	if (status == 0)
+		status = seal_statistics(s, e);
+	if (status == 0)
+		status = segment_writer_finish(s->writer, e);
+	return status;
+}
+
+/* Moves the segment to where it counts, its index entry last. */
+static int
+seal_publish(struct sealing *s, struct error *e)
+{
+	static const char *const suffixes[] = { SEGMENT_SUFFIX, ".json" };
+	char *segments = home_path(s->directory, "segments", NULL);
+	int status = interfaces_save(s->interfaces, s->interfaces_path, e);
+
+	for (int i = 0; status == 0 && i < 2; i++) {
+		char *from = alloc_format("%s/%06u%s", s->staging, s->number,
+					  suffixes[i]);
+		char *to = seal_path(s->directory, "segments", s->number,
+				     suffixes[i]);
+
+		if (rename(from, to) < 0)
+			status = error_set_errno(e, errno, "cannot move %s",
+						 from);
+		else if (file_sync_dir(segments) < 0)
+			status = error_set(e, ERR_IO, "cannot sync %s",
+					   segments);
+		free(from);
+		free(to);
+	}
+	free(segments);
+	return status;
+}
+
+static void
+seal_remove_raw(const struct sealing *s)
+{
+	/* The sidecar first: without it the raw one is still a segment. */
+	(void)unlink(s->sidecar);
+	(void)unlink(s->raw);
+}
+
+static void
+seal_note_damage(struct sealing *s)
+{
+	struct seal_result *r = s->result;
+	int64_t at = s->file.header.flushed_ns;
+	struct loss loss = { .cause = LOSS_DAMAGED,
+			     .packets = LOSS_PACKETS_UNKNOWN,
+			     .from_ns = at,
+			     .to_ns = at };
+
+	r->recovered = s->file.beyond;
+	r->missing = s->file.missing;
+	if (r->missing == 0)
+		return;
+	snprintf(r->problem, sizeof(r->problem),
+		 "%llu committed bytes could not be read: %s",
+		 (unsigned long long)r->missing,
+		 s->file.problem ? s->file.problem : "the file is too short");
+	losses_add(&s->losses, &loss);
+}
+
+static int
+seal_run(struct sealing *s, struct error *e)
+{
+	int status = seal_each(s, seal_look, e);
+
+	if (status < 0)
+		return status;
+	if (s->result->packets == 0 && s->losses.count == 0) {
+		s->result->empty = true;
+		seal_remove_raw(s);
+		return 0;
+	}
+	(void)file_remove_tree(s->staging, NULL);
+	status = file_make_dirs(s->staging, e);
+	if (status == 0)
+		status = seal_make(s, e);
+	if (status == 0)
+		status = seal_check(s->staging, s->number, &s->sum, e);
+	if (status == 0)
+		status = seal_publish(s, e);
+	if (status == 0)
+		seal_remove_raw(s);
+	(void)file_remove_tree(s->staging, NULL);
+	return status;
+}
+
+static int
+seal_open(struct sealing *s, struct error *e)
+{
+	char *damaged, *log;
+	int status = raw_file_open(s->raw, &s->file, e);
+
+	if (status == ERR_CORRUPT || status == ERR_TRUNCATED) {
+		damaged = seal_path(s->directory, "raw", s->number, ".damaged");
+		(void)rename(s->raw, damaged);
+		(void)unlink(s->sidecar);
+		free(damaged);
+	}
+	if (status < 0)
+		return status;
+	if (json_file_read(s->sidecar, &s->about, NULL) < 0)
+		s->about = NULL;
+	s->monotonic = s->file.header.clock_kind != RAW_CLOCK_UTC;
+	losses_parse(json_object_get(s->about, "losses"), &s->losses);
+	seal_load_interfaces(s);
+	seal_note_damage(s);
+	log = home_path(s->directory, "identity.log", NULL);
+	s->identity = seal_identity_open(log);
+	free(log);
+	return 0;
+}
+
+static void
+seal_close(struct sealing *s)
+{
+	segment_writer_free(s->writer);
+	seal_identity_close(s->identity);
+	interfaces_free(s->interfaces);
+	map_free(s->places);
+	raw_file_close(&s->file);
+	json_decref(s->about);
+	free(s->interfaces_path);
+	free(s->staging);
+	free(s->sidecar);
+	free(s->raw);
+}
+
+int
+seal_segment(const char *directory, uint32_t number,
+	     struct seal_result *result, struct error *e)
+{
+	struct sealing *s = alloc_zero(1, sizeof(*s));
+	char *index = seal_path(directory, "segments", number, ".json");
+	int status = 0;
+
+	*result = (struct seal_result){ 0 };
+	s->directory = directory;
+	s->number = number;
+	s->raw = seal_path(directory, "raw", number, ".raw");
+	s->sidecar = seal_path(directory, "raw", number, ".json");
+	s->staging = seal_path(directory, "sealing", number, "");
+	s->result = result;
+	if (file_exists(index)) {
+		result->already = true;
+		seal_remove_raw(s);
+	} else {
+		status = seal_open(s, e);
+		if (status == 0)
+			status = seal_run(s, e);
+	}
+	seal_close(s);
+	free(s);
+	free(index);
+	return status;
+}
