@@ -47,10 +47,11 @@ clock_map_note(struct clock_map *map, struct clock_pair pair)
 void
 clock_map_restart(struct clock_map *map)
 {
-	if (map->count > 1)
-		map->pairs[0] = map->pairs[map->count - 1];
-	if (map->count > 0)
-		map->count = 1;
+	if (map->count <= 2)
+		return;
+	map->pairs[0] = map->pairs[map->count - 2];
+	map->pairs[1] = map->pairs[map->count - 1];
+	map->count = 2;
 }
 
 int64_t

@@ -30,7 +30,8 @@ struct clock_pair clock_pair_now(void);
  */
 int64_t clock_map_note(struct clock_map *map, struct clock_pair pair);
 
-/* Forgets all but the newest pair. */
+/* Forgets all but the newest pair and the one before it, whose packets may
+ * still be on their way. */
 void clock_map_restart(struct clock_map *map);
 
 /* UTC of a monotonic time; of one before the first pair, by the first.  What

@@ -65,6 +65,22 @@ interfaces_number(struct interfaces *i, struct interface_key key)
 	return *number;
 }
 
+static void
+interfaces_note(struct interfaces *i, uint32_t number, const char *name,
+		uint64_t inode)
+{
+	struct interface *known = &i->items[number];
+
+	if (name && strcmp(known->name, name) != 0) {
+		snprintf(known->name, sizeof(known->name), "%s", name);
+		i->changed = true;
+	}
+	if (inode && known->inode != inode) {
+		known->inode = inode;
+		i->changed = true;
+	}
+}
+
 void
 interfaces_describe(struct interfaces *i, json_t *described)
 {
@@ -82,15 +98,12 @@ interfaces_describe(struct interfaces *i, json_t *described)
 			.link_type = (uint32_t)json_integer_value(
 				json_object_get(item, "link_type")),
 		};
-		struct interface *known;
+		uint64_t inode = (uint64_t)json_integer_value(
+			json_object_get(item, "netns_inode"));
 
 		if (at >= INTERFACES_MAX)
 			break;
-		known = &i->items[interfaces_number(i, key)];
-		if (!name || strcmp(known->name, name) == 0)
-			continue;
-		snprintf(known->name, sizeof(known->name), "%s", name);
-		i->changed = true;
+		interfaces_note(i, interfaces_number(i, key), name, inode);
 	}
 }
 
@@ -108,8 +121,9 @@ interfaces_save(struct interfaces *i, const char *path, struct error *e)
 
 		json_array_append_new(
 			list,
-			json_pack("{s:I,s:I,s:I,s:s}", "netns",
-				  (json_int_t)item->key.netns, "ifindex",
+			json_pack("{s:I,s:I,s:I,s:I,s:s}", "netns",
+				  (json_int_t)item->key.netns, "netns_inode",
+				  (json_int_t)item->inode, "ifindex",
 				  (json_int_t)item->key.ifindex, "link_type",
 				  (json_int_t)item->key.link_type, "name",
 				  item->name));

@@ -26,6 +26,7 @@ struct interface_key {
 
 struct interface {
 	struct interface_key key;
+	uint64_t inode; /* of the namespace; 0: unknown */
 	char name[INTERFACE_NAME_SIZE]; /* empty: unknown */
 };
 

@@ -17,6 +17,7 @@
 #include "capture/link_types.h"
 #include "capture/losses.h"
 #include "capture/pcapng.h"
+#include "capture/pcapng_convert.h"
 #include "capture/recorder/interfaces.h"
 #include "capture/recorder/raw_file.h"
 #include "capture/recorder/seal_check.h"
@@ -189,8 +190,8 @@ seal_declare_interfaces(struct sealing *s, struct error *e)
 	for (size_t i = 0; status == 0 && i < interfaces_count(s->interfaces);
 	     i++) {
 		const struct interface *item = interfaces_at(s->interfaces, i);
-		char *about = alloc_format("netns %llu ifindex %u",
-					   (unsigned long long)item->key.netns,
+		char *about = alloc_format("netns:%llu ifindex %u",
+					   (unsigned long long)item->inode,
 					   item->key.ifindex);
 		struct buf options;
 		uint32_t id;
@@ -199,8 +200,10 @@ seal_declare_interfaces(struct sealing *s, struct error *e)
 		if (item->name[0])
 			pcapng_put_option(&options, PCAPNG_INTERFACE_NAME,
 					  bytes_of(item->name));
-		pcapng_put_option(&options, PCAPNG_INTERFACE_DESCRIPTION,
-				  bytes_of(about));
+		if (item->inode)
+			pcapng_put_option(&options,
+					  PCAPNG_INTERFACE_DESCRIPTION,
+					  bytes_of(about));
 		status = segment_writer_interface(
 			s->writer, (uint16_t)item->key.link_type, 0,
 			buf_view(&options), &id, e);

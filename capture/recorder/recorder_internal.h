@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the parts of a recording only. */
+#pragma once
+
+#include "capture/losses.h"
+#include "capture/recorder/inventory.h"
+#include "capture/recorder/raw_writer.h"
+#include "capture/recorder/recorder.h"
+#include "capture/recorder/sealer.h"
+
+enum recorder_disk {
+	DISK_GOOD,
+	DISK_FULL,
+	DISK_BROKEN,
+};
+
+struct recorder {
+	struct recorder_settings settings;
+	char *home, *name, *node, *program, *directory;
+	int lock;
+	json_t *capture; /* capture.json */
+	bool changed;    /* it is to be written */
+	int64_t saved_ns;
+
+	struct source *source;
+	struct clock_map clock;
+	struct source_counts counts;      /* as last looked at */
+	struct source_counts opened;      /* when the raw segment was opened */
+	struct losses losses;             /* of the open segment, or the next */
+	struct losses total;              /* of the capture */
+	json_t *steps;                    /* of the clock, of that segment */
+	json_t *seen_interfaces;          /* unseen times told already */
+	int64_t looked_ns;                /* UTC, when counts were */
+
+	struct raw_writer *writer; /* of the open raw segment, or NULL */
+	uint32_t number;           /* its */
+	int64_t opened_ns;         /* monotonic; opened_utc the same in UTC */
+	int64_t opened_utc;
+	int64_t flushed_ns;
+	int64_t sidecar_ns;
+	enum recorder_disk disk;
+	int64_t disk_since_ns; /* UTC */
+	int64_t disk_retry_ns; /* monotonic */
+	uint64_t lost_disk;
+	uint64_t written_bytes;
+	bool direct;
+
+	struct inventory *inventory;
+	uint32_t next_number;
+	struct sealer sealer;
+	int64_t seal_retry_ns;
+	unsigned seal_failures;
+	int64_t quota_ns;
+	uint64_t disk_bytes;
+	bool quota_short; /* said already */
+	struct segment_index evicted;
+	uint64_t evicted_segments;
+	int64_t beat_ns;
+};
+
+/* Tells the program. */
+void recorder_event(struct recorder *r, enum log_level level,
+		    const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Adds to the losses of the open segment and of the capture. */
+void recorder_lose(struct recorder *r, const struct loss *loss);
+
+/* The open raw segment (recorder_raw.c). */
+void recorder_close_segment(struct recorder *r);
+void recorder_flush(struct recorder *r, int64_t now_ns);
+void recorder_disk_look(struct recorder *r, int64_t now_ns);
+void recorder_write_losses(struct recorder *r);
+void recorder_write_sidecar(struct recorder *r, bool closed);
+
+/* What the source counted since last time becomes losses. */
+void recorder_look(struct recorder *r);
+
+/* Sealing and quota (recorder_keep.c). */
+void recorder_seal(struct recorder *r, int64_t now_ns);
+void recorder_keep_quota(struct recorder *r, int64_t now_ns);
+void recorder_load_evicted(struct recorder *r);
+
+/* capture.json (recorder_state.c). */
+int recorder_load_state(struct recorder *r, struct error *e);
+int recorder_save_state(struct recorder *r, const char *state,
+			struct error *e);
+json_t *recorder_describe(struct recorder *r);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is kept of a recording: sealing, and the quota. */
+#include "base/clock.h"
+#include "capture/recorder/recorder_internal.h"
+
+#define SEAL_RETRY_NS (5 * CLOCK_NS_PER_S)
+#define SEAL_FAILURES 3 /* before a segment is passed over for a while */
+#define QUOTA_NS      CLOCK_NS_PER_S
+
+static void
+recorder_seal_failed(struct recorder *r, uint32_t number, int status,
+		     const struct error *e, int64_t now_ns)
+{
+	if (status == ERR_CORRUPT || status == ERR_TRUNCATED) {
+		int64_t now = clock_wall_ns();
+		struct loss loss = { .cause = LOSS_DAMAGED,
+				     .packets = LOSS_PACKETS_UNKNOWN,
+				     .from_ns = now,
+				     .to_ns = now };
+
+		recorder_event(r, LOG_ERROR,
+			       "raw segment %u is damaged and set aside: %s",
+			       number, e->text);
+		recorder_lose(r, &loss);
+		inventory_sealed(r->inventory, number);
+		return;
+	}
+	r->seal_failures++;
+	r->seal_retry_ns = now_ns + SEAL_RETRY_NS * r->seal_failures;
+	if (r->seal_failures > 12)
+		r->seal_failures = 12;
+	if (r->seal_failures == 1 || r->seal_failures == SEAL_FAILURES)
+		recorder_event(r, LOG_ERROR,
+			       "segment %u cannot be sealed and stays raw: %s",
+			       number, e->text);
+}
+
+static void
+recorder_seal_ended(struct recorder *r, int64_t now_ns)
+{
+	uint32_t number = r->sealer.number;
+	struct seal_result result;
+	struct error error = { 0 };
+	int status;
+
+	if (!sealer_ended(&r->sealer, &status, &result, &error))
+		return;
+	r->changed = true;
+	if (status < 0) {
+		recorder_seal_failed(r, number, status, &error, now_ns);
+		return;
+	}
+	r->seal_failures = 0;
+	inventory_sealed(r->inventory, number);
+	if (result.problem[0])
+		recorder_event(r, LOG_WARN, "segment %u: %s", number,
+			       result.problem);
+	if (result.recovered)
+		recorder_event(r, LOG_INFO,
+			       "segment %u: %llu bytes recovered behind what "
+			       "had been committed", number,
+			       (unsigned long long)result.recovered);
+}
+
+void
+recorder_seal(struct recorder *r, int64_t now_ns)
+{
+	struct error error = { 0 };
+	uint32_t number;
+
+	recorder_seal_ended(r, now_ns);
+	number = inventory_first_raw(r->inventory);
+	if (r->sealer.pid != 0 || number == 0 || now_ns < r->seal_retry_ns)
+		return;
+	if (sealer_start(&r->sealer, r->program, r->directory, number,
+			 &error) < 0)
+		recorder_seal_failed(r, number, ERR_IO, &error, now_ns);
+}
+
+static void
+recorder_evicted(struct recorder *r, const struct segment_index *gone)
+{
+	segment_index_add(&r->evicted, gone);
+	r->evicted_segments++;
+	r->changed = true;
+}
+
+/* Nothing sealed is left: what waits goes, which loses packets. */
+static bool
+recorder_evict_raw(struct recorder *r)
+{
+	int64_t now = clock_wall_ns();
+	struct loss loss = { .cause = LOSS_QUOTA,
+			     .packets = LOSS_PACKETS_UNKNOWN,
+			     .from_ns = now - r->settings.segment_ns,
+			     .to_ns = now };
+
+	/* The one that is being sealed will make room by itself. */
+	if (r->sealer.pid != 0)
+		return false;
+	if (inventory_evict_raw(r->inventory) == 0)
+		return false;
+	recorder_lose(r, &loss);
+	if (!r->quota_short)
+		recorder_event(r, LOG_ERROR,
+			       "the quota is too small: a segment was removed "
+			       "before it was sealed");
+	r->quota_short = true;
+	return true;
+}
+
+void
+recorder_keep_quota(struct recorder *r, int64_t now_ns)
+{
+	struct segment_index gone;
+
+	if (now_ns - r->quota_ns < QUOTA_NS)
+		return;
+	r->quota_ns = now_ns;
+	r->disk_bytes = inventory_disk(r->inventory);
+	while (r->settings.quota && r->disk_bytes > r->settings.quota) {
+		if (inventory_evict(r->inventory, &gone))
+			recorder_evicted(r, &gone);
+		else if (!recorder_evict_raw(r))
+			break;
+		r->disk_bytes = inventory_disk(r->inventory);
+	}
+}

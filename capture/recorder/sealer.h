@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sealing in a process of its own, so that a crash or a lack of memory there
+ * never touches recording: lowest priority, idle disk class, no capability, no
+ * new privileges, nothing of the file system but the capture's directory.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "capture/recorder/seal.h"
+
+struct sealer {
+	pid_t pid;       /* 0: none runs */
+	int descriptor;  /* readable when it has ended; -1 */
+	uint32_t number; /* of the segment */
+};
+
+/* Starts `program seal --directory D --number N`. */
+int sealer_start(struct sealer *s, const char *program, const char *directory,
+		 uint32_t number, struct error *e);
+
+/*
+ * True when it has ended; `*status` is what seal_segment returned there (or
+ * INTERNAL when it died) with its result and sentence.
+ */
+bool sealer_ended(struct sealer *s, int *status, struct seal_result *result,
+		  struct error *e);
+
+/* Ends one that runs; what it was making is made anew another time. */
+void sealer_stop(struct sealer *s);
+
+/* In that process: gives up everything, seals, reports on standard output.
+ * Returns a process exit status. */
+int sealer_main(const char *directory, uint32_t number);

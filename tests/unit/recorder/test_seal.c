@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sealing: every packet of the raw segment stands in the sealed one, with its
+ * time, interface and direction; and at any point it can be done again. */
+#include "capture/recorder/seal.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "capture/home.h"
+#include "capture/input.h"
+#include "capture/json_file.h"
+#include "capture/pcapng.h"
+#include "capture/recorder/raw_writer.h"
+#include "capture/segment_index.h"
+#include "capture/source/source.h"
+#include "fake_records.h"
+#include "scratch.h"
+
+#define PACKETS 500
+#define START_NS 5000000000ULL
+
+static const struct clock_map clock_one = {
+	1, { { 5000000000, SCRATCH_NS } }
+};
+
+/* raw/<number>.raw with PACKETS packets of `size` bytes and more. */
+static void
+make_raw(const char *directory, uint32_t number, uint32_t packets)
+{
+	const struct raw_stream stream = { RAW_FORMAT_RECORDS,
+					   RAW_CLOCK_MONOTONIC, 4000 };
+	char *folder = home_path(directory, "raw", NULL);
+	char *path = alloc_format("%s/%06u.raw", folder, number);
+	struct fake_stream_bytes s;
+	struct raw_writer *w;
+
+	assert_int_equal(file_make_dirs(folder, NULL), 0);
+	fake_records_init(&s, 4000, 2 << 20);
+	for (uint32_t i = 0; i < packets; i++)
+		fake_records_add(&s, i, 20 + i, START_NS + i * 1000000);
+	assert_int_equal(raw_writer_open(path, &stream, &clock_one, &w, NULL),
+			 0);
+	assert_int_equal(raw_writer_append(w, s.data, s.size, NULL), 0);
+	assert_int_equal(raw_writer_close(w, &clock_one, NULL), 0);
+	fake_records_free(&s);
+	free(folder);
+	free(path);
+	folder = home_path(directory, "segments", NULL);
+	assert_int_equal(file_make_dirs(folder, NULL), 0);
+	free(folder);
+}
+
+static void
+make_sidecar(const char *directory, uint32_t number, const char *text)
+{
+	char *path = alloc_format("%s/raw/%06u.json", directory, number);
+	json_t *object = json_loads(text, 0, NULL);
+
+	assert_non_null(object);
+	assert_int_equal(json_file_write(path, object, 0600, NULL), 0);
+	json_decref(object);
+	free(path);
+}
+
+static const char sidecar[] =
+	"{\"format\":1,\"source\":\"cgroup\",\"interfaces\":["
+	"{\"ifindex\":2,\"netns\":7,\"netns_inode\":4026531840,"
+	"\"name\":\"eth0\",\"link_type\":101},"
+	"{\"ifindex\":1,\"netns\":7,\"name\":\"lo\",\"link_type\":101}],"
+	"\"losses\":[{\"cause\":\"ring_full\",\"packets\":12,"
+	"\"from_ns\":1700000000000000000,\"to_ns\":1700000001000000000},"
+	"{\"cause\":\"kernel\",\"packets\":3,\"interface\":\"lo\","
+	"\"from_ns\":1700000000000000000,\"to_ns\":1700000001000000000},"
+	"{\"cause\":\"recorder_down\","
+	"\"from_ns\":1600000000000000000,\"to_ns\":1600000001000000000}]}";
+
+static bool
+there(const char *directory, const char *folder, uint32_t number,
+      const char *suffix)
+{
+	char *path = alloc_format("%s/%s/%06u%s", directory, folder, number,
+				  suffix);
+	bool exists = file_exists(path);
+
+	free(path);
+	return exists;
+}
+
+static json_t *
+read_entry(const char *directory, uint32_t number)
+{
+	char *path = alloc_format("%s/segments/%06u.json", directory, number);
+	json_t *entry = NULL;
+
+	assert_int_equal(json_file_read(path, &entry, NULL), 0);
+	free(path);
+	return entry;
+}
+
+static void
+check_packet(const struct pcapng_packet *packet, uint32_t number)
+{
+	struct bytes options = packet->options;
+	struct pcapng_option option;
+	/* Interfaces are numbered as the sidecar has them: eth0, lo, then the
+	 * third, which nobody described. */
+	static const uint32_t interfaces[] = { 1, 0, 2 };
+
+	assert_int_equal(packet->time_ns,
+			 SCRATCH_NS + (int64_t)number * 1000000);
+	assert_int_equal(packet->captured, 20 + number);
+	assert_int_equal(packet->length, 20 + number + number % 2);
+	assert_int_equal(packet->interface, interfaces[number % 3]);
+	for (uint32_t i = 0; i < packet->captured; i++)
+		assert_int_equal(packet->data[i], fake_records_byte(number, i));
+	assert_true(pcapng_option_next(&options, false, &option));
+	assert_int_equal(option.code, PCAPNG_PACKET_FLAGS);
+	assert_int_equal(option.value.data[0], number % 2 ? 2 : 1);
+}
+
+struct found {
+	uint32_t packets;
+	uint64_t ifdrop, osdrop;
+};
+
+static void
+take_statistics(struct bytes body, struct found *found)
+{
+	struct bytes options = bytes_from(body, 12);
+	struct pcapng_option option;
+
+	while (pcapng_option_next(&options, false, &option)) {
+		if (option.code == PCAPNG_STATISTICS_IFDROP)
+			found->ifdrop += pcapng_u64(option.value.data, false);
+		if (option.code == PCAPNG_STATISTICS_OSDROP)
+			found->osdrop += pcapng_u64(option.value.data, false);
+	}
+}
+
+static struct found
+check_segment(const char *directory, uint32_t number)
+{
+	char *path = alloc_format("%s/segments/%06u" SEGMENT_SUFFIX, directory,
+				  number);
+	int fd = open(path, O_RDONLY);
+	struct found found = { 0 };
+	struct pcapng_packet packet;
+	struct pcapng_block block;
+	struct pcapng reader;
+	struct input in;
+
+	assert_true(fd >= 0);
+	assert_int_equal(input_open(&in, fd, NULL), 0);
+	pcapng_init(&reader, &in);
+	while (pcapng_next(&reader, &block) > 0) {
+		if (block.type == PCAPNG_STATISTICS)
+			take_statistics(block.body, &found);
+		if (!pcapng_is_packet(block.type))
+			continue;
+		assert_int_equal(pcapng_packet(&reader, &block, &packet), 0);
+		check_packet(&packet, found.packets++);
+	}
+	pcapng_free(&reader);
+	input_close(&in);
+	close(fd);
+	free(path);
+	return found;
+}
+
+static void
+seals_all(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+	struct found found;
+	json_t *entry;
+
+	make_raw(directory, 7, PACKETS);
+	make_sidecar(directory, 7, sidecar);
+	assert_int_equal(seal_segment(directory, 7, &result, NULL), 0);
+	assert_int_equal(result.packets, PACKETS);
+	assert_false(there(directory, "raw", 7, ".raw"));
+	assert_false(there(directory, "raw", 7, ".json"));
+	assert_false(there(directory, "sealing", 7, ""));
+	found = check_segment(directory, 7);
+	assert_int_equal(found.packets, PACKETS);
+	assert_int_equal(found.ifdrop, 12);
+	assert_int_equal(found.osdrop, 3);
+	entry = read_entry(directory, 7);
+	assert_int_equal(scratch_integer(entry, "packets"), PACKETS);
+	assert_int_equal(scratch_integer(entry, "drops"), 15);
+	assert_int_equal(json_array_size(json_object_get(entry, "losses")), 3);
+	assert_string_equal(scratch_string(entry, "file"),
+			    "000007.pcapng.zst");
+	json_decref(entry);
+}
+
+/* Stopped between publishing and removing, or before publishing. */
+static void
+seals_again(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+	char *staged;
+
+	make_raw(directory, 1, PACKETS);
+	make_sidecar(directory, 1, sidecar);
+	staged = alloc_format("%s/sealing/000001/000001.pcapng.zst", directory);
+	*strrchr(staged, '/') = '\0';
+	assert_int_equal(file_make_dirs(staged, NULL), 0);
+	assert_int_equal(seal_segment(directory, 1, &result, NULL), 0);
+	assert_false(result.already);
+	make_raw(directory, 1, PACKETS);
+	assert_int_equal(seal_segment(directory, 1, &result, NULL), 0);
+	assert_true(result.already);
+	assert_false(there(directory, "raw", 1, ".raw"));
+	assert_int_equal(check_segment(directory, 1).packets, PACKETS);
+	free(staged);
+}
+
+static void
+interfaces_keep_their_numbers(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+
+	make_raw(directory, 1, PACKETS);
+	make_sidecar(directory, 1, sidecar);
+	assert_int_equal(seal_segment(directory, 1, &result, NULL), 0);
+	/* Without a sidecar: the registry knows them. */
+	make_raw(directory, 2, PACKETS);
+	assert_int_equal(seal_segment(directory, 2, &result, NULL), 0);
+	assert_int_equal(check_segment(directory, 2).packets, PACKETS);
+}
+
+static void
+nothing_to_keep(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+
+	make_raw(directory, 1, 0);
+	assert_int_equal(seal_segment(directory, 1, &result, NULL), 0);
+	assert_true(result.empty);
+	assert_false(there(directory, "segments", 1, ".json"));
+	assert_false(there(directory, "raw", 1, ".raw"));
+	/* Losses without a packet are kept. */
+	make_raw(directory, 2, 0);
+	make_sidecar(directory, 2, sidecar);
+	assert_int_equal(seal_segment(directory, 2, &result, NULL), 0);
+	assert_false(result.empty);
+	assert_true(there(directory, "segments", 2, ".json"));
+}
+
+static void
+damage_is_set_aside(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+	struct error error = { 0 };
+	char *path;
+
+	make_raw(directory, 3, PACKETS);
+	path = home_path(directory, "raw", "000003.raw", NULL);
+	assert_int_equal(truncate(path, 1000), 0);
+	assert_int_equal(seal_segment(directory, 3, &result, &error),
+			 ERR_TRUNCATED);
+	assert_true(error.text[0]);
+	assert_true(there(directory, "raw", 3, ".damaged"));
+	assert_false(there(directory, "raw", 3, ".raw"));
+	free(path);
+	/* Cut inside: what is whole is sealed, and the rest is said. */
+	make_raw(directory, 4, PACKETS);
+	path = home_path(directory, "raw", "000004.raw", NULL);
+	assert_int_equal(truncate(path, 50000), 0);
+	assert_int_equal(seal_segment(directory, 4, &result, NULL), 0);
+	assert_true(result.packets > 50 && result.packets < PACKETS);
+	assert_true(result.problem[0]);
+	free(path);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(seals_all, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(seals_again, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(interfaces_keep_their_numbers,
+						scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(nothing_to_keep, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(damage_is_set_aside,
+						scratch_setup,
+						scratch_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
