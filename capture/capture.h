@@ -48,6 +48,10 @@ int capture_import(const char *home, const struct import_request *request,
  *  "first","last","packets","bytes","stored_bytes","drops","segments":N,
  *  "link_types":["ethernet"…],"truncated_packets","state":"ready"|"importing"|
  *  "failed","progress":0..100,"warnings":[…]}
+ * A live one further has "state":"recording"|"starting"|"stopped"|"failed",
+ * "error", "unsealed":{"segments","bytes"}, "losses" (capture/losses.h),
+ * "lost_packets", "evicted":{"segments","packets","bytes","until"}, "recorder"
+ * (how it is recorded) and "options" (as asked for).
  */
 int capture_load(const char *home, const char *name, json_t **capture,
 		 struct error *e);
@@ -57,5 +61,6 @@ int capture_list(const char *home, json_t **list, struct error *e);
 int capture_segments(const char *home, const char *name, json_t **segments,
 		     struct error *e);
 
-/* Removes a capture; snapshots made from it keep their hard links. */
+/* Removes a capture; snapshots made from it keep their hard links.  BUSY while
+ * it is imported or recorded. */
 int capture_delete(const char *home, const char *name, struct error *e);

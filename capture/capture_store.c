@@ -9,6 +9,7 @@
 #include "capture/home.h"
 #include "capture/home_entry.h"
 #include "capture/json_file.h"
+#include "capture/live_capture.h"
 #include "capture/segment_index.h"
 #include "capture/staging.h"
 
@@ -21,7 +22,11 @@ int
 capture_load(const char *home, const char *name, json_t **capture,
 	     struct error *e)
 {
-	return home_entry_load(home, &captures, name, capture, e);
+	int status = home_entry_load(home, &captures, name, capture, e);
+
+	if (status == 0)
+		live_capture_complete(*capture, home, name);
+	return status;
 }
 
 static int
@@ -50,9 +55,16 @@ capture_name(json_t *capture, const char *name)
 int
 capture_list(const char *home, json_t **list, struct error *e)
 {
+	json_t *capture;
+	size_t i;
+
 	(void)e; /* a home without captures is an empty list */
 	*list = home_entry_list(home, &captures, capture_name,
 				capture_by_first);
+	json_array_foreach (*list, i, capture)
+		live_capture_complete(
+			capture, home,
+			json_string_value(json_object_get(capture, "name")));
 	return 0;
 }
 
@@ -133,12 +145,12 @@ capture_delete(const char *home, const char *name, struct error *e)
 	if (!path)
 		return ERR_NOTFOUND;
 	lock = home_path(path, "job.lock", NULL);
-	if (file_lock_holder(lock) != 0)
+	status = live_capture_check_idle(home, name, e);
+	if (status == 0 && file_lock_holder(lock) != 0)
 		status = error_set(e, ERR_BUSY,
-				   "capture \"%s\" is still being recorded; "
-				   "stop it first",
+				   "capture \"%s\" is still being imported",
 				   name);
-	else
+	if (status == 0)
 		status = staging_remove(path, e);
 	free(lock);
 	free(path);

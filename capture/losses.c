@@ -125,6 +125,8 @@ losses_json(const struct losses *l)
 
 		json_object_set_new(object, "cause",
 				    json_string(names[item->cause]));
+		json_object_set_new(object, "why",
+				    json_string(sentences[item->cause]));
 		if (item->interface[0])
 			json_object_set_new(object, "interface",
 					    json_string(item->interface));

@@ -2,7 +2,8 @@
 /*
  * What a recorder could not record: how much, why, and when.  Kept per
  * segment, in its index entry, and summed up for captures and snapshots:
- * [{"cause","interface","packets","from","to","from_ns","to_ns"}].
+ * [{"cause","why","interface","packets","from","to","from_ns","to_ns"}], without
+ * "packets" where nobody could count them.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 #include "base/err.h"
 
 #define LOSS_INTERFACE_SIZE 32
-#define LOSSES_MAX 256
+#define LOSSES_MAX 128
 
 /* Cause, its name, and how it is told ("… packets lost: <text>"). */
 #define LOSS_MAP(X)                                                       \

@@ -45,6 +45,9 @@ int snapshot_create(const char *home, const struct snapshot_request *request,
  *  "segments":[{"file","capture","node","first","last","packets","bytes",
  *               "stored_bytes","uncompressed_bytes","drops","sha256",
  *               "link_types":[…],"truncated_packets"}],
+ *  "losses":[…] (capture/losses.h; within the window),
+ *  "missing":[{"capture","why","bytes"}] (what a running capture had not
+ *  sealed and could not be got to seal),
  *  "secrets": as snapshot_secrets.h has it, absent when there are none}
  * Times are RFC 3339; first/last are those of the packets inside the window
  * as far as the index tells; "from"/"to" are what was asked for (absent when

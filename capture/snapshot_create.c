@@ -20,6 +20,7 @@
 #include "capture/json_file.h"
 #include "capture/segment_index.h"
 #include "capture/snapshot.h"
+#include "capture/snapshot_live.h"
 #include "capture/snapshot_secrets.h"
 #include "capture/staging.h"
 
@@ -40,6 +41,7 @@ struct making {
 	const struct snapshot_request *request;
 	json_t *captures; /* array: as capture_load */
 	json_t *segments; /* array of arrays: as capture_segments */
+	json_t *missing;  /* what a running capture could not be got to seal */
 	struct candidate *candidates;
 	uint32_t count;
 	struct segment_index covered; /* all that the captures have */
@@ -79,6 +81,8 @@ making_add_capture(struct making *m, const char *name, struct error *e)
 	if (status < 0)
 		return status;
 	if (making_wants_node(m, capture)) {
+		snapshot_live_seal(m->home, capture, m->request->window,
+				   m->request->cancelled, m->missing);
 		status = capture_segments(m->home, name, &segments, e);
 		if (status == 0) {
 			json_array_append(m->captures, capture);
@@ -349,6 +353,23 @@ making_captures(const struct making *m)
 	return list;
 }
 
+/* What was lost while the window was recorded, and what is not in it. */
+static void
+making_set_losses(const struct making *m, json_t *manifest)
+{
+	struct losses losses = { 0 };
+	json_t *capture;
+	size_t i;
+
+	json_array_foreach (m->captures, i, capture)
+		snapshot_live_losses(capture, json_array_get(m->segments, i),
+				     m->request->window, &losses);
+	if (losses.count > 0)
+		json_object_set_new(manifest, "losses", losses_json(&losses));
+	if (json_array_size(m->missing) > 0)
+		json_object_set(manifest, "missing", m->missing);
+}
+
 static void
 making_set_window(const struct making *m, json_t *manifest)
 {
@@ -387,6 +408,7 @@ making_manifest(const struct making *m)
 		free(note);
 	}
 	segment_index_set_totals(manifest, &m->inside);
+	making_set_losses(m, manifest);
 	json_object_set_new(manifest, "exact", json_boolean(m->exact));
 	json_object_set_new(manifest, "duration_ms",
 			    json_integer(duration / CLOCK_NS_PER_MS));
@@ -548,6 +570,7 @@ snapshot_create(const char *home, const struct snapshot_request *request,
 	final = home_path(home, "snapshots", request->name, NULL);
 	m.captures = json_array();
 	m.segments = json_array();
+	m.missing = json_array();
 	status = making_check(&m, final, e);
 	if (status == 0)
 		status = making_find_captures(&m, e);
@@ -560,6 +583,7 @@ snapshot_create(const char *home, const struct snapshot_request *request,
 	free(m.candidates);
 	json_decref(m.captures);
 	json_decref(m.segments);
+	json_decref(m.missing);
 	free(final);
 	return status;
 }

@@ -22,10 +22,12 @@ struct tool_config {
 					   * may write, absolute and resolved */
 	size_t allowed_path_count;
 	bool allow_reveal;           /* reveal=true may show secrets */
+	bool allow_capture;          /* recordings may be started and stopped */
 	bool whole_answers;          /* rows are never cut to a model's budget:
 				      * a person or a program reads them */
 	const char *program;         /* path of this executable, for jobs */
 	const char *dissect_program; /* path of aftertap-dissect */
+	const char *capture_program; /* path of aftertap-capture */
 	int lifeline;                /* descriptor jobs inherit: its end of file
 				      * tells them to stop; -1: they live on */
 };

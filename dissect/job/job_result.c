@@ -49,8 +49,9 @@ json_t *
 job_result_meta(const struct job_options *options,
 		const struct snapshot *snapshot)
 {
-	static const char *const inherited[] = { "from", "to", "drops",
-						 "captures" };
+	static const char *const inherited[] = { "from",     "to",
+						 "drops",    "losses",
+						 "missing",  "captures" };
 	json_t *meta = json_object();
 
 	json_object_set_new(meta, "snapshot", json_string(options->snapshot));

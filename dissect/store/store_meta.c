@@ -129,8 +129,75 @@ add_cautions(json_t *coverage, json_t *meta, json_t *notes)
 		if (count <= 0)
 			continue;
 		store_set_int(coverage, name, count);
+		/* Losses say the same, and why. */
+		if (strcmp(name, "drops") == 0 &&
+		    json_array_size(json_object_get(meta, "losses")) > 0)
+			continue;
 		if (cautions[i].note)
 			add_note(notes, count, cautions[i].note);
+	}
+}
+
+/* Losses of one cause, which may have come many times. */
+static void
+add_loss(json_t *notes, json_t *losses, size_t first)
+{
+	json_t *sample = json_array_get(losses, first), *loss;
+	const char *from = json_string_value(json_object_get(sample, "from"));
+	const char *to = json_string_value(json_object_get(sample, "to"));
+	json_t *why = json_object_get(sample, "why");
+	json_int_t packets = 0;
+	size_t i;
+
+	json_array_foreach(losses, i, loss) {
+		const char *ends =
+			json_string_value(json_object_get(loss, "to"));
+		const char *begins =
+			json_string_value(json_object_get(loss, "from"));
+
+		if (!json_equal(json_object_get(loss, "why"), why))
+			continue;
+		if (i < first)
+			return; /* told already */
+		packets += json_integer_value(json_object_get(loss, "packets"));
+		if (from && begins && strcmp(begins, from) < 0)
+			from = begins;
+		if (to && ends && strcmp(ends, to) > 0)
+			to = ends;
+	}
+	if (!from || !to || !json_is_string(why))
+		return;
+	json_array_append_new(
+		notes,
+		packets ? json_sprintf("%" JSON_INTEGER_FORMAT " packets were "
+				       "lost while recording (%s), %s to %s",
+				       packets, json_string_value(why), from,
+				       to)
+			: json_sprintf("packets were not recorded (%s), %s to "
+				       "%s", json_string_value(why), from, to));
+}
+
+/* What the recorder could not record, and what it had not sealed in time. */
+static void
+add_recording(json_t *meta, json_t *notes)
+{
+	json_t *losses = json_object_get(meta, "losses");
+	json_t *missing = json_object_get(meta, "missing"), *item;
+	size_t i;
+
+	json_array_foreach(losses, i, item)
+		add_loss(notes, losses, i);
+	json_array_foreach(missing, i, item) {
+		const char *name =
+			json_string_value(json_object_get(item, "capture"));
+		const char *why =
+			json_string_value(json_object_get(item, "why"));
+
+		if (name && why)
+			json_array_append_new(
+				notes, json_sprintf("the newest packets of "
+						    "capture %s are not "
+						    "included: %s", name, why));
 	}
 }
 
@@ -184,6 +251,7 @@ store_coverage(struct store *s)
 	if (value)
 		json_object_set(coverage, "connections", value);
 	add_cautions(coverage, meta, notes);
+	add_recording(meta, notes);
 	json_object_set_new(coverage, "notes", notes);
 	json_decref(meta);
 	return coverage;

@@ -18,6 +18,7 @@ struct cli {
 	bool home_given;       /* it is not where a client's child finds it */
 	char *program;         /* this executable */
 	char *dissect_program; /* aftertap-dissect beside it, or from PATH */
+	char *capture_program; /* aftertap-capture, likewise */
 	const char *db;        /* --db, $AFTERTAP_DB */
 	bool json;             /* --json: structured result on stdout */
 	bool colour;           /* stdout is a terminal and NO_COLOR is unset */
@@ -59,6 +60,7 @@ void tool_command_help(const struct command *command);
 /* The commands that are not tools, as struct command's run. */
 int command_import(const struct cli *cli, int argc, char **argv);
 int command_dissect(const struct cli *cli, int argc, char **argv);
+int command_capture(const struct cli *cli, int argc, char **argv);
 int command_serve(const struct cli *cli, int argc, char **argv);
 int command_snapshots(const struct cli *cli, int argc, char **argv);
 int command_captures(const struct cli *cli, int argc, char **argv);

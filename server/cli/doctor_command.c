@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/sandbox.h"
 #include "base/text.h"
+#include "server/cli/capture_probe.h"
 
 enum finding { FINDING_OK, FINDING_NOTE, FINDING_FAIL };
 
@@ -102,6 +103,33 @@ check_dissect_program(struct report *r)
 			   "install both programs into the same directory");
 }
 
+/* What recording can do here; without it files can still be imported. */
+static void
+check_recording(struct report *r)
+{
+	json_t *checks = capture_probe(r->cli->capture_program), *check;
+	size_t i;
+
+	if (!json_is_array(checks))
+		report_add(r, FINDING_NOTE, "aftertap-capture",
+			   "does not run: nothing can be recorded here",
+			   "install it into the directory of aftertap");
+	json_array_foreach(checks, i, check) {
+		const char *what =
+			json_string_value(json_object_get(check, "check"));
+		const char *detail =
+			json_string_value(json_object_get(check, "detail"));
+		const char *fix =
+			json_string_value(json_object_get(check, "fix"));
+		bool good = json_is_true(json_object_get(check, "ok"));
+
+		report_add(r, good ? FINDING_OK : FINDING_NOTE,
+			   what ? what : "?", detail ? detail : "",
+			   fix && *fix ? fix : NULL);
+	}
+	json_decref(checks);
+}
+
 static bool
 in_path(const char *program)
 {
@@ -179,6 +207,7 @@ command_doctor(const struct cli *cli, int argc, char **argv)
 	check_dissect_program(&report);
 	check_sandbox(&report);
 	check_tools(&report);
+	check_recording(&report);
 	check_companions(&report);
 	if (cli->json) {
 		json_dumpf(report.list, stdout, JSON_INDENT(2));

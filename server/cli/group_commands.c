@@ -9,7 +9,14 @@
 #define POSITIONAL(...) (const char *const[]){ __VA_ARGS__, NULL }
 
 static const struct command capture_verbs[] = {
-	{ .name = "list", .tool = "list_captures" },
+	{ .name = "list", .tool = "list_captures",
+	  .positional = POSITIONAL("name") },
+	{ .name = "start", .tool = "start_capture",
+	  .positional = POSITIONAL("name") },
+	{ .name = "status", .tool = "get_capture_status",
+	  .positional = POSITIONAL("name") },
+	{ .name = "stop", .tool = "stop_capture",
+	  .positional = POSITIONAL("name") },
 	{ .name = NULL },
 };
 

@@ -40,9 +40,11 @@ cli_tool_config(const struct cli *cli)
 		.allowed_paths = everywhere,
 		.allowed_path_count = 1,
 		.allow_reveal = true,
+		.allow_capture = true,
 		.whole_answers = true,
 		.program = cli->program,
 		.dissect_program = cli->dissect_program,
+		.capture_program = cli->capture_program,
 		.lifeline = -1,
 	};
 }
@@ -132,7 +134,9 @@ run_command(struct cli *cli, const char *home, int argc, char **argv)
 
 	if (!command)
 		return unknown_command(argv[1]);
-	if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+	/* It has its own, and more of it. */
+	if (argc > 2 && strcmp(argv[2], "--help") == 0 &&
+	    command->run != command_capture) {
 		char *help[] = { argv[0], argv[1], NULL };
 
 		return command_help(cli, 2, help);
@@ -174,10 +178,12 @@ main(int argc, char **argv)
 	}
 	cli.program = program_path();
 	cli.dissect_program = sibling_path(cli.program, "aftertap-dissect");
+	cli.capture_program = sibling_path(cli.program, "aftertap-capture");
 	status = run_command(&cli, home, argc, argv);
 	free(cli.home);
 	free(cli.program);
 	free(cli.dissect_program);
+	free(cli.capture_program);
 	if (fflush(stdout) != 0 && status == EXIT_DONE)
 		status = EXIT_FAILED;
 	return status;

@@ -66,6 +66,31 @@ command_dissect(const struct cli *cli, int argc, char **argv)
 			strerror(errno));
 }
 
+/*
+ * aftertap capture …: becomes aftertap-capture, whose options are the rest.
+ */
+int
+command_capture(const struct cli *cli, int argc, char **argv)
+{
+	const char **words = alloc_zero((size_t)argc + 5, sizeof(*words));
+	bool probe = argc == 2 && strcmp(argv[1], "probe") == 0;
+	size_t n = 0;
+
+	words[n++] = cli->capture_program;
+	if (!probe) {
+		words[n++] = "--home";
+		words[n++] = cli->home;
+	}
+	if (cli->quiet)
+		words[n++] = "--quiet";
+	for (int i = 1; i < argc; i++)
+		words[n++] = argv[i];
+	execvp(cli->capture_program, (char *const *)(uintptr_t)words);
+	free(words);
+	return cli_fail(EXIT_FAILED, "cannot run %s: %s", cli->capture_program,
+			strerror(errno));
+}
+
 /* An allowed directory: absolute, resolved, existing. */
 static int
 add_allowed_path(const char **paths, size_t *count, const char *path)
@@ -90,6 +115,8 @@ parse_serve_options(struct serve_options *serve, struct tool_config *config,
 	while (options_next(&options)) {
 		if (options_flag(&options, "--allow-reveal")) {
 			config->allow_reveal = true;
+		} else if (options_flag(&options, "--allow-capture")) {
+			config->allow_capture = true;
 		} else if (options_flag(&options, "--jobs-outlive")) {
 			serve->jobs_outlive = true;
 		} else if (options_flag(&options, "--stdio")) {
@@ -119,6 +146,7 @@ command_serve(const struct cli *cli, int argc, char **argv)
 	config.allowed_paths = paths;
 	config.allowed_path_count = 0;
 	config.allow_reveal = false;
+	config.allow_capture = false;
 	config.whole_answers = false;
 	status = parse_serve_options(&options, &config, paths, argc, argv);
 	if (status == EXIT_DONE && content_load(&content, &error) < 0)

@@ -11,6 +11,9 @@
 #define TOOLS(X)                         \
 	X(list_captures)                 \
 	X(import_capture)                \
+	X(start_capture)                 \
+	X(stop_capture)                  \
+	X(get_capture_status)            \
 	X(create_snapshot)               \
 	X(list_snapshots)                \
 	X(get_snapshot)                  \
