@@ -27,12 +27,7 @@ int recorder_client_address(const char *directory, struct sockaddr_un *address);
 /* Process id of the capture's recorder; 0: none runs. */
 int recorder_client_holder(const char *home, const char *name);
 
-/*
- * Sends a command and waits at most `timeout_ms` for its answer (new
- * reference, `"ok"` true).  NOTFOUND (nobody records this capture), DENIED (it
- * belongs to another user), TIMEOUT, CANCELLED, STATE (the recorder refused,
- * in its words).
- */
+/* Borrowed while it is asked. */
 struct recorder_question {
 	const char *home, *name;
 	const char *command;
@@ -40,5 +35,11 @@ struct recorder_question {
 	const atomic_bool *cancelled; /* may be NULL */
 };
 
+/*
+ * Sends a command and waits at most `timeout_ms` for its answer (new
+ * reference, `"ok"` true).  NOTFOUND (nobody records this capture), DENIED (it
+ * belongs to another user), TIMEOUT, CANCELLED, STATE (the recorder refused,
+ * in its words).
+ */
 int recorder_client_ask(const struct recorder_question *question,
 			json_t **answer, struct error *e);

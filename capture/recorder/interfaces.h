@@ -45,5 +45,6 @@ uint32_t interfaces_number(struct interfaces *i, struct interface_key key);
 /* Notes names from a source's description ("interfaces" of source.h). */
 void interfaces_describe(struct interfaces *i, json_t *described);
 
+/* How many, and one of them (borrowed until the next is added). */
 size_t interfaces_count(const struct interfaces *i);
 const struct interface *interfaces_at(const struct interfaces *i, size_t at);

@@ -88,6 +88,7 @@ struct recorder_counts {
 	bool direct;             /* O_DIRECT in use */
 };
 
+/* What they are now; asks the source. */
 void recorder_counts(struct recorder *r, struct recorder_counts *counts);
 
 /* As get_capture_status shows it; new reference. */

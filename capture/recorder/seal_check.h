@@ -17,6 +17,7 @@ struct seal_sum {
 	uint64_t digest; /* over times, interfaces, sizes, and data in part */
 };
 
+/* Adds one packet. */
 void seal_sum_packet(struct seal_sum *sum, int64_t time_ns, uint32_t interface,
 		     struct bytes data);
 
