@@ -72,5 +72,6 @@ json_t *losses_json(const struct losses *l);
 /* Adds what an array as losses_json makes holds; passes over what is none. */
 void losses_parse(const json_t *array, struct losses *l);
 
+/* "disk_full", and the words for it. */
 const char *loss_cause_name(enum loss_cause cause);
 const char *loss_cause_text(enum loss_cause cause);
