@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <linux/magic.h>
 
 #include "base/alloc.h"
 
@@ -92,19 +91,19 @@ kernel_explain(struct error *e, int error_number, const char *log,
 	log_last_line(log, line, sizeof line);
 	if (error_number != EPERM && error_number != EACCES)
 		return error_set(e, ERR_UNSUPPORTED,
-				 "this kernel does not take %s: %s%s%s", what,
+				 "%s: this kernel does not take it: %s%s%s", what,
 				 strerror(error_number), line[0] ? ": " : "",
 				 line);
 	if (line[0])
-		return error_set(e, ERR_DENIED, "%s is refused by the "
+		return error_set(e, ERR_DENIED, "%s: refused by the "
 				 "verifier: %s", what, line);
 	if (!kernel_capable(CAP_SYS_ADMIN) &&
 	    !(kernel_capable(CAP_BPF) && kernel_capable(CAP_NET_ADMIN)))
 		return error_set(e, ERR_DENIED,
-				 "%s needs CAP_BPF and CAP_NET_ADMIN: run as "
-				 "root or give the program both", what);
+				 "%s: CAP_BPF and CAP_NET_ADMIN are missing; "
+				 "run as root or give the program both", what);
 	return error_set(e, ERR_DENIED,
-			 "%s is refused before the kernel looked at it (%s, "
+			 "%s: refused before the kernel looked at it (%s, "
 			 "and the verifier's log is empty) although the "
 			 "capabilities are there: a seccomp filter of a "
 			 "container, a security module or a kernel built or "
@@ -154,6 +153,22 @@ cgroup_mount(void)
 	return found;
 }
 
+/* A mount of our own that no path leads to, for hosts that use version 1 alone
+ * and where /sys was mounted over (ip netns exec does). */
+static int
+cgroup_mount_private(void)
+{
+	int context = fsopen("cgroup2", FSOPEN_CLOEXEC);
+	int mount = -1;
+
+	if (context >= 0 &&
+	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	if (context >= 0)
+		close(context);
+	return mount;
+}
+
 int
 kernel_cgroup_root(char **path, bool *whole, struct error *e)
 {
@@ -161,12 +176,18 @@ kernel_cgroup_root(char **path, bool *whole, struct error *e)
 	int fd;
 
 	*path = cgroup_mount();
-	if (!*path)
-		return error_set(e, ERR_NOTFOUND,
-				 "no cgroup2 file system is mounted here: "
-				 "mount one (mount -t cgroup2 none "
-				 "/sys/fs/cgroup), or capture by interface");
-	fd = open(*path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*path) {
+		fd = open(*path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} else {
+		*path = alloc_string("cgroup2, mounted for this alone");
+		fd = cgroup_mount_private();
+		if (fd < 0)
+			return error_set(e, ERR_NOTFOUND,
+					 "no cgroup2 file system is mounted "
+					 "here: mount one (mount -t cgroup2 "
+					 "none /mnt), or capture by "
+					 "interface");
+	}
 	if (fd < 0 || fstat(fd, &about) < 0) {
 		int saved = errno;
 

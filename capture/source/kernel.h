@@ -35,8 +35,9 @@ int kernel_explain(struct error *e, int error_number, const char *log,
 		   const char *what);
 
 /*
- * Where cgroup2 is mounted: an open directory, or a negative error (NOTFOUND
- * when it is not mounted).  `*whole` is false when it is not the root of the
- * tree, because we are in a cgroup namespace.  `*path` is the caller's (free).
+ * The root of cgroup2, where it is mounted or by a mount of our own: an open
+ * directory, or a negative error (NOTFOUND when neither is to be had).
+ * `*whole` is false when it is not the root of the tree, because we are in a
+ * cgroup namespace.  `*path`, for people, is the caller's (free) in any case.
  */
 int kernel_cgroup_root(char **path, bool *whole, struct error *e);

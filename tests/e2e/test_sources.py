@@ -13,7 +13,6 @@ import json
 import os
 import re
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -44,7 +43,7 @@ class Veth:
             self.ip("-n", n.name, "addr", "add", f"fd99::{host}/64", "dev",
                     end, "nodad")
             self.ip("-n", n.name, "link", "set", end, "up")
-        time.sleep(0.3)
+        time.sleep(2.5)  # duplicate address detection
         return self
 
     def __exit__(self, *_):
@@ -165,10 +164,12 @@ def option_list(data):
 
 
 def frames(path, interface=None, keep=lambda packet: True, strip=0):
-    """How often each frame (from byte `strip` on) was captured."""
+    """How often each frame (from byte `strip` on) was captured.  Hosts talk
+    IPv6 multicast whenever they like, also before tcpdump listens."""
     return collections.Counter(
         frame[strip:] for name, _, _, frame, _ in read_pcap(path)
-        if (interface is None or name == interface) and keep(frame[strip:]))
+        if (interface is None or name == interface) and
+        keep(frame[strip:]) and frame[:2] != b"\x33\x33")
 
 
 def is_stream(packet):
@@ -179,6 +180,10 @@ def is_stream(packet):
     return packet[0] >> 4 == 6 and packet[6] in (0, 6, 17)
 
 
+def is_large(packet):
+    return packet[0] == 0x45 and packet[9] == 17 and len(packet) > 50000
+
+
 def difference(got, expected):
     """A few words on what is in one and not in the other."""
     missing, extra = expected - got, got - expected
@@ -187,6 +192,26 @@ def difference(got, expected):
         words += [f"{name} {len(f)} bytes {f[:60].hex()}"
                   for f in list(some)[:3]]
     return "\n  ".join(words)
+
+
+def is_farewell(packet):
+    """The end of a connection that was closed here first: the kernel has no
+    socket for it any more, only a note, so cgroups do not see it."""
+    if packet[0] >> 4 == 4:
+        tcp = packet[(packet[0] & 15) * 4:] if packet[9] == 6 else b""
+    else:
+        tcp = packet[40:] if packet[6] == 6 else b""
+    return len(tcp) >= 20 and len(tcp) == (tcp[12] >> 4) * 4 and \
+        tcp[13] in (0x10, 0x11)
+
+
+def same_of_sockets(failures, what, got, expected):
+    """As same(), but for at most two packets of each connection's end."""
+    late = collections.Counter({f: n for f, n in (expected - got).items()
+                                if is_farewell(f)})
+    if sum(late.values()) > 16:
+        late.clear()
+    same(failures, what, got + late, expected)
 
 
 def same(failures, what, got, expected):
@@ -205,12 +230,9 @@ user root; events {{}} http {{ access_log off; client_body_temp_path
 {directory}/t; server {{ listen 10.99.0.2:{WEB}; listen [fd99::2]:{WEB};
 root {directory}; }} }}""")
     net.b.start("nginx", "-c", config)
-    for family, address in ((socket.AF_INET, "10.99.0.2"),
-                            (socket.AF_INET6, "fd99::2")):
-        del family
+    for address in ("10.99.0.2", "[fd99::2]"):
         for _ in range(100):
-            if net.a.run("curl", "-s", f"http://[{address}]:{WEB}/big" if ":"
-                         in address else f"http://{address}:{WEB}/big",
+            if net.a.run("curl", "-s", f"http://{address}:{WEB}/big",
                          check=False).returncode == 0:
                 break
             time.sleep(0.1)
@@ -268,10 +290,11 @@ def check_cgroup(net, directory, failures, what, *words):
     with Source(path, "-s", "cgroup", "-f", NETWORK, *words) as source:
         with tcpdump(net.a, "v0", truth, "tcp or udp or ip6"):
             traffic(net)
-    same(failures, what, frames(path, "v0", is_stream),
-         frames(truth, None, is_stream, ETH))
-    large = [f for f in frames(path, "v0") if f[0] == 0x45 and f[9] == 17 and
-             len(f) > 50000]
+    same_of_sockets(failures, what,
+                    frames(path, "v0", lambda p: is_stream(p) and
+                           not is_large(p)),
+                    frames(truth, None, is_stream, ETH))
+    large = [f for f in frames(path, "v0") if is_large(f)]
     failures.that(f"{what}: {len(large)} datagrams of 50,000 bytes whole",
                   len(large) >= 40)
     failures.check(what + ": losses", source.losses(), NO_LOSS)
@@ -294,6 +317,7 @@ def check_af_packet(net, directory, failures, what, *words):
 
 def check_loopback(net, directory, failures):
     """Every packet on loopback once."""
+    net.b.run("ethtool", "-K", "lo", "tso", "on", "gso", "on")
     for kind in ("interface", "af_packet"):
         path, truth = directory + "/s.pcapng", directory + "/t.pcap"
         with Source(path, "-s", kind, "-i", "all", "-n", net.b.name) as source:
@@ -319,8 +343,9 @@ def check_filters(net, directory, failures):
                     traffic(net)
             strip = ETH if kind == "cgroup" else 0
             what = f"{kind}, filter in the {where}"
-            same(failures, what, frames(path, "v0"),
-                 frames(truth, None, lambda p: True, strip))
+            (same_of_sockets if strip else same)(
+                failures, what, frames(path, "v0"),
+                frames(truth, None, lambda p: True, strip))
             failures.check(what, source.result["description"]["filter"],
                            {"expression": words, "where": where})
 
@@ -390,6 +415,33 @@ def check_tags(net, directory, failures):
                        "recorder")
 
 
+def cut_same(failures, what, path, truth, strip):
+    """tcpdump cuts at 64 KiB what the sources have whole."""
+    cut = 65000
+
+    def cut_frames(name, interface, skipped):
+        return collections.Counter(
+            (frame[skipped:skipped + cut], length - skipped)
+            for each, _, _, frame, length in read_pcap(name)
+            if (not interface or each == interface) and
+            frame[:2] != b"\x33\x33" and
+            frame[ETH - strip + skipped] >> 4 == 6)
+
+    got, expected = cut_frames(path, "v0", 0), cut_frames(truth, None, strip)
+    if strip:
+        late = collections.Counter(
+            {f: n for f, n in (expected - got).items() if is_farewell(f[0])})
+        got += late if sum(late.values()) <= 16 else collections.Counter()
+    same(failures, what, got, expected)
+    whole = [length for _, _, _, frame, length in read_pcap(path)
+             if length == len(frame)]
+    failures.that(f"{what}: the largest has {max(whole)} bytes",
+                  max(whole) > 70000)
+    failures.check(f"{what}: packets that are cut",
+                   sum(length > len(frame) for _, _, _, frame, length in
+                       read_pcap(path)), 0)
+
+
 def check_big_tcp(net, directory, failures):
     """Super-packets of more than 64 KiB, whole."""
     for n, end in ((net.a, "v0"), (net.b, "v1")):
@@ -399,7 +451,7 @@ def check_big_tcp(net, directory, failures):
         if done.returncode:
             print("SKIPPED: BIG TCP:", done.stderr.strip())
             return
-    for kind, more in (("cgroup", ("-f", "ip6")),
+    for kind, more in (("cgroup", ("-f", NETWORK)),
                        ("interface", ("-i", "v0", "-n", net.a.name)),
                        ("interface", ("-i", "v0", "-n", net.a.name, "-a",
                                       str(AVOID_DYNPTR))),
@@ -407,47 +459,68 @@ def check_big_tcp(net, directory, failures):
         path, truth = directory + "/s.pcapng", directory + "/t.pcap"
         with Source(path, "-s", kind, *more) as source:
             with tcpdump(net.a, "v0", truth, "ip6"):
-                iperf(net, "-c", "fd99::2", "-n", "100M", "-w", "4M")
+                iperf(net, "-c", "fd99::2", "-n", "40M", "-w", "4M", "-b",
+                      "400M")
+                net.a.run("curl", "-s", f"http://[fd99::2]:{WEB}/big")
         strip = ETH if kind == "cgroup" else 0
-        got = frames(path, "v0", lambda f: f[ETH - strip] >> 4 == 6)
         what = f"{kind}, BIG TCP"
-        largest = max(map(len, got))
-        same(failures, what, got, frames(truth, None, lambda p: True, strip))
-        failures.that(f"{what}: the largest has {largest} bytes",
-                      largest > 70000)
+        cut_same(failures, what, path, truth, strip)
+        with open(directory + "/big", "rb") as file:
+            content = file.read()
+        failures.that(f"{what}: the file that was fetched is in it",
+                      any(content in stream for stream in
+                          streams(path, "v0", ETH - strip).values()))
         failures.check(what + ": losses", source.losses(), NO_LOSS)
     for n, end in ((net.a, "v0"), (net.b, "v1")):
         Veth.ip("-n", n.name, "link", "set", end, "gso_max_size", "65536",
                 "gro_max_size", "65536")
 
 
-def streams(path, interface, direction, strip):
-    """The bytes of each TCP stream by (source, target): sequence → byte
-    pieces, joined; segmentation does not show."""
-    pieces = collections.defaultdict(dict)
-    for name, _, way, frame, _ in read_pcap(path):
-        packet = frame[strip:]
-        if (interface and name != interface) or len(packet) < 40 or \
-                packet[0] >> 4 != 4 or packet[9] != 6 or \
-                (direction and way != direction):
-            continue
-        head = (packet[0] & 15) * 4
+def tcp_of(packet):
+    """(addresses, TCP segment) of an IP packet; None when it is none.  The
+    length of a jumbogram stands in a header of its own."""
+    if packet[0] >> 4 == 4 and packet[9] == 6:
         total = struct.unpack_from(">H", packet, 2)[0] or len(packet)
-        tcp = packet[head:total]
+        return packet[12:20], packet[(packet[0] & 15) * 4:total]
+    if packet[0] >> 4 == 6 and packet[6] in (0, 6):
+        total = struct.unpack_from(">H", packet, 4)[0]
+        at = 40
+        if packet[6] == 0:
+            if packet[40] != 6:
+                return None
+            at = 48
+        return packet[8:40], packet[at:40 + total if total else len(packet)]
+    return None
+
+
+def streams(path, interface, strip):
+    """The bytes of each TCP stream by its ends, however they were cut into
+    packets."""
+    pieces = collections.defaultdict(dict)
+    for name, _, _, frame, _ in read_pcap(path):
+        found = len(frame) > strip + 40 and tcp_of(frame[strip:])
+        if not found or (interface and name != interface):
+            continue
+        addresses, tcp = found
         at = struct.unpack_from(">I", tcp, 4)[0]
         data = tcp[(tcp[12] >> 4) * 4:]
-        key = packet[12:20] + tcp[:4]
-        old = pieces[key].get(at, b"")
-        pieces[key][at] = data if len(data) > len(old) else old
-    out = {}
-    for key, each in pieces.items():
-        whole, expected = b"", None
-        for at in sorted(each):
-            if expected is None or at >= expected:
-                whole += each[at]
-                expected = at + len(each[at])
-        out[key] = whole
-    return {key: value for key, value in out.items() if len(value) > 1000}
+        each = pieces[addresses + tcp[:4]]
+        if len(data) > len(each.get(at, b"")):
+            each[at] = data
+    return {key: joined(each) for key, each in pieces.items()
+            if sum(map(len, each.values())) > 1000}
+
+
+def joined(pieces):
+    """In the order of their numbers, which may start anew in between."""
+    first = next(at for at in pieces
+                 if all((other - at) % 2**32 < 2**31 for other in pieces))
+    whole, expected = [], first
+    for at in sorted(pieces, key=lambda at: (at - first) % 2**32):
+        if (at - expected) % 2**32 < 2**31:
+            whole.append(pieces[at])
+            expected = (at + len(pieces[at])) % 2**32
+    return b"".join(whole)
 
 
 def check_segmented(net, directory, failures):
@@ -463,11 +536,11 @@ def check_segmented(net, directory, failures):
             with tcpdump(net.a, "v0", truth, "tcp"):
                 traffic(net)
         strip = ETH if kind == "cgroup" else 0
-        got = streams(path, "v0", 0, ETH - strip)
-        expected = streams(truth, None, 0, ETH)
+        got = streams(path, "v0", ETH - strip)
+        expected = streams(truth, None, ETH)
         failures.that(f"{kind}, no offloads: the same bytes in "
                       f"{len(expected)} streams",
-                      got == expected and len(expected) >= 3,
+                      got == expected and len(expected) >= 2,
                       str([(k.hex(), len(got.get(k, b"")), len(v))
                            for k, v in expected.items() if got.get(k) != v]))
         failures.check(f"{kind}, no offloads: losses", source.losses(),
@@ -528,10 +601,10 @@ def check_least_rights(net, directory, failures):
     """With CAP_NET_RAW alone AF_PACKET is chosen, and said."""
     path = directory + "/u.pcapng"
     os.chmod(directory, 0o777)
-    command = ["ip", "netns", "exec", net.a.name, "setpriv", "--reuid",
-               "65534", "--regid", "65534", "--clear-groups", "--inh-caps",
-               "-all,+net_raw", "--ambient-caps", "-all,+net_raw", TOOL, "-w",
-               path]
+    command = ["nsenter", "--net=/run/netns/" + net.a.name, "setpriv",
+               "--reuid", "65534", "--regid", "65534", "--clear-groups",
+               "--inh-caps", "-all,+net_raw", "--ambient-caps",
+               "-all,+net_raw", TOOL, "-w", path]
     run = subprocess.Popen(command, stderr=subprocess.PIPE,
                            stdout=subprocess.PIPE, text=True)
     said = ""
@@ -553,6 +626,8 @@ def check_least_rights(net, directory, failures):
 def check_replay(net, directory, failures):
     path = directory + "/r.pcapng"
     truth = directory + "/t.pcap"
+    with tcpdump(net.a, "v0", truth):
+        traffic(net)
     subprocess.run(["gzip", "-kf", truth], check=True)
     for file in (truth, truth + ".gz"):
         out = subprocess.run([TOOL, "-s", "replay", "-r", file, "-w", path],
@@ -560,13 +635,12 @@ def check_replay(net, directory, failures):
         same(failures, "replay of " + os.path.basename(file), frames(path),
              frames(truth))
         failures.check("replayed", json.loads(out.stdout)["seen"],
-                       sum(frames(truth).values()))
-    del net
+                       sum(1 for _ in read_pcap(truth)))
 
 
 def main():
     need("tcpdump", "nginx", "curl", "iperf3", "ip", "tc", "ethtool",
-         "setpriv", "gzip")
+         "setpriv", "nsenter", "gzip")
     need_root()
     failures = Failures()
     with workspace() as directory, Veth() as net:

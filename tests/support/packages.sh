@@ -12,7 +12,8 @@ build="gcc clang cmake ninja-build pkg-config libuv1-dev libjansson-dev
 	python3 tcpdump curl"
 test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	universal-ctags mandoc sqlite3 tshark wireshark-common nginx-light wrk
-	dnsmasq-base dnsutils gnutls-bin golang-go iproute2 ethtool procps npm nodejs zstd lz4"
+	dnsmasq-base dnsutils gnutls-bin golang-go iproute2 ethtool procps npm nodejs zstd lz4
+	iperf3 util-linux"
 
 case "${1:-}" in
 build) wanted=$build ;;

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The packet programs past this kernel's verifier, in every variant. */
+#include "capture/source/packet_program.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+#include <linux/capability.h>
+
+#include "capture/source/kernel.h"
+#include "capture/source/raw_reader.h"
+#include "capture/source/ring.h"
+
+#define SKIPPED 77
+
+/* An Ethernet header and an IPv4 packet of 1000 bytes. */
+static uint8_t frame[1014] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45 };
+
+static void
+load(struct packet_program *p, bool interface, bool fixed_sizes,
+     uint32_t snaplen)
+{
+	struct packet_program_options options = {
+		.interface = interface,
+		.fixed_sizes = fixed_sizes,
+		.ring_bytes = 1 << 20,
+		.snaplen = snaplen,
+		.netns = interface ? 9 : 0,
+	};
+	json_t *degraded = json_array();
+	struct error e = { 0 };
+
+	if (packet_program_load(&options, NULL, degraded, p, &e) < 0)
+		fail_msg("%s", e.text);
+	/* What is there must not be given up silently. */
+	if (!fixed_sizes && p->fixed_sizes)
+		fail_msg("%s", json_dumps(degraded, 0));
+	json_decref(degraded);
+}
+
+/* Runs the program over the frame's first `size` bytes. */
+static void
+run(int program, size_t size, __u32 verdict)
+{
+	struct bpf_test_run_opts options = {
+		.sz = sizeof options,
+		.data_in = frame,
+		.data_size_in = (__u32)size,
+		.repeat = 1,
+	};
+
+	assert_int_equal(bpf_prog_test_run_opts(program, &options), 0);
+	assert_int_equal(options.retval, verdict);
+}
+
+/* Every length once: the copy in pieces must lose and add nothing. */
+static void
+check_lengths(bool interface, bool fixed_sizes, uint32_t snaplen)
+{
+	const size_t skip = interface ? 0 : 14;
+	const __u32 verdict = interface ? (__u32)-1 : 1;
+	struct source_counts counts;
+	struct packet_program p;
+	struct source_span span;
+	struct raw_packet packet;
+	struct raw_reader reader;
+	size_t size = 34;
+	struct ring ring;
+
+	load(&p, interface, fixed_sizes, snaplen);
+	assert_int_equal(ring_map(&ring, p.ring, 1 << 20, NULL), 0);
+	for (; size <= sizeof frame; size++) {
+		run(size % 2 ? p.ingress : p.egress, size, verdict);
+		assert_true(ring_peek(&ring, &span));
+		raw_reader_init(&reader, RAW_FORMAT_RECORDS,
+				bytes_make(span.data, span.size));
+		assert_int_equal(raw_reader_next(&reader, &packet), 1);
+		assert_int_equal(packet.length, size - skip);
+		assert_int_equal(packet.captured,
+				 snaplen && snaplen < size - skip ?
+					 snaplen :
+					 size - skip);
+		assert_memory_equal(packet.data, frame + skip,
+				    packet.captured);
+		assert_int_equal(packet.direction,
+				 size % 2 ? RAW_INGRESS : RAW_EGRESS);
+		assert_int_equal(raw_reader_next(&reader, &packet), 0);
+		raw_reader_free(&reader);
+		ring_release(&ring, span.size);
+	}
+	packet_program_counts(&p, &counts);
+	assert_int_equal(counts.seen_packets, sizeof frame - 33);
+	assert_int_equal(counts.captured_packets, sizeof frame - 33);
+	assert_int_equal(counts.lost_ring + counts.lost_errors, 0);
+	assert_int_equal(counts.cut_packets,
+			 snaplen ? sizeof frame - skip - snaplen : 0);
+	ring_close(&ring);
+	packet_program_close(&p);
+}
+
+static void
+test_every_length(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		check_lengths(i & 1, i & 2, 0);
+		check_lengths(i & 1, i & 2, 96);
+	}
+}
+
+/* A full ring loses packets, counts each and still lets all pass. */
+static void
+test_full_ring(void **state)
+{
+	struct source_counts counts;
+	struct packet_program p;
+
+	(void)state;
+	for (int fixed = 0; fixed < 2; fixed++) {
+		load(&p, false, fixed, 0);
+		for (int i = 0; i < 3000; i++)
+			run(p.egress, sizeof frame, 1);
+		packet_program_counts(&p, &counts);
+		assert_int_equal(counts.seen_packets, 3000);
+		assert_int_equal(counts.captured_packets + counts.lost_ring,
+				 3000);
+		assert_true(counts.lost_ring > 1000);
+		assert_int_equal(counts.lost_errors, 0);
+		packet_program_close(&p);
+	}
+}
+
+/* Two namespaces' programs and one ring. */
+static void
+test_shared_maps(void **state)
+{
+	struct packet_program_options options = {
+		.interface = true, .ring_bytes = 1 << 20, .netns = 10
+	};
+	struct packet_place_counts *list;
+	struct packet_program first, second;
+	json_t *degraded = json_array();
+
+	(void)state;
+	load(&first, true, false, 0);
+	assert_int_equal(packet_program_load(&options, &first, degraded,
+					     &second, NULL),
+			 0);
+	run(first.egress, 100, (__u32)-1);
+	run(second.egress, 100, (__u32)-1);
+	assert_int_equal(packet_program_places(&first, &list), 2);
+	assert_int_equal(list[0].place.netns + list[1].place.netns, 19);
+	assert_int_equal(list[0].counts.seen, 1);
+	assert_int_equal(list[1].counts.captured, 1);
+	free(list);
+	json_decref(degraded);
+	packet_program_close(&second);
+	packet_program_close(&first);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_length),
+		cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_shared_maps),
+	};
+
+	if (!kernel_capable(CAP_SYS_ADMIN) && !kernel_capable(39)) {
+		printf("SKIPPED: CAP_BPF is needed to load programs\n");
+		return SKIPPED;
+	}
+	for (size_t i = 15; i < sizeof frame; i++)
+		frame[i] = (uint8_t)(i * 7);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
