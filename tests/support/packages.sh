@@ -13,7 +13,7 @@ build="gcc clang cmake ninja-build pkg-config libuv1-dev libjansson-dev
 test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	universal-ctags mandoc sqlite3 tshark wireshark-common nginx-light wrk
 	dnsmasq-base dnsutils gnutls-bin golang-go iproute2 ethtool procps npm nodejs zstd lz4
-	iperf3 util-linux"
+	iperf3 util-linux redis-server postgresql"
 
 case "${1:-}" in
 build) wanted=$build ;;
