@@ -291,6 +291,21 @@ keys_describe(const struct keys *k)
 	return object;
 }
 
+int
+keys_forget(struct keys *k, int64_t before_ns, struct error *e)
+{
+	int status = secrets_forget(k->path, before_ns, e), fd;
+
+	if (status < 0)
+		return status;
+	fd = secrets_open(k->path, e);
+	if (fd < 0)
+		return fd;
+	close(k->fd);
+	k->fd = fd;
+	return 0;
+}
+
 void
 keys_close(struct keys *k)
 {

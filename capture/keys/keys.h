@@ -56,6 +56,10 @@ int keys_dispatch(struct keys *k, struct error *e);
  */
 json_t *keys_describe(const struct keys *k);
 
+/* Takes the secrets before `before_ns` (UTC) out of the file, when the segments
+ * that they belong to are gone. */
+int keys_forget(struct keys *k, int64_t before_ns, struct error *e);
+
 /* Detaches, writes what is left and closes.  NULL is allowed. */
 void keys_close(struct keys *k);
 

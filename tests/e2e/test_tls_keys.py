@@ -20,7 +20,10 @@ from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
                      skip, workspace)
 
 PORTS = {"tls12": 18412, "tls13": 18413, "node": 18414, "go": 18415,
-         "gnutls12": 18416, "gnutls13": 18417, "deleted": 18418}
+         "gnutls12": 18416, "gnutls13": 18417, "deleted": 18418,
+         "late": 18419}
+
+NOT_AT_START = ("deleted", "late")
 
 NGINX = """
 worker_processes 2;
@@ -130,7 +133,7 @@ class Stage:
                        "--x509certfile", cert, "--priority",
                        f"NORMAL:-VERS-ALL:+VERS-TLS{version}")
         for name, port in PORTS.items():
-            if name != "deleted":
+            if name not in NOT_AT_START:
                 self.wait_for(port)
 
     def deleted_library(self):
@@ -145,6 +148,14 @@ class Stage:
         self.wait_for(PORTS["deleted"])
         for name in ("libcrypto.so.3", "libssl.so.3"):
             os.unlink(self.path(name))
+
+    def late_program(self, go):
+        """A program that nobody has seen, started after the recorder."""
+        program = self.path("late")
+        shutil.copy(go, program)
+        self.start(program, "server", f"127.0.0.1:{PORTS['late']}",
+                   self.path("cert.pem"), self.path("key.pem"))
+        self.wait_for(PORTS["late"])
 
     def get(self, *words, said=None):
         done = self.net.run(*words, stdout=subprocess.PIPE, check=False)
@@ -258,7 +269,11 @@ def record(stage, program, failures):
                        "tcp")
     recorder = Recorder(program, secrets)
     time.sleep(1)
+    stage.late_program(go)
     wanted = traffic(stage, go, failures)
+    stage.get(stage.path("late"), "client",
+              f"https://127.0.0.1:{PORTS['late']}/late", said="/late")
+    wanted.add("/late")
     s_client(stage, PORTS["deleted"], "deleted")
     wanted.add("/deleted")
     time.sleep(1)
