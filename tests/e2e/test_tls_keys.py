@@ -3,7 +3,9 @@
 """TLS of real programs, recorded with tcpdump while capture/keys takes their
 secrets: tshark, given only the export with secrets, shows the HTTP inside.
 
-usage: test_tls_keys.py AFTERTAP KEY_RECORDER
+The same with `aftertap-capture --tls-keys`, packets and secrets by one program.
+
+usage: test_tls_keys.py AFTERTAP KEY_RECORDER [AFTERTAP-CAPTURE]
 """
 import concurrent.futures
 import json
@@ -282,6 +284,51 @@ def record(stage, program, failures):
     return pcap, secrets, wanted, recorder.finish()
 
 
+def record_live(stage, program, aftertap):
+    """aftertap-capture; returns the paths that were asked for meanwhile."""
+    os.makedirs(aftertap.home, exist_ok=True)
+    live = subprocess.Popen(
+        [program, "--home", aftertap.home, "--name", "live", "--tls-keys",
+         "--filter", "tcp portrange 18412-18419"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    socket = os.path.join(aftertap.home, "captures", "live", "control.sock")
+    for _ in range(600):
+        if os.path.exists(socket) or live.poll() is not None:
+            break
+        time.sleep(0.05)
+    time.sleep(1)
+    for name in ("tls12", "tls13"):
+        stage.curl(PORTS[name], f"live1-{name}", "--http1.1")
+        stage.curl(PORTS[name], f"live2-{name}", "--http2")
+    stage.curl(PORTS["node"], "live-node")
+    stage.curl(PORTS["go"], "live-go", "--http1.1")
+    gnutls_request(stage, PORTS["gnutls13"], "live-gnutls")
+    time.sleep(2)
+    live.send_signal(signal.SIGINT)
+    _, told = live.communicate(timeout=60)
+    if live.returncode:
+        raise SystemExit(f"aftertap-capture: {live.returncode} {told}")
+    return {"/live1-tls12", "/live2-tls12", "/live1-tls13", "/live2-tls13",
+            "/live-node", "/live-go", "/live-gnutls"}
+
+
+def check_live(stage, aftertap, wanted, failures):
+    full = stage.path("live.pcapng")
+    secrets = os.path.join(aftertap.home, "captures", "live", "secrets.keys")
+    failures.check("mode of the live capture's secrets",
+                   stat.S_IMODE(os.stat(secrets).st_mode), 0o600)
+    aftertap.run("snapshots", "create", "live", "--captures", "live")
+    told = aftertap.json("export", "live", full, "--include-secrets")
+    failures.check("live handshakes without secrets",
+                   told["tls_handshakes"] - told["tls_handshakes_with_secrets"],
+                   0)
+    paths, answered = seen_by_tshark(full)
+    failures.check("live requests that tshark does not show",
+                   sorted(wanted - paths), [])
+    failures.check("live requests whose answer it does not show",
+                   sorted(wanted - answered), [])
+
+
 def check_files(stage, aftertap, secrets, failures):
     """What is apart stays apart, and is nobody else's to read."""
     with open(secrets, "rb") as file:
@@ -358,18 +405,22 @@ def main():
         with Namespace("at-key") as net:
             stage = Stage(net, directory)
             pcap, secrets, wanted, told = record(stage, sys.argv[2], failures)
+            aftertap = Aftertap(sys.argv[1], os.path.join(directory, "home"))
+            if len(sys.argv) > 3:
+                live = record_live(stage, sys.argv[3], aftertap)
         files = {f["path"]: f for f in told["files"]}
         failures.check("secrets lost", told["lost"], 0)
         failures.that("the deleted library was found by its mapping",
                       files.get(directory + "/libcrypto.so.3",
                                 {}).get("deleted"), told["files"])
-        aftertap = Aftertap(sys.argv[1], os.path.join(directory, "home"))
         aftertap.run("import", "--name", "tls", pcap)
         shutil.copy(secrets, os.path.join(aftertap.home, "captures", "tls",
                                           "secrets.keys"))
         aftertap.run("snapshots", "create", "tls", "--captures", "tls")
         check_files(stage, aftertap, secrets, failures)
         check_export(stage, aftertap, wanted, failures)
+        if len(sys.argv) > 3:
+            check_live(stage, aftertap, live, failures)
     failures.exit()
 
 
