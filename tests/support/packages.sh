@@ -40,4 +40,4 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -q
 # shellcheck disable=SC2086
-$sudo apt-get install -q -y --no-install-recommends $missing
+$sudo apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends $missing
