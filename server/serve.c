@@ -2,49 +2,38 @@
 #include "server/serve.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <uv.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/log.h"
+#include "server/serve_loop.h"
+#include "server/serve_options.h"
 #include "server/transport/inlet.h"
 #include "server/transport/lines.h"
 #include "server/transport/outlet.h"
 
-#define POOL_THREADS "8"
 /* After the end of input, what runs may still be answered for this long … */
 #define GRACE_MS 12
 /* … what was cancelled then has this long to come back … */
 #define CANCEL_MS 4
 /* … and what was answered this long to be read. */
 #define FLUSH_MS 1000
-#define PRIVATE_FD 10 /* ours begin here, away from 0, 1, 2 and jobs' 3 */
 
 struct serve {
-	uv_loop_t loop;
-	uv_prepare_t before_sleep;
-	uv_async_t wake;
-	uv_timer_t due;      /* the core's */
+	struct serve_loop loop;
 	uv_timer_t goodbye;
-	uv_signal_t signals[3];
 	struct inlet input;
 	struct lines lines;
 	struct outlet output;
-	struct tool_config config;
-	struct mcp_server *server;
 	struct mcp_connection *connection; /* NULL once closed */
-	size_t running;      /* requests on the pool */
-	int64_t due_ns;      /* what `due` is set to */
 	bool slow;           /* the client does not read */
 	bool gone;           /* it never will */
 	bool ending;
 	bool abandoned;      /* no more waiting for what was cancelled */
 	bool given_up;       /* no more waiting for anything */
-	int lifeline[2];
 };
 
 static void
@@ -96,13 +85,6 @@ end(void *context)
 	uv_timer_start(&s->goodbye, on_grace_over, GRACE_MS, 0);
 }
 
-static void
-on_signal(uv_signal_t *handle, int number)
-{
-	log_info("event=stop signal=%d", number);
-	end(handle->data);
-}
-
 /* The core may be in the middle of a message: it is closed later. */
 static void
 on_gone(void *context)
@@ -116,7 +98,7 @@ on_gone(void *context)
 static void
 set_pace(struct serve *s)
 {
-	size_t enough = mcp_server_limits(s->server)->in_flight / 2;
+	size_t enough = mcp_server_limits(s->loop.server)->in_flight / 2;
 
 	inlet_pause(&s->input,
 		    s->slow || (s->connection &&
@@ -181,30 +163,11 @@ host_send(void *context, const struct mcp_outgoing *message)
 }
 
 static void
-work(uv_work_t *item)
-{
-	mcp_request_run(item->data);
-}
-
-static void
-after_work(uv_work_t *item, int status)
-{
-	struct serve *s = item->loop->data;
-
-	(void)status;
-	s->running--;
-	mcp_request_done(item->data);
-}
-
-static void
 host_run(void *context, struct mcp_request *request)
 {
 	struct serve *s = context;
-	uv_work_t *item = mcp_request_host(request);
 
-	item->data = request;
-	s->running++;
-	uv_queue_work(&s->loop, item, work, after_work);
+	serve_loop_run_request(&s->loop, request);
 }
 
 static void
@@ -212,67 +175,30 @@ host_wake(void *context)
 {
 	struct serve *s = context;
 
-	uv_async_send(&s->wake);
+	serve_loop_wake(&s->loop);
 }
 
 static const struct mcp_host host = {
 	.send = host_send,
 	.run = host_run,
 	.wake = host_wake,
-	.request_bytes = sizeof(uv_work_t),
+	.request_bytes = SERVE_REQUEST_BYTES,
 };
-
-static void
-on_wake(uv_async_t *handle)
-{
-	struct serve *s = handle->data;
-
-	mcp_server_poll(s->server);
-}
-
-static void
-on_due(uv_timer_t *timer)
-{
-	struct serve *s = timer->data;
-
-	s->due_ns = INT64_MAX;
-	mcp_server_tick(s->server, clock_monotonic_ns());
-}
-
-static void
-set_timer(struct serve *s)
-{
-	int64_t due_ns = mcp_server_due(s->server);
-	int64_t left;
-
-	if (due_ns == s->due_ns)
-		return;
-	s->due_ns = due_ns;
-	if (due_ns == INT64_MAX) {
-		uv_timer_stop(&s->due);
-		return;
-	}
-	left = due_ns - clock_monotonic_ns();
-	uv_update_time(&s->loop);
-	uv_timer_start(&s->due, on_due,
-		       left > 0 ? (uint64_t)(left / CLOCK_NS_PER_MS) + 1 : 0,
-		       0);
-}
 
 static bool
 is_over(const struct serve *s)
 {
 	if (s->given_up)
 		return true;
-	return !s->connection && (s->running == 0 || s->abandoned) &&
+	return !s->connection && (s->loop.running == 0 || s->abandoned) &&
 	       outlet_is_flushed(&s->output);
 }
 
 /* Once a turn of the loop, before it sleeps. */
 static void
-before_sleep(uv_prepare_t *handle)
+before_sleep(void *context)
 {
-	struct serve *s = handle->data;
+	struct serve *s = context;
 
 	outlet_flush(&s->output);
 	if (s->gone) {
@@ -283,9 +209,8 @@ before_sleep(uv_prepare_t *handle)
 	    mcp_connection_in_flight(s->connection) == 0)
 		close_connection(s);
 	set_pace(s);
-	set_timer(s);
 	if (s->ending && is_over(s))
-		uv_stop(&s->loop);
+		uv_stop(&s->loop.loop);
 }
 
 /* Where standard input or error is missing, no descriptor of the loop or of a
@@ -307,7 +232,7 @@ fill_gaps(void)
 static int
 claim_output(void)
 {
-	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, PRIVATE_FD);
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, SERVE_PRIVATE_FD);
 
 	if (fd < 0)
 		return -1;
@@ -319,95 +244,21 @@ claim_output(void)
 	return fd;
 }
 
-/* Jobs inherit the reading end; when the writing end is gone, so are we. */
-static void
-open_lifeline(struct serve *s)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return;
-	for (int i = 0; i < 2; i++) {
-		s->lifeline[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, PRIVATE_FD);
-		close(ends[i]);
-	}
-	s->config.lifeline = s->lifeline[0];
-}
-
-static const int ending_signals[] = { SIGTERM, SIGINT, SIGHUP };
-
-static void
-start_handles(struct serve *s)
-{
-	uv_prepare_init(&s->loop, &s->before_sleep);
-	uv_prepare_start(&s->before_sleep, before_sleep);
-	uv_async_init(&s->loop, &s->wake, on_wake);
-	uv_timer_init(&s->loop, &s->due);
-	uv_timer_init(&s->loop, &s->goodbye);
-	for (int i = 0; i < 3; i++) {
-		uv_signal_init(&s->loop, &s->signals[i]);
-		uv_signal_start(&s->signals[i], on_signal,
-				ending_signals[i]);
-		s->signals[i].data = s;
-	}
-	s->before_sleep.data = s->wake.data = s->due.data = s->goodbye.data =
-		s;
-}
-
-static void
-close_handle(uv_handle_t *handle, void *unused)
-{
-	(void)unused;
-	if (!uv_is_closing(handle))
-		uv_close(handle, NULL);
-}
-
-/* The process is ending: a client that says so twice, by end of input and by a
- * signal, must not make it look like a crash. */
-static void
-ignore_signals(struct serve *s)
-{
-	for (int i = 0; i < 3; i++) {
-		uv_signal_stop(&s->signals[i]);
-		signal(ending_signals[i], SIG_IGN);
-	}
-}
-
-static void
-close_all(struct serve *s)
-{
-	ignore_signals(s);
-	inlet_close(&s->input);
-	outlet_close(&s->output);
-	uv_walk(&s->loop, close_handle, NULL);
-	uv_run(&s->loop, UV_RUN_DEFAULT);
-	uv_loop_close(&s->loop);
-	lines_free(&s->lines);
-	outlet_free(&s->output);
-	for (int i = 0; i < 2; i++)
-		if (s->lifeline[i] >= 0)
-			close(s->lifeline[i]);
-}
-
 static int
-open_all(struct serve *s, const struct serve_options *options, int out)
+open_all(struct serve *s, int out)
 {
-	struct error e = { 0 };
-	int rc;
+	int rc = outlet_open(&s->output, &s->loop.loop, out, on_slow, on_gone,
+			     s);
 
-	s->server = mcp_server_new(options->content, &s->config, NULL, &e);
-	if (!s->server) {
-		log_error("event=start error=\"%s\"", e.text);
-		return -1;
-	}
-	rc = outlet_open(&s->output, &s->loop, out, on_slow, on_gone, s);
 	if (rc < 0) {
 		log_error("event=start error=\"standard output: %s\"",
 			  uv_strerror(rc));
 		return -1;
 	}
-	s->connection = mcp_connection_new(s->server, &host, s);
-	lines_init(&s->lines, mcp_server_limits(s->server)->message_bytes,
+	uv_timer_init(&s->loop.loop, &s->goodbye);
+	s->goodbye.data = s;
+	s->connection = mcp_connection_new(s->loop.server, &host, s);
+	lines_init(&s->lines, mcp_server_limits(s->loop.server)->message_bytes,
 		   on_line, on_oversize, s);
 	return 0;
 }
@@ -415,15 +266,12 @@ open_all(struct serve *s, const struct serve_options *options, int out)
 static int
 run(struct serve *s, const struct serve_options *options, int out)
 {
-	uv_loop_init(&s->loop);
-	s->loop.data = s;
-	start_handles(s);
-	if (open_all(s, options, out) < 0)
+	if (serve_loop_open(&s->loop, options) < 0 || open_all(s, out) < 0)
 		return 1;
-	inlet_start(&s->input, &s->loop, STDIN_FILENO, on_input, on_input_end,
-		    s);
-	uv_run(&s->loop, UV_RUN_DEFAULT);
-	if (s->running > 0)
+	inlet_start(&s->input, &s->loop.loop, STDIN_FILENO, on_input,
+		    on_input_end, s);
+	uv_run(&s->loop.loop, UV_RUN_DEFAULT);
+	if (s->loop.running > 0)
 		_exit(0); /* a tool does not stop: its thread dies with us */
 	return 0;
 }
@@ -439,18 +287,17 @@ serve_stdio(const struct serve_options *options)
 		log_error("event=start error=\"no standard output\"");
 		return 1;
 	}
-	signal(SIGPIPE, SIG_IGN);
-	setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
 	s = alloc_zero(1, sizeof(*s));
-	s->config = *options->config;
-	s->due_ns = INT64_MAX;
-	s->lifeline[0] = s->lifeline[1] = -1;
-	if (!options->jobs_outlive)
-		open_lifeline(s);
+	s->loop.turn = before_sleep;
+	s->loop.stop = end;
+	s->loop.context = s;
 	status = run(s, options, out);
 	close_connection(s);
-	close_all(s);
-	mcp_server_free(s->server);
+	inlet_close(&s->input);
+	outlet_close(&s->output);
+	serve_loop_close(&s->loop);
+	lines_free(&s->lines);
+	outlet_free(&s->output);
 	free(s);
 	return status;
 }

@@ -5,20 +5,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
-#include <jansson.h>
-
-#include "server/mcp/mcp.h"
-#include "server/resource.h"
-#include "server/tool.h"
-
-struct serve_options {
-	const struct tool_config *config; /* its `lifeline` is set by the loop */
-	const struct mcp_content *content; /* from content_load
-					    * (server/resources/content.h) */
-	bool jobs_outlive; /* jobs go on when the client leaves */
-};
+struct serve_options; /* server/serve_options.h */
 
 /*
  * Serves one client on standard input and output until end of file, SIGTERM
@@ -36,3 +23,14 @@ struct serve_options {
  * ends the process with status 0.
  */
 int serve_stdio(const struct serve_options *options);
+
+struct http_options; /* server/transport/http_server.h */
+
+/*
+ * Serves any number of clients over HTTP until SIGTERM or SIGINT, which give
+ * what is being answered a second.  Of `http`, `content` and `config` are set
+ * here.  Where it listens is logged.  Returns a process exit status: 0, or 1
+ * when serving could not start (the reason is logged).
+ */
+int serve_http(const struct serve_options *options,
+	       const struct http_options *http);

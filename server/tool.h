@@ -62,6 +62,7 @@ enum tool_effects {
 	TOOL_READS,
 	TOOL_WRITES,      /* adds something */
 	TOOL_DESTROYS,    /* removes something */
+	TOOL_CONTROLS,    /* decides what is recorded */
 };
 
 struct arg; /* server/tools/args.h */

@@ -53,8 +53,9 @@ const struct command commands[] = {
 	  .tool = "export_snapshot_pcap",
 	  .positional = POSITIONAL("snapshot", "path") },
 	{ .name = "serve",
-	  .usage = "[--allow-path DIR]… [--allow-capture] [--db DB]",
-	  .summary = "MCP server on stdin and stdout",
+	  .usage = "[--http ADDRESS] [--allow-path DIR]… [--allow-capture] "
+		   "[--db DB]",
+	  .summary = "MCP server on stdin and stdout, or over HTTP",
 	  .run = command_serve },
 	{ .name = "tool", .usage = "[NAME [key=value…]]",
 	  .summary = "Run any MCP tool by name; without a name, list them",

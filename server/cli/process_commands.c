@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands that are another program or the server: dissect, serve; and the
- * one deletion that is not a tool. */
+/* The command that is another program, dissect, and the one deletion that is
+ * not a tool. */
 #include "server/cli/command.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,6 @@
 
 #include "base/alloc.h"
 #include "capture/capture.h"
-#include "server/cli/options.h"
-#include "server/resources/content.h"
-#include "server/serve.h"
 
 int
 capture_command_delete(const struct cli *cli, const char *name)
@@ -89,74 +85,4 @@ command_capture(const struct cli *cli, int argc, char **argv)
 	free(words);
 	return cli_fail(EXIT_FAILED, "cannot run %s: %s", cli->capture_program,
 			strerror(errno));
-}
-
-/* An allowed directory: absolute, resolved, existing. */
-static int
-add_allowed_path(const char **paths, size_t *count, const char *path)
-{
-	char *resolved = realpath(path, NULL);
-
-	if (!resolved)
-		return cli_fail(EXIT_USAGE, "--allow-path %s: %s", path,
-				strerror(errno));
-	paths[(*count)++] = resolved;
-	return EXIT_DONE;
-}
-
-static int
-parse_serve_options(struct serve_options *serve, struct tool_config *config,
-		    const char **paths, int argc, char **argv)
-{
-	struct options options = options_make(argc, argv);
-	const char *value;
-	int status;
-
-	while (options_next(&options)) {
-		if (options_flag(&options, "--allow-reveal")) {
-			config->allow_reveal = true;
-		} else if (options_flag(&options, "--allow-capture")) {
-			config->allow_capture = true;
-		} else if (options_flag(&options, "--jobs-outlive")) {
-			serve->jobs_outlive = true;
-		} else if (options_flag(&options, "--stdio")) {
-			continue; /* the only transport; said for clarity */
-		} else if ((value = options_value(&options, "--allow-path"))) {
-			status = add_allowed_path(
-				paths, &config->allowed_path_count, value);
-			if (status != EXIT_DONE)
-				return status;
-		} else {
-			return options_unknown(&options, "serve");
-		}
-	}
-	return EXIT_DONE;
-}
-
-int
-command_serve(const struct cli *cli, int argc, char **argv)
-{
-	const char **paths = alloc_zero((size_t)argc + 1, sizeof(*paths));
-	struct tool_config config = cli_tool_config(cli);
-	struct mcp_content content;
-	struct serve_options options = { &config, &content, false };
-	struct error error = { 0 };
-	int status;
-
-	config.allowed_paths = paths;
-	config.allowed_path_count = 0;
-	config.allow_reveal = false;
-	config.allow_capture = false;
-	config.whole_answers = false;
-	status = parse_serve_options(&options, &config, paths, argc, argv);
-	if (status == EXIT_DONE && content_load(&content, &error) < 0)
-		status = cli_fail(EXIT_FAILED, "%s", error.text);
-	if (status == EXIT_DONE) {
-		status = serve_stdio(&options);
-		content_free(&content);
-	}
-	for (size_t i = 0; i < config.allowed_path_count; i++)
-		free((void *)(uintptr_t)paths[i]);
-	free(paths);
-	return status;
 }

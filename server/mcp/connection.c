@@ -6,9 +6,6 @@
 #include "base/alloc.h"
 #include "server/mcp/internal.h"
 
-/* Rough memory of one parsed value, for the bound on unanswered requests. */
-#define VALUE_COST 64
-
 struct mcp_connection *
 mcp_connection_new(struct mcp_server *s, const struct mcp_host *host,
 		   void *context)
@@ -20,11 +17,38 @@ mcp_connection_new(struct mcp_server *s, const struct mcp_host *host,
 	c->context = context;
 	c->version = MCP_NEWEST_LEGACY;
 	c->log_level = SEVERITY_OFF;
+	c->caller = (struct mcp_caller){
+		.may = TOOL_CONTROLS,
+		.may_reveal = true,
+	};
 	TAILQ_INIT(&c->in_flight);
 	TAILQ_INIT(&c->queue);
 	buf_init(&c->out, 2 * s->limits.result_bytes);
 	s->connections++;
 	return c;
+}
+
+void
+mcp_connection_set_caller(struct mcp_connection *c,
+			  const struct mcp_caller *caller)
+{
+	const char *db = caller->default_db;
+
+	free((char *)(uintptr_t)c->caller.default_db);
+	c->caller = *caller;
+	c->caller.default_db = db ? alloc_string(db) : NULL;
+}
+
+enum mcp_version
+mcp_connection_version(const struct mcp_connection *c)
+{
+	return c->version;
+}
+
+bool
+mcp_connection_is_initialized(const struct mcp_connection *c)
+{
+	return c->initialized;
 }
 
 void
@@ -34,7 +58,10 @@ connection_release(struct mcp_connection *c)
 		return;
 	c->server->connections--;
 	uri_set_clear(&c->subscribed);
+	free((char *)(uintptr_t)c->caller.default_db);
 	buf_free(&c->out);
+	if (c->host->released)
+		c->host->released(c->context);
 	free(c);
 }
 
@@ -202,8 +229,10 @@ handle(struct mcp_request *r, const char *method)
 	int handled;
 
 	if (classify(r, method) < 0 || find_method(r, method) < 0 ||
-	    check_id(r) < 0)
+	    check_id(r) < 0) {
+		r->error.refused = true;
 		return HANDLED_FAILED;
+	}
 	handled = r->method->handle(r);
 	if (handled == HANDLED_LATER && request_check_room(r) < 0)
 		return HANDLED_FAILED;
@@ -266,6 +295,7 @@ receive_one(struct mcp_connection *c, json_t *message, size_t cost,
 		rpc_fail(&e, RPC_INVALID_REQUEST,
 			 "\"id\" is longer than %d bytes", MAX_ID);
 	}
+	e.refused = true;
 	if (e.code && m.kind != RPC_NOTIFICATION) {
 		id = m.id ? json_dumps(m.id, JSON_COMPACT | JSON_ENCODE_ANY) :
 			    NULL;
@@ -279,46 +309,35 @@ receive_one(struct mcp_connection *c, json_t *message, size_t cost,
 	}
 }
 
-static bool
-claims_modern(const json_t *message)
-{
-	const json_t *params = json_object_get(message, "params");
-
-	return json_object_get(json_object_get(params, "_meta"),
-			       META_VERSION) != NULL;
-}
-
 static int
-check_batch(const struct mcp_connection *c, const json_t *array,
+check_batch(const struct mcp_connection *c, const struct mcp_incoming *m,
 	    struct rpc_error *e)
 {
-	json_t *element;
-	size_t i;
+	size_t count = json_array_size(m->value);
 
 	if (!c->initialized || !mcp_has_batches(c->version))
 		return rpc_fail(e, RPC_INVALID_REQUEST,
 				"batches exist in revision 2025-03-26 only");
-	if (json_array_size(array) == 0 || json_array_size(array) > MAX_BATCH)
+	if (count == 0 || count > MAX_BATCH)
 		return rpc_fail(e, RPC_INVALID_REQUEST,
 				"a batch has 1 to %d messages", MAX_BATCH);
-	json_array_foreach(array, i, element)
-		if (claims_modern(element))
-			return rpc_fail(e, RPC_INVALID_REQUEST,
-					"a batch must not contain requests "
-					"of revision 2026-07-28");
+	if (m->is_modern)
+		return rpc_fail(e, RPC_INVALID_REQUEST,
+				"a batch must not contain requests of "
+				"revision 2026-07-28");
 	return 0;
 }
 
 static void
-receive_batch(struct mcp_connection *c, json_t *array, size_t cost,
+receive_batch(struct mcp_connection *c, const struct mcp_incoming *m,
 	      void *origin)
 {
-	struct rpc_error e = { 0 };
+	struct rpc_error e = { .refused = true };
 	struct batch *batch;
 	json_t *element;
-	size_t i;
+	size_t cost, i;
 
-	if (check_batch(c, array, &e) < 0) {
+	if (check_batch(c, m, &e) < 0) {
 		send_error(c, origin, NULL, NULL, &e);
 		return;
 	}
@@ -326,8 +345,8 @@ receive_batch(struct mcp_connection *c, json_t *array, size_t cost,
 	buf_init(&batch->answers, c->server->limits.result_bytes);
 	batch->origin = origin;
 	batch->open = 1;
-	cost = cost / json_array_size(array) + 1;
-	json_array_foreach(array, i, element)
+	cost = m->cost / json_array_size(m->value) + 1;
+	json_array_foreach(m->value, i, element)
 		receive_one(c, element, cost, origin, batch);
 	batch_end(c, batch);
 }
@@ -345,26 +364,26 @@ void
 mcp_connection_receive(struct mcp_connection *c, struct bytes message,
 		       void *origin)
 {
-	struct rpc_error e = { 0 };
-	size_t values = 0;
-	json_t *value;
+	struct mcp_incoming m;
 
 	if (is_blank(message))
 		return;
-	if (message.size > c->server->limits.message_bytes) {
-		mcp_connection_refuse_oversize(c, origin);
-		return;
-	}
-	value = rpc_parse(message, &values, &e);
-	if (!value)
-		send_error(c, origin, NULL, NULL, &e);
-	else if (json_is_array(value))
-		receive_batch(c, value, message.size + values * VALUE_COST,
-			      origin);
+	mcp_incoming_parse(&m, message, c->server->limits.message_bytes);
+	mcp_connection_take(c, &m, origin);
+	mcp_incoming_free(&m);
+}
+
+void
+mcp_connection_take(struct mcp_connection *c, struct mcp_incoming *m,
+		    void *origin)
+{
+	m->error.refused = true;
+	if (!m->value)
+		send_error(c, origin, NULL, NULL, &m->error);
+	else if (m->is_batch)
+		receive_batch(c, m, origin);
 	else
-		receive_one(c, value, message.size + values * VALUE_COST,
-			    origin, NULL);
-	json_decref(value);
+		receive_one(c, m->value, m->cost, origin, NULL);
 }
 
 void

@@ -11,11 +11,11 @@
 #include "server/mcp/catalogue.h"
 #include "server/mcp/mcp.h"
 #include "server/mcp/rpc.h"
+#include "server/mcp/severity.h"
 #include "server/mcp/subscribe.h"
 #include "server/mcp/version.h"
 
 /* Keys of _meta (2026-07-28, basic/index#_meta). */
-#define META_VERSION "io.modelcontextprotocol/protocolVersion"
 #define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 #define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
 #define META_SERVER "io.modelcontextprotocol/serverInfo"
@@ -23,7 +23,6 @@
 
 #define MAX_URI 2048
 #define MAX_BATCH 100
-#define MAX_ID 1024 /* bytes of an id or a progress token */
 
 enum list_kind {
 	LIST_TOOLS,
@@ -31,20 +30,6 @@ enum list_kind {
 	LIST_RESOURCES,
 	LIST_TEMPLATES,
 	LIST_COUNT,
-};
-
-/* RFC 5424 severities, most severe first, as MCP names them. */
-enum log_severity {
-	SEVERITY_EMERGENCY,
-	SEVERITY_ALERT,
-	SEVERITY_CRITICAL,
-	SEVERITY_ERROR,
-	SEVERITY_WARNING,
-	SEVERITY_NOTICE,
-	SEVERITY_INFO,
-	SEVERITY_DEBUG,
-	SEVERITY_COUNT,
-	SEVERITY_OFF = -1, /* nothing is sent */
 };
 
 enum request_state {
@@ -80,6 +65,7 @@ struct mcp_connection {
 	struct mcp_server *server;
 	const struct mcp_host *host;
 	void *context;
+	struct mcp_caller caller;   /* its default_db is owned */
 	bool initialized;           /* legacy handshake seen */
 	bool modern_seen;
 	enum mcp_version version;   /* negotiated, when initialized */
@@ -106,6 +92,13 @@ struct report {
 
 struct method;
 
+/* What an answer has around it. */
+enum plain {
+	PLAIN_NO,     /* JSON-RPC */
+	PLAIN_RESULT, /* nothing */
+	PLAIN_ROWS,   /* nothing, and one row a line */
+};
+
 struct mcp_request {
 	struct mcp_connection *connection;
 	const struct method *method;
@@ -125,7 +118,11 @@ struct mcp_request {
 	void (*work)(struct mcp_request *r);
 	void (*finished)(struct mcp_request *r); /* loop thread; may be NULL */
 	const struct tool *tool;
+	struct tool_config config; /* the server's, narrowed to its caller */
+	char *default_db;          /* of `config`, when it is the caller's */
 	struct buf body;    /* the result object as JSON text */
+	enum plain plain;
+	char *cursor;       /* of PLAIN_ROWS, or NULL */
 	struct rpc_error error;
 	uint32_t wait_ms;   /* not 0: call `work` again after that long */
 	bool failed_tool;   /* the body is an isError result */
@@ -196,6 +193,7 @@ int request_check_room(struct mcp_request *r);
 
 /* send.c */
 void send_response(struct mcp_request *r);
+void send_plain(struct mcp_request *r); /* what connection->out holds */
 void send_error(struct mcp_connection *c, void *origin, struct batch *batch,
 		const char *id, struct rpc_error *e);
 void send_progress(struct mcp_request *r, const struct report *report);
@@ -208,6 +206,11 @@ void send_notification(struct mcp_connection *c, void *origin,
 		       const struct mcp_request *listener);
 void batch_end(struct mcp_connection *c, struct batch *b);
 
+/* plain.c: what is to be sent is kept (on the tool's thread), then sent. */
+void plain_deliver(struct mcp_request *r, int rc,
+		   const struct tool_result *result, const struct error *e);
+void plain_send(struct mcp_request *r);
+
 /* progress.c: called on pool threads */
 void progress_report(void *request, double value, double total,
 		     const char *message);
@@ -219,8 +222,6 @@ int handle_initialize(struct mcp_request *r);
 int handle_discover(struct mcp_request *r);
 int handle_ping(struct mcp_request *r);
 int handle_set_level(struct mcp_request *r);
-bool severity_parse(const char *name, enum log_severity *severity);
-const char *severity_name(enum log_severity severity);
 
 /* tools.c */
 int handle_tools_list(struct mcp_request *r);

@@ -20,6 +20,8 @@
 #include <jansson.h>
 
 #include "base/bytes.h"
+#include "server/mcp/incoming.h"
+#include "server/mcp/version.h"
 #include "server/resource.h"
 #include "server/tool.h"
 
@@ -62,6 +64,18 @@ struct mcp_outgoing {
 			    * mcp_connection_receive; NULL: of none */
 	bool is_response;  /* the last message for that origin */
 	int error_code;    /* JSON-RPC code of an error response, else 0 */
+	bool refused;      /* … which no method has caused: the message itself
+			    * was bad, or names no method */
+	const char *cursor; /* of mcp_connection_call with `rows`: where the
+			     * next page begins; NULL: this was the last */
+};
+
+/* On whose behalf a connection's next messages come. */
+struct mcp_caller {
+	const char *default_db;  /* NULL: that of the configuration */
+	enum tool_effects may;   /* the most that tools may do for it */
+	bool may_reveal;         /* what the configuration reveals, at most */
+	bool whole_answers;      /* see struct tool_config */
 };
 
 /* What the core asks of the loop it runs in. */
@@ -74,6 +88,9 @@ struct mcp_host {
 	void (*run)(void *context, struct mcp_request *request);
 	/* Called on any thread: call mcp_server_poll soon. */
 	void (*wake)(void *context);
+	/* The connection was closed and nothing of it runs any more: `context`
+	 * is not used again.  `wake` may come until then.  May be NULL. */
+	void (*released)(void *context);
 	/* Bytes of each request that the host uses as it likes. */
 	size_t request_bytes;
 };
@@ -114,6 +131,38 @@ void mcp_connection_close(struct mcp_connection *c);
  */
 void mcp_connection_receive(struct mcp_connection *c, struct bytes message,
 			    void *origin);
+
+/* The same for a message that was parsed already; `m` stays the caller's. */
+void mcp_connection_take(struct mcp_connection *c, struct mcp_incoming *m,
+			 void *origin);
+
+/*
+ * From the next message on the client is `caller` (copied).  Until the first
+ * time it is one that may do all that the configuration allows.
+ */
+void mcp_connection_set_caller(struct mcp_connection *c,
+			       const struct mcp_caller *caller);
+
+/* The revision that was negotiated, or the newest with a handshake. */
+enum mcp_version mcp_connection_version(const struct mcp_connection *c);
+bool mcp_connection_is_initialized(const struct mcp_connection *c);
+
+/* A call of a tool without JSON-RPC around it. */
+struct mcp_plain_call {
+	const char *tool;
+	json_t *arguments; /* object; borrowed */
+	bool rows;
+	void *origin;
+};
+
+/*
+ * Calls a tool.  What comes is one message: the structured result, or with
+ * `rows` what it lists, one a line; after the last page, a line with the rest
+ * of the result.  Or {"error":…} with an enum err or enum rpc_code.  One at a
+ * time.
+ */
+void mcp_connection_call(struct mcp_connection *c,
+			 const struct mcp_plain_call *call);
 
 /* Answers a message that was too long to be kept. */
 void mcp_connection_refuse_oversize(struct mcp_connection *c, void *origin);

@@ -20,6 +20,22 @@ json_text(const json_t *value)
 	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
+/* A request keeps what its caller was when it came. */
+static void
+take_caller(struct mcp_request *r)
+{
+	const struct mcp_caller *caller = &r->connection->caller;
+
+	r->config = *r->connection->server->config;
+	r->config.allow_reveal &= caller->may_reveal;
+	r->config.allow_capture &= caller->may == TOOL_CONTROLS;
+	r->config.whole_answers |= caller->whole_answers;
+	if (!caller->default_db)
+		return;
+	r->default_db = alloc_string(caller->default_db);
+	r->config.default_db = r->default_db;
+}
+
 struct mcp_request *
 request_new(struct mcp_connection *c, const struct rpc_message *m)
 {
@@ -32,6 +48,7 @@ request_new(struct mcp_connection *c, const struct rpc_message *m)
 	atomic_init(&r->cancelled, false);
 	pthread_mutex_init(&r->lock, NULL);
 	buf_init(&r->body, c->server->limits.result_bytes);
+	take_caller(r);
 	if (m) {
 		r->id = json_text(m->id);
 		r->params = json_incref(m->params);
@@ -53,6 +70,8 @@ request_free(struct mcp_request *r)
 	free(r->listened);
 	free(r->report.message);
 	free(r->progress_token);
+	free(r->default_db);
+	free(r->cursor);
 	free(r->id);
 	json_decref(r->params);
 	json_decref(r->error.data);
@@ -253,7 +272,7 @@ struct tool_call
 request_call(struct mcp_request *r)
 {
 	return (struct tool_call){
-		.config = r->connection->server->config,
+		.config = &r->config,
 		.arguments = json_object_get(r->params, "arguments"),
 		.now_ns = clock_wall_ns(),
 		.started_ns = r->started_ns,

@@ -21,6 +21,10 @@ enum rpc_code {
 	RPC_INTERNAL_ERROR = -32603,
 	MCP_RESOURCE_NOT_FOUND = -32002,   /* legacy revisions only */
 	MCP_UNSUPPORTED_VERSION = -32022,  /* 2026-07-28 */
+	MCP_HEADER_MISMATCH = -32020,      /* 2026-07-28 */
+	MCP_MISSING_CAPABILITY = -32021,   /* 2026-07-28 */
+	MCP_FORBIDDEN = -31002, /* ours: the caller has no right to that */
+	MCP_SESSION_UNKNOWN = -31003, /* ours: initialize again */
 	MCP_BUSY = -31001, /* ours, outside the reserved range: too many
 			    * unanswered requests; try again later */
 };
@@ -32,6 +36,7 @@ struct rpc_error {
 	int code;
 	char text[RPC_ERROR_TEXT];
 	json_t *data; /* owned, or NULL */
+	bool refused; /* the message was bad, before any method looked at it */
 };
 
 /* Fills `e` and returns -1; the text is cut at a character boundary. */
@@ -41,6 +46,7 @@ int rpc_fail(struct rpc_error *e, int code, const char *format, ...)
 /* Limits of what a message may look like before memory is spent on it. */
 #define RPC_MAX_DEPTH 128
 #define RPC_MAX_VALUES 65536
+#define MAX_ID 1024 /* bytes of an id or a progress token */
 
 /*
  * Parses one JSON text: UTF-8, no duplicate names, at most RPC_MAX_DEPTH deep

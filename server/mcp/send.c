@@ -11,32 +11,40 @@
 #define KEEP_CAPACITY ((size_t)1 << 20) /* larger buffers are given back */
 #define LOG_TEXT 1024
 
-/* Sends what c->out holds. */
 static void
-send_out(struct mcp_connection *c, void *origin, bool is_response, int code)
+hand_over(struct mcp_connection *c, const struct mcp_outgoing *message)
 {
-	struct mcp_outgoing message = {
-		.text = buf_view(&c->out),
-		.origin = origin,
-		.is_response = is_response,
-		.error_code = code,
-	};
-
 	if (!c->closed && !c->out.failed)
-		c->host->send(c->context, &message);
+		c->host->send(c->context, message);
 	if (c->out.capacity > KEEP_CAPACITY)
 		buf_free(&c->out);
 	else
 		buf_reset(&c->out);
 }
 
+/* Sends what c->out holds. */
+static void
+send_out(struct mcp_connection *c, void *origin, bool is_response,
+	 const struct rpc_error *e)
+{
+	struct mcp_outgoing message = {
+		.text = buf_view(&c->out),
+		.origin = origin,
+		.is_response = is_response,
+		.error_code = e ? e->code : 0,
+		.refused = e && e->refused,
+	};
+
+	hand_over(c, &message);
+}
+
 /* Sends the response in c->out, or keeps it for the batch it belongs to. */
 static void
 send_or_collect(struct mcp_connection *c, void *origin, struct batch *batch,
-		int code)
+		const struct rpc_error *e)
 {
 	if (!batch) {
-		send_out(c, origin, true, code);
+		send_out(c, origin, true, e);
 		return;
 	}
 	buf_u8(&c->out, ',');
@@ -53,7 +61,7 @@ batch_end(struct mcp_connection *c, struct batch *b)
 		buf_u8(&c->out, '[');
 		buf_append(&c->out, b->answers.data, b->answers.size - 1);
 		buf_u8(&c->out, ']');
-		send_out(c, b->origin, true, 0);
+		send_out(c, b->origin, true, NULL);
 	}
 	buf_free(&b->answers);
 	free(b);
@@ -76,12 +84,10 @@ void
 send_error(struct mcp_connection *c, void *origin, struct batch *batch,
 	   const char *id, struct rpc_error *e)
 {
-	int code = e->code;
-
 	rpc_write_error(&c->out, id ? id : unknown_id(c), e);
 	json_decref(e->data);
 	e->data = NULL;
-	send_or_collect(c, origin, batch, code);
+	send_or_collect(c, origin, batch, e);
 }
 
 /* What a modern result has besides its own members. */
@@ -119,10 +125,29 @@ write_result(struct buf *out, const struct mcp_request *r)
 }
 
 void
+send_plain(struct mcp_request *r)
+{
+	struct mcp_connection *c = r->connection;
+	struct mcp_outgoing message = {
+		.text = buf_view(&c->out),
+		.origin = r->origin,
+		.is_response = true,
+		.error_code = r->error.code,
+		.cursor = r->cursor,
+	};
+
+	hand_over(c, &message);
+}
+
+void
 send_response(struct mcp_request *r)
 {
 	struct mcp_connection *c = r->connection;
 
+	if (r->plain) {
+		plain_send(r);
+		return;
+	}
 	if (!r->error.code && r->body.failed)
 		rpc_fail(&r->error, RPC_INTERNAL_ERROR,
 			 "the result is larger than %zu bytes",
@@ -132,7 +157,7 @@ send_response(struct mcp_request *r)
 		return;
 	}
 	write_result(&c->out, r);
-	send_or_collect(c, r->origin, r->batch, 0);
+	send_or_collect(c, r->origin, r->batch, NULL);
 }
 
 void
@@ -147,7 +172,7 @@ send_notification(struct mcp_connection *c, void *origin, const char *method,
 			   "%s\"_meta\":{\"" META_SUBSCRIPTION "\":%s}",
 			   params[1] ? "," : "", listener->id);
 	buf_text(&c->out, "}}");
-	send_out(c, origin, false, 0);
+	send_out(c, origin, false, NULL);
 }
 
 void

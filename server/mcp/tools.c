@@ -64,6 +64,8 @@ call_tool(struct mcp_request *r)
 
 	if (rc == TOOL_WAIT) {
 		r->wait_ms = result.wait_ms ? result.wait_ms : 1;
+	} else if (r->plain) {
+		plain_deliver(r, rc, &result, &e);
 	} else if (rc < 0) {
 		write_failure(r, e.text[0] ? e.text : err_text(rc));
 	} else {
@@ -97,6 +99,12 @@ log_call(struct mcp_request *r)
 			 r->tool->effects == TOOL_READS ? SEVERITY_DEBUG :
 							  SEVERITY_INFO,
 			 "%s took %lld ms", r->tool->name, (long long)ms);
+}
+
+static const char *
+role_for(enum tool_effects effects)
+{
+	return effects <= TOOL_WRITES ? "operator" : "admin";
 }
 
 static const struct tool *
@@ -141,6 +149,10 @@ handle_tools_call(struct mcp_request *r)
 	else if (!json_is_object(arguments))
 		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
 				"params.arguments must be an object");
+	if (r->tool->effects > r->connection->caller.may)
+		return rpc_fail(&r->error, MCP_FORBIDDEN,
+				"%s needs a token with the role %s", name,
+				role_for(r->tool->effects));
 	r->work = call_tool;
 	r->finished = log_call;
 	return HANDLED_LATER;

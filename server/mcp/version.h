@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* The member of _meta that names the revision of a modern request. */
+#define META_VERSION "io.modelcontextprotocol/protocolVersion"
+
 #define MCP_VERSION_MAP(X)              \
 	X(2024_11_05, "2024-11-05")     \
 	X(2025_03_26, "2025-03-26")     \

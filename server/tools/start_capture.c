@@ -127,7 +127,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 
 const struct tool tool_start_capture = {
 	.name = "start_capture",
-	.effects = TOOL_WRITES,
+	.effects = TOOL_CONTROLS,
 	.arguments = arguments,
 	.run = run,
 };

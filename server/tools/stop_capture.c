@@ -58,7 +58,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 
 const struct tool tool_stop_capture = {
 	.name = "stop_capture",
-	.effects = TOOL_WRITES,
+	.effects = TOOL_CONTROLS,
 	.arguments = arguments,
 	.run = run,
 };

@@ -34,7 +34,7 @@ RULES = (
     ("server/mcp/", ("base/", "schema/", "server/mcp/", "server/tool.h",
                      "server/resource.h", "server/prompt.h"), ()),
     ("server/transport/", ("base/", "schema/", "server/transport/",
-                           "server/mcp/", "server/serve.h"), ()),
+                           "server/mcp/", "server/tool.h", "server/serve.h"), ()),
     ("server/tools/", SERVER_MAY,
      STORE_WRITES + ("server/mcp/", "server/transport/", "server/cli/")),
     # Fills the table that server/mcp declares and is given by pointer.
