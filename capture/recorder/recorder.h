@@ -91,6 +91,10 @@ struct recorder_counts {
 /* What they are now; asks the source. */
 void recorder_counts(struct recorder *r, struct recorder_counts *counts);
 
+/* The oldest packet that is kept, once older ones were removed for the quota;
+ * INT64_MIN: none was. */
+int64_t recorder_kept_from(const struct recorder *r);
+
 /* As get_capture_status shows it; new reference. */
 json_t *recorder_status(struct recorder *r);
 

@@ -77,6 +77,15 @@ recorder_seal(struct recorder *r, int64_t now_ns)
 		recorder_seal_failed(r, number, ERR_IO, &error, now_ns);
 }
 
+int64_t
+recorder_kept_from(const struct recorder *r)
+{
+	struct segment_index kept = inventory_totals(r->inventory);
+
+	return r->evicted_segments > 0 && kept.packets > 0 ? kept.first_ns
+							   : INT64_MIN;
+}
+
 static void
 recorder_evicted(struct recorder *r, const struct segment_index *gone)
 {

@@ -58,6 +58,19 @@ session_event(void *context, enum log_level level, const char *text)
 	log_write(level, "%s", text);
 }
 
+/* Secrets go with the packets that they belong to. */
+static void
+session_forget_keys(struct session *s)
+{
+	int64_t kept = s->recorder ? recorder_kept_from(s->recorder)
+				   : INT64_MIN;
+	struct error error = { 0 };
+
+	if (s->keys && kept != INT64_MIN &&
+	    keys_forget(s->keys, kept - 60 * SECOND_NS, &error) < 0)
+		log_warn("old TLS secrets stay: %s", error.text);
+}
+
 static void
 session_closed(void *context, int64_t keep_from_ns)
 {
@@ -65,6 +78,7 @@ session_closed(void *context, int64_t keep_from_ns)
 
 	if (s->identity)
 		(void)identity_segment_closed(s->identity, keep_from_ns, NULL);
+	session_forget_keys(s);
 }
 
 static int

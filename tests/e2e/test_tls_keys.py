@@ -23,9 +23,9 @@ from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
 
 PORTS = {"tls12": 18412, "tls13": 18413, "node": 18414, "go": 18415,
          "gnutls12": 18416, "gnutls13": 18417, "deleted": 18418,
-         "late": 18419}
+         "late": 18419, "contained": 18420}
 
-NOT_AT_START = ("deleted", "late")
+NOT_AT_START = ("deleted", "late", "contained")
 
 NGINX = """
 worker_processes 2;
@@ -151,6 +151,29 @@ class Stage:
         for name in ("libcrypto.so.3", "libssl.so.3"):
             os.unlink(self.path(name))
 
+    def contained(self):
+        """A server in a mount namespace with a root of its own, whose files
+        nobody else has."""
+        root = self.path("root")
+        libraries = re.findall(
+            r"(/\S+) \(0x", subprocess.run(
+                ["ldd", shutil.which("openssl")], check=True,
+                capture_output=True, text=True).stdout)
+        for file in [*libraries, self.path("key.pem"), self.path("cert.pem"),
+                     shutil.which("openssl")]:
+            inside = root + (file if file in libraries else
+                             "/" + os.path.basename(file))
+            os.makedirs(os.path.dirname(inside), exist_ok=True)
+            shutil.copy(file, inside)
+        os.makedirs(root + "/old")
+        os.makedirs(root + "/etc/ssl")
+        self.start(
+            "unshare", "--mount", "sh", "-c",
+            f"mount --bind {root} {root} && cd {root} && pivot_root . old &&"
+            f" exec /openssl s_server -quiet -www -accept"
+            f" {PORTS['contained']} -key /key.pem -cert /cert.pem")
+        self.wait_for(PORTS["contained"])
+
     def late_program(self, go):
         """A program that nobody has seen, started after the recorder."""
         program = self.path("late")
@@ -266,6 +289,7 @@ def record(stage, program, failures):
     go = stage.build_go()
     stage.servers(go)
     stage.deleted_library()
+    stage.contained()
     pcap, secrets = stage.path("tls.pcap"), stage.path("secrets.keys")
     dump = stage.start("tcpdump", "-i", "lo", "-U", "-w", pcap, "-B", "8192",
                        "tcp")
@@ -278,6 +302,8 @@ def record(stage, program, failures):
     wanted.add("/late")
     s_client(stage, PORTS["deleted"], "deleted")
     wanted.add("/deleted")
+    s_client(stage, PORTS["contained"], "contained")
+    wanted.add("/contained")
     time.sleep(1)
     dump.send_signal(signal.SIGINT)
     dump.wait(10)
@@ -354,6 +380,12 @@ def check_export(stage, aftertap, wanted, failures):
                    sorted(wanted - paths), [])
     failures.check("requests whose answer it does not show",
                    sorted(wanted - answered), [])
+    randoms = subprocess.run(
+        ["tshark", "-r", plain, "-Y", "tls.handshake.type == 1", "-T",
+         "fields", "-e", "tls.handshake.random"], check=True,
+        capture_output=True, text=True).stdout.split()
+    failures.check("handshakes, as tshark counts them",
+                   told["tls_handshakes"], len(set(randoms)))
     failures.check("handshakes without secrets",
                    told["tls_handshakes"] - told["tls_handshakes_with_secrets"],
                    0)
@@ -413,6 +445,10 @@ def main():
         failures.that("the deleted library was found by its mapping",
                       files.get(directory + "/libcrypto.so.3",
                                 {}).get("deleted"), told["files"])
+        inodes = [f for f in told["files"] if f["path"].endswith(
+            "x86_64-linux-gnu/libcrypto.so.3")]
+        failures.check("libcrypto of the system and of the container",
+                       len(inodes), 2)
         aftertap.run("import", "--name", "tls", pcap)
         shutil.copy(secrets, os.path.join(aftertap.home, "captures", "tls",
                                           "secrets.keys"))
