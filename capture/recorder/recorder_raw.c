@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The open raw segment: spans go in, a full disk is lived through. */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "base/alloc.h"
@@ -245,6 +246,35 @@ recorder_take(struct recorder *r, const struct source_span *span)
 	recorder_lose_span(r, span);
 }
 
+/* The size of the records at the front of a span that reach `room` bytes. */
+static size_t
+recorder_cut(const struct source_span *span, uint64_t room)
+{
+	size_t at = 0;
+
+	while (at < room && at + RAW_RING_HEADER <= span->size) {
+		uint32_t size;
+
+		memcpy(&size, span->data + at, sizeof(size));
+		size &= ~(RAW_RING_BUSY | RAW_RING_DISCARD);
+		at += (RAW_RING_HEADER + (size_t)size + 7) & ~(size_t)7;
+	}
+	return at < span->size ? at : span->size;
+}
+
+/* A source may have more than what is left of the segment. */
+static void
+recorder_fit(const struct recorder *r, struct source_span *span)
+{
+	uint64_t limit = r->settings.segment_bytes;
+	uint64_t have = r->writer ? raw_writer_size(r->writer) : 0;
+	uint64_t room = have < limit ? limit - have : limit;
+
+	if (r->source->type->format == RAW_FORMAT_RECORDS &&
+	    span->size > room)
+		span->size = recorder_cut(span, room);
+}
+
 uint64_t
 recorder_drain(struct recorder *r, uint64_t limit)
 {
@@ -255,6 +285,7 @@ recorder_drain(struct recorder *r, uint64_t limit)
 	       r->source->type->peek(r->source, &span)) {
 		if (span.size == 0)
 			break;
+		recorder_fit(r, &span);
 		recorder_take(r, &span);
 		r->source->type->release(r->source, span.size);
 		taken += span.size;
