@@ -2,8 +2,13 @@
 #include "capture/json_file.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
 
 /* A manifest of 100,000 segments is about 60 MB. */
@@ -43,5 +48,27 @@ json_file_write(const char *path, const json_t *object, mode_t mode,
 	assert(text); /* every string in it is UTF-8 */
 	status = file_write_atomic(path, bytes_of(text), mode, e);
 	free(text);
+	return status;
+}
+
+int
+json_file_replace(const char *path, const json_t *object, mode_t mode)
+{
+	char *temporary = alloc_format("%s.new", path);
+	char *text = json_dumps(object, JSON_COMPACT);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+					 O_NOFOLLOW, mode);
+	int status = fd < 0 || !text ? ERR_IO : 0;
+
+	if (status == 0)
+		status = file_write_all(fd, text, strlen(text));
+	if (fd >= 0)
+		close(fd);
+	if (status == 0 && rename(temporary, path) < 0)
+		status = ERR_IO;
+	if (status < 0)
+		(void)unlink(temporary);
+	free(text);
+	free(temporary);
 	return status;
 }

@@ -77,16 +77,16 @@ live_set_state(json_t *capture, const char *home, const char *name)
 {
 	const char *state =
 		json_string_value(json_object_get(capture, "state"));
-	bool held = recorder_client_holder(home, name) != 0;
+	json_int_t pid = json_integer_value(json_object_get(capture, "pid"));
+	int holder = recorder_client_holder(home, name);
 	bool ended = state && (strcmp(state, "stopped") == 0 ||
 			       strcmp(state, "failed") == 0);
 
-	if (held) {
-		if (ended)
-			json_object_set_new(capture, "state",
-					    json_string("starting"));
+	/* One that has just begun has not written its state yet. */
+	if (holder > 0 && holder != pid)
+		json_object_set_new(capture, "state", json_string("starting"));
+	if (holder != 0)
 		return;
-	}
 	json_object_del(capture, "pid");
 	if (ended)
 		return;

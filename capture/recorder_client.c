@@ -100,7 +100,7 @@ client_parse(const char *text, size_t size, const struct recorder_question *q,
 		return 0;
 	}
 	error_set(e, ERR_STATE, "the recorder of capture \"%s\": %s", q->name,
-		  why ? why : "it ended without an answer");
+		  why ? why : "its answer is not understood");
 	json_decref(object);
 	return ERR_STATE;
 }
@@ -127,8 +127,10 @@ recorder_client_ask(const struct recorder_question *q, json_t **answer,
 		status = client_wait(fd, q, e);
 	if (status == 0) {
 		n = recv(fd, text, ANSWER_MAX, 0);
-		status = client_parse(text, n > 0 ? (size_t)n : 0, q, answer,
-				      e);
+		status = n > 0 ? client_parse(text, (size_t)n, q, answer, e)
+			       : error_set(e, ERR_NOTFOUND,
+					   "the recorder of capture \"%s\" "
+					   "ended", q->name);
 	}
 	free(text);
 	close(fd);

@@ -299,11 +299,13 @@ inventory_evict(struct inventory *i, struct segment_index *gone)
 }
 
 uint32_t
-inventory_evict_raw(struct inventory *i)
+inventory_evict_raw(struct inventory *i, uint32_t except)
 {
 	uint32_t number = inventory_first_raw(i);
 	char *raw, *sidecar;
 
+	if (number && number == except)
+		number = i->waiting_count > 1 ? i->waiting[1] : 0;
 	if (!number)
 		return 0;
 	raw = inventory_path(i->raw, number, ".raw");

@@ -49,5 +49,6 @@ uint64_t inventory_disk(const struct inventory *i);
  */
 bool inventory_evict(struct inventory *i, struct segment_index *gone);
 
-/* Removes the oldest raw segment that waits; its number, 0: none. */
-uint32_t inventory_evict_raw(struct inventory *i);
+/* Removes the oldest raw segment that waits, but not `except`; its number, 0:
+ * none. */
+uint32_t inventory_evict_raw(struct inventory *i, uint32_t except);

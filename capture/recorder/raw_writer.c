@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,17 +20,39 @@
  * is written, and the page at the end can always be. */
 #define ROOM_STEP ((uint64_t)4 << 20)
 
+/* What the thread is to commit. */
+struct raw_request {
+	uint64_t size;
+	int64_t time_ns;
+	struct clock_map clock;
+	bool last;
+};
+
 struct raw_writer {
 	char *path;
 	int fd;
 	bool direct;
 	bool reserves; /* the file system can take room ahead */
 	uint64_t room; /* bytes of the file that have their blocks */
-	struct raw_header header;
 	uint64_t size;     /* bytes appended since the first */
-	uint8_t *page;     /* the header's */
+	uint64_t asked;    /* of them, in the newest request */
+	uint32_t clocks;   /* pairs in it */
 	uint8_t *tail;     /* the page of the next byte, as far as it is known */
 	bool tail_written; /* nothing in it is newer than the file */
+
+	/* The thread's alone, once it runs. */
+	struct raw_header header;
+	uint8_t *page; /* the header's */
+
+	pthread_t thread;
+	pthread_mutex_t mutex; /* of what follows */
+	pthread_cond_t wake, idle;
+	struct raw_request request;
+	bool requested; /* the thread has something to do */
+	bool done;      /* it has ended */
+	uint64_t committed;
+	int status; /* the first error that nobody was told of */
+	struct error error;
 };
 
 /* Where the next byte goes, in the file. */
@@ -101,24 +124,88 @@ raw_reserve(struct raw_writer *w, uint64_t end, struct error *e)
 	return 0;
 }
 
+/* In the thread: header and all before it are on disk afterwards. */
 static int
-raw_write_header(struct raw_writer *w, const struct clock_map *clock,
-		 struct error *e)
+raw_commit(struct raw_writer *w, const struct raw_request *request,
+	   struct error *e)
 {
 	struct iovec page = { w->page, RAW_PAGE };
-	int status;
 
+	if (fdatasync(w->fd) < 0)
+		return raw_error(w, "sync", e);
 	w->header.generation++;
-	w->header.committed = w->size;
-	w->header.flushed_ns = clock_wall_ns();
-	w->header.clock = *clock;
+	w->header.committed = request->size;
+	w->header.flushed_ns = request->time_ns;
+	w->header.clock = request->clock;
 	raw_header_encode(&w->header, w->page);
 	if (pwritev2(w->fd, &page, 1, 0, RWF_DSYNC) == RAW_PAGE)
 		return 0;
-	/* Without that flag, or without O_DIRECT: write, then sync. */
-	status = raw_write(w, w->page, RAW_PAGE, 0, e);
-	if (status == 0 && fdatasync(w->fd) < 0)
-		status = raw_error(w, "sync", e);
+	/* File systems without that flag: write, then sync. */
+	if (pwrite(w->fd, w->page, RAW_PAGE, 0) != RAW_PAGE ||
+	    fdatasync(w->fd) < 0)
+		return raw_error(w, "sync", e);
+	return 0;
+}
+
+static void *
+raw_thread(void *context)
+{
+	struct raw_writer *w = context;
+	struct raw_request request;
+	struct error error = { 0 };
+	int status;
+
+	do {
+		pthread_mutex_lock(&w->mutex);
+		while (!w->requested)
+			pthread_cond_wait(&w->wake, &w->mutex);
+		request = w->request;
+		pthread_mutex_unlock(&w->mutex);
+		status = raw_commit(w, &request, &error);
+		pthread_mutex_lock(&w->mutex);
+		if (status == 0)
+			w->committed = request.size;
+		else if (w->status == 0)
+			w->error = error, w->status = status;
+		w->requested = w->request.last && !request.last;
+		w->done = request.last;
+		pthread_cond_broadcast(&w->idle);
+		pthread_mutex_unlock(&w->mutex);
+	} while (!request.last);
+	return NULL;
+}
+
+/* Asks the thread to commit; false when it is at it still. */
+static bool
+raw_ask(struct raw_writer *w, const struct clock_map *clock, bool last)
+{
+	bool free;
+
+	pthread_mutex_lock(&w->mutex);
+	free = !w->requested;
+	if (free || last) {
+		w->request = (struct raw_request){ .size = w->size,
+						   .clock = *clock,
+						   .time_ns = clock_wall_ns(),
+						   .last = last };
+		w->requested = true;
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->mutex);
+	return free;
+}
+
+static int
+raw_take_error(struct raw_writer *w, struct error *e)
+{
+	int status;
+
+	pthread_mutex_lock(&w->mutex);
+	status = w->status;
+	if (status < 0)
+		error_set(e, status, "%s", w->error.text);
+	w->status = 0;
+	pthread_mutex_unlock(&w->mutex);
 	return status;
 }
 
@@ -142,6 +229,32 @@ raw_page(void)
 		abort();
 	memset(page, 0, RAW_PAGE);
 	return page;
+}
+
+/* Writes the first header and starts the thread. */
+static int
+raw_begin(struct raw_writer *w, const struct clock_map *clock, struct error *e)
+{
+	int status;
+
+	w->reserves = true;
+	status = raw_reserve(w, RAW_PAGE + 1, e);
+	if (status < 0)
+		return status;
+	w->header.generation = 1;
+	w->header.flushed_ns = clock_wall_ns();
+	w->header.clock = *clock;
+	w->clocks = clock->count;
+	raw_header_encode(&w->header, w->page);
+	status = raw_write(w, w->page, RAW_PAGE, 0, e);
+	if (status < 0)
+		return status;
+	pthread_mutex_init(&w->mutex, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	pthread_cond_init(&w->idle, NULL);
+	if (pthread_create(&w->thread, NULL, raw_thread, w) != 0)
+		return error_set(e, ERR_IO, "cannot start a thread");
+	return 0;
 }
 
 int
@@ -176,10 +289,7 @@ raw_writer_open(const char *path, const struct raw_stream *stream,
 		raw_free(w);
 		return status;
 	}
-	w->reserves = true;
-	status = raw_reserve(w, RAW_PAGE + 1, e);
-	if (status == 0)
-		status = raw_write_header(w, clock, e);
+	status = raw_begin(w, clock, e);
 	if (status < 0) {
 		(void)unlink(path);
 		raw_free(w);
@@ -250,42 +360,94 @@ raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
 	return 0;
 }
 
+/* Writes the page at the end as far as it goes. */
+static int
+raw_write_tail(struct raw_writer *w, struct error *e)
+{
+	uint64_t end = raw_end(w);
+	int status;
+
+	if (w->tail_written || end % RAW_PAGE == 0)
+		return 0;
+	/* What an append that failed left behind is not a record. */
+	memset(w->tail + end % RAW_PAGE, 0, RAW_PAGE - end % RAW_PAGE);
+	status = raw_write(w, w->tail, RAW_PAGE, end - end % RAW_PAGE, e);
+	w->tail_written = status == 0;
+	return status;
+}
+
 int
 raw_writer_flush(struct raw_writer *w, const struct clock_map *clock,
 		 struct error *e)
 {
-	uint64_t end = raw_end(w);
-	int status = 0;
+	int status = raw_take_error(w, e);
 
-	if (w->header.committed == w->size &&
-	    w->header.clock.count == clock->count)
-		return 0;
-	if (!w->tail_written && end % RAW_PAGE != 0) {
-		/* What an append that failed left behind must not be taken for
-		 * a record. */
-		memset(w->tail + end % RAW_PAGE, 0, RAW_PAGE - end % RAW_PAGE);
-		status = raw_write(w, w->tail, RAW_PAGE,
-				   end - end % RAW_PAGE, e);
-		w->tail_written = status == 0;
-	}
-	if (status == 0 && fdatasync(w->fd) < 0)
-		status = raw_error(w, "sync", e);
 	if (status == 0)
-		status = raw_write_header(w, clock, e);
+		status = raw_write_tail(w, e);
+	if (status == 0 &&
+	    (w->asked != w->size || w->clocks != clock->count) &&
+	    raw_ask(w, clock, false)) {
+		w->asked = w->size;
+		w->clocks = clock->count;
+	}
 	return status;
+}
+
+void
+raw_writer_wait(struct raw_writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	while (w->requested)
+		pthread_cond_wait(&w->idle, &w->mutex);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+void
+raw_writer_end(struct raw_writer *w, const struct clock_map *clock)
+{
+	uint64_t pages = (raw_end(w) + RAW_PAGE - 1) / RAW_PAGE;
+	struct error error = { 0 };
+	int status = raw_write_tail(w, &error);
+
+	/* Cuts what an append that failed wrote, and room taken ahead. */
+	if (status == 0 && ftruncate(w->fd, (off_t)(pages * RAW_PAGE)) < 0)
+		status = raw_error(w, "cut", &error);
+	if (status < 0) {
+		pthread_mutex_lock(&w->mutex);
+		w->status = status;
+		w->error = error;
+		pthread_mutex_unlock(&w->mutex);
+		w->size = w->asked; /* no more than that is certain */
+	}
+	(void)raw_ask(w, clock, true);
+}
+
+bool
+raw_writer_ended(struct raw_writer *w, bool wait, int *status, struct error *e)
+{
+	bool done;
+
+	pthread_mutex_lock(&w->mutex);
+	while (wait && !w->done)
+		pthread_cond_wait(&w->idle, &w->mutex);
+	done = w->done;
+	pthread_mutex_unlock(&w->mutex);
+	if (!done)
+		return false;
+	pthread_join(w->thread, NULL);
+	*status = raw_take_error(w, e);
+	raw_free(w);
+	return true;
 }
 
 int
 raw_writer_close(struct raw_writer *w, const struct clock_map *clock,
 		 struct error *e)
 {
-	uint64_t pages = (raw_end(w) + RAW_PAGE - 1) / RAW_PAGE;
-	int status = raw_writer_flush(w, clock, e);
+	int status = 0;
 
-	/* Cuts what an append that failed wrote, and room taken ahead. */
-	if (status == 0 && ftruncate(w->fd, (off_t)(pages * RAW_PAGE)) < 0)
-		status = raw_error(w, "cut", e);
-	raw_free(w);
+	raw_writer_end(w, clock);
+	(void)raw_writer_ended(w, true, &status, e);
 	return status;
 }
 
@@ -298,7 +460,13 @@ raw_writer_size(const struct raw_writer *w)
 uint64_t
 raw_writer_committed(const struct raw_writer *w)
 {
-	return w->header.committed;
+	uint64_t committed;
+
+	/* Not const: it takes the lock. */
+	pthread_mutex_lock(&((struct raw_writer *)(uintptr_t)w)->mutex);
+	committed = w->committed;
+	pthread_mutex_unlock(&((struct raw_writer *)(uintptr_t)w)->mutex);
+	return committed;
 }
 
 uint64_t

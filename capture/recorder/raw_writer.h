@@ -6,6 +6,9 @@
  *
  * What a flush has committed is on disk before the header says so; a reader
  * that stops at the header's committed length never sees a torn record.
+ *
+ * Waiting for the disk is left to a thread of the writer's, or packets would
+ * be lost whenever a file system takes its time.
  */
 #pragma once
 
@@ -25,8 +28,8 @@ struct raw_stream {
 	uint64_t position;   /* of the next byte in the source's stream */
 };
 
-/* Creates `path` (it must not exist); writes and syncs the header.  NOSPACE,
- * EXISTS, DENIED, IO. */
+/* Creates `path` (it must not exist) and writes the header.  NOSPACE, EXISTS,
+ * DENIED, IO. */
 int raw_writer_open(const char *path, const struct raw_stream *stream,
 		    const struct clock_map *clock, struct raw_writer **w,
 		    struct error *e);
@@ -39,15 +42,28 @@ int raw_writer_open(const char *path, const struct raw_stream *stream,
 int raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
 		      struct error *e);
 
-/* Commits what was appended, with the clock map as it is now. */
+/* Writes all that was appended and begins to commit it, with the clock map as
+ * it is now, unless the flush before has not ended yet.  Returns what went
+ * wrong since the last call. */
 int raw_writer_flush(struct raw_writer *w, const struct clock_map *clock,
 		     struct error *e);
 
-/* Flushes and closes; the writer is gone, whatever is returned. */
+/* Waits until the flush that was begun has ended. */
+void raw_writer_wait(struct raw_writer *w);
+
+/* Begins the last flush, after which nothing may be appended.  */
+void raw_writer_end(struct raw_writer *w, const struct clock_map *clock);
+
+/* True once that has ended: the writer is gone, and `*status` and `e` say how
+ * it went.  With `wait` it is always true. */
+bool raw_writer_ended(struct raw_writer *w, bool wait, int *status,
+		      struct error *e);
+
+/* Both at once, waiting. */
 int raw_writer_close(struct raw_writer *w, const struct clock_map *clock,
 		     struct error *e);
 
-/* Bytes appended; bytes committed; the next byte's position in the stream. */
+/* Bytes appended; bytes committed so far; the next byte's position in the stream. */
 uint64_t raw_writer_size(const struct raw_writer *w);
 uint64_t raw_writer_committed(const struct raw_writer *w);
 uint64_t raw_writer_position(const struct raw_writer *w);

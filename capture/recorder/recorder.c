@@ -79,6 +79,7 @@ recorder_new(const struct recorder_settings *settings)
 static void
 recorder_free(struct recorder *r)
 {
+	recorder_reap(r, true);
 	sealer_stop(&r->sealer);
 	if (r->lock >= 0)
 		close(r->lock);
@@ -137,7 +138,7 @@ recorder_prepare(struct recorder *r, struct error *e)
 			       "%zu raw segments of the recorder before are "
 			       "recovered and sealed",
 			       inventory_raw_count(r->inventory));
-	return 0;
+	return recorder_save_state(r, "starting", e);
 }
 
 int
@@ -167,6 +168,7 @@ recorder_attach(struct recorder *r, struct source *source, json_t *about,
 		struct error *e)
 {
 	r->source = source;
+	r->fresh = false;
 	source->type->counts(source, &r->counts);
 	r->looked_ns = clock_wall_ns();
 	json_object_set_new(r->capture, "recorder", about);
@@ -193,6 +195,7 @@ recorder_tick(struct recorder *r)
 
 	recorder_beat(r, now_ns);
 	recorder_flush(r, now_ns);
+	recorder_reap(r, false);
 	recorder_disk_look(r, now_ns);
 	recorder_seal(r, now_ns);
 	recorder_keep_quota(r, now_ns);
@@ -225,6 +228,7 @@ recorder_rotate(struct recorder *r)
 	(void)recorder_drain(r, ROTATE_LIMIT);
 	recorder_close_segment(r);
 	r->seal_retry_ns = 0;
+	r->awaited = r->next_number - 1;
 	recorder_seal(r, clock_monotonic_ns());
 	return r->next_number - 1;
 }
@@ -232,7 +236,8 @@ recorder_rotate(struct recorder *r)
 bool
 recorder_is_sealed(const struct recorder *r, uint32_t number)
 {
-	return !inventory_waits(r->inventory, number);
+	return !inventory_waits(r->inventory, number) &&
+	       (r->closing_count == 0 || r->closing[0].number > number);
 }
 
 int
@@ -250,17 +255,29 @@ recorder_detach(struct recorder *r)
 	recorder_look(r);
 	recorder_close_segment(r);
 	recorder_write_losses(r);
+	recorder_reap(r, true);
+	r->awaited = r->next_number - 1;
 	r->source = NULL;
 	r->changed = true;
 }
 
 void
-recorder_close(struct recorder *r, const char *why)
+recorder_end(struct recorder *r, const char *why)
 {
 	if (why)
 		json_object_set_new(r->capture, "error", json_string(why));
 	else
 		json_object_del(r->capture, "error");
-	(void)recorder_save_state(r, why ? "failed" : "stopped", NULL);
-	recorder_free(r);
+	/* What never recorded anything is not a capture. */
+	if (why && r->fresh)
+		(void)file_remove_tree(r->directory, NULL);
+	else
+		(void)recorder_save_state(r, why ? "failed" : "stopped", NULL);
+}
+
+void
+recorder_close(struct recorder *r)
+{
+	if (r)
+		recorder_free(r);
 }

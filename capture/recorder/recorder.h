@@ -101,5 +101,9 @@ json_t *recorder_status(struct recorder *r);
 /* No more packets: closes the open segment and detaches from the source. */
 void recorder_detach(struct recorder *r);
 
-/* Writes the last state ("stopped", or "failed" with `why`) and frees. */
-void recorder_close(struct recorder *r, const char *why);
+/* Writes the last state: "stopped", or "failed" with `why`; a new capture that
+ * never came to record is removed again. */
+void recorder_end(struct recorder *r, const char *why);
+
+/* Frees it, and its lock; NULL is allowed. */
+void recorder_close(struct recorder *r);

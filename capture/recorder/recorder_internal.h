@@ -14,12 +14,23 @@ enum recorder_disk {
 	DISK_BROKEN,
 };
 
+/* A raw segment whose last bytes are on their way to the disk. */
+struct recorder_closing {
+	struct raw_writer *writer;
+	uint32_t number;
+	int64_t opened_utc;
+};
+
+/* More than these at once, and the recorder waits for the disk. */
+#define CLOSING_MAX 8
+
 struct recorder {
 	struct recorder_settings settings;
 	char *home, *name, *node, *program, *directory;
 	int lock;
 	json_t *capture; /* capture.json */
 	bool changed;    /* it is to be written */
+	bool fresh;      /* it was not there before, and nothing was recorded */
 	int64_t saved_ns;
 
 	struct source *source;
@@ -34,6 +45,8 @@ struct recorder {
 
 	struct raw_writer *writer; /* of the open raw segment, or NULL */
 	uint32_t number;           /* its */
+	struct recorder_closing closing[CLOSING_MAX]; /* those before it */
+	size_t closing_count;
 	int64_t opened_ns;         /* monotonic; opened_utc the same in UTC */
 	int64_t opened_utc;
 	int64_t flushed_ns;
@@ -49,6 +62,7 @@ struct recorder {
 	uint32_t next_number;
 	struct sealer sealer;
 	int64_t seal_retry_ns;
+	uint32_t awaited; /* somebody waits for this segment */
 	unsigned seal_failures;
 	int64_t quota_ns;
 	uint64_t disk_bytes;
@@ -68,6 +82,7 @@ void recorder_lose(struct recorder *r, const struct loss *loss);
 
 /* The open raw segment (recorder_raw.c). */
 void recorder_close_segment(struct recorder *r);
+void recorder_reap(struct recorder *r, bool wait);
 void recorder_flush(struct recorder *r, int64_t now_ns);
 void recorder_disk_look(struct recorder *r, int64_t now_ns);
 void recorder_write_losses(struct recorder *r);

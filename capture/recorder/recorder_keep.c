@@ -6,6 +6,8 @@
 #define SEAL_RETRY_NS (5 * CLOCK_NS_PER_S)
 #define SEAL_FAILURES 3 /* before a segment is passed over for a while */
 #define QUOTA_NS      CLOCK_NS_PER_S
+/* So many raw segments waiting are a backlog. */
+#define URGENT_WAITING 3
 
 static void
 recorder_seal_failed(struct recorder *r, uint32_t number, int status,
@@ -65,6 +67,8 @@ recorder_seal_ended(struct recorder *r, int64_t now_ns)
 void
 recorder_seal(struct recorder *r, int64_t now_ns)
 {
+	struct sealer_order order = { .program = r->program,
+				      .directory = r->directory };
 	struct error error = { 0 };
 	uint32_t number;
 
@@ -72,8 +76,10 @@ recorder_seal(struct recorder *r, int64_t now_ns)
 	number = inventory_first_raw(r->inventory);
 	if (r->sealer.pid != 0 || number == 0 || now_ns < r->seal_retry_ns)
 		return;
-	if (sealer_start(&r->sealer, r->program, r->directory, number,
-			 &error) < 0)
+	order.number = number;
+	order.urgent = number <= r->awaited ||
+		       inventory_raw_count(r->inventory) >= URGENT_WAITING;
+	if (sealer_start(&r->sealer, &order, &error) < 0)
 		recorder_seal_failed(r, number, ERR_IO, &error, now_ns);
 }
 
@@ -105,9 +111,8 @@ recorder_evict_raw(struct recorder *r)
 			     .to_ns = now };
 
 	/* The one that is being sealed will make room by itself. */
-	if (r->sealer.pid != 0)
-		return false;
-	if (inventory_evict_raw(r->inventory) == 0)
+	if (inventory_evict_raw(r->inventory, r->sealer.pid ? r->sealer.number
+							     : 0) == 0)
 		return false;
 	recorder_lose(r, &loss);
 	if (!r->quota_short)

@@ -70,7 +70,7 @@ recorder_write_sidecar(struct recorder *r, bool closed)
 	json_t *sidecar = recorder_sidecar(r, closed);
 
 	/* Without one the packets still are what they are. */
-	(void)json_file_write(path, sidecar, 0600, NULL);
+	(void)json_file_replace(path, sidecar, 0600);
 	r->sidecar_ns = clock_monotonic_ns();
 	json_decref(sidecar);
 	free(path);
@@ -104,10 +104,10 @@ recorder_open_segment(struct recorder *r, uint64_t position, struct error *e)
 
 /* What ended before the oldest unsealed packet is of no use any more. */
 static void
-recorder_tell_closed(struct recorder *r)
+recorder_tell_closed(struct recorder *r, int64_t opened_utc)
 {
 	/* Sockets are learned of a moment before or after their packets. */
-	int64_t keep_ns = r->opened_utc - 60 * CLOCK_NS_PER_S;
+	int64_t keep_ns = opened_utc - 60 * CLOCK_NS_PER_S;
 
 	if (inventory_raw_count(r->inventory) > 1)
 		keep_ns = 0;
@@ -115,34 +115,61 @@ recorder_tell_closed(struct recorder *r)
 		r->settings.closed(r->settings.context, keep_ns);
 }
 
+/* The last bytes of a segment are on disk, or will never be. */
+static void
+recorder_closed(struct recorder *r, const struct recorder_closing *closed,
+		int status, const struct error *e)
+{
+	struct loss loss = { .cause = LOSS_DISK_ERROR,
+			     .packets = LOSS_PACKETS_UNKNOWN,
+			     .from_ns = closed->opened_utc,
+			     .to_ns = clock_wall_ns() };
+
+	if (status < 0) {
+		recorder_event(r, LOG_ERROR, "%s", e->text);
+		recorder_lose(r, &loss);
+	}
+	inventory_add_raw(r->inventory, closed->number);
+	recorder_tell_closed(r, closed->opened_utc);
+	r->changed = true;
+}
+
+void
+recorder_reap(struct recorder *r, bool wait)
+{
+	while (r->closing_count > 0) {
+		struct recorder_closing first = r->closing[0];
+		struct error error = { 0 };
+		int status = 0;
+
+		/* In their order, so that they are sealed in it. */
+		if (!raw_writer_ended(first.writer, wait, &status, &error))
+			break;
+		r->closing_count--;
+		memmove(r->closing, r->closing + 1,
+			r->closing_count * sizeof(r->closing[0]));
+		recorder_closed(r, &first, status, &error);
+	}
+}
+
 void
 recorder_close_segment(struct recorder *r)
 {
-	struct error error = { 0 };
-
 	if (!r->writer)
 		return;
 	recorder_look(r);
+	if (r->closing_count == CLOSING_MAX)
+		recorder_reap(r, true);
 	r->direct = raw_writer_direct(r->writer);
+	raw_writer_end(r->writer, &r->clock);
 	recorder_write_sidecar(r, true);
-	if (raw_writer_close(r->writer, &r->clock, &error) < 0) {
-		struct loss loss = { .cause = LOSS_DISK_ERROR,
-				     .packets = LOSS_PACKETS_UNKNOWN,
-				     .from_ns = r->opened_utc,
-				     .to_ns = clock_wall_ns() };
-
-		recorder_event(r, LOG_ERROR, "%s", error.text);
-		recorder_lose(r, &loss);
-		r->writer = NULL;
-		recorder_write_sidecar(r, true);
-	}
+	r->closing[r->closing_count++] =
+		(struct recorder_closing){ r->writer, r->number,
+					   r->opened_utc };
 	r->writer = NULL;
-	inventory_add_raw(r->inventory, r->number);
-	recorder_tell_closed(r);
 	r->losses.count = 0;
 	json_array_clear(r->steps);
 	r->number = 0;
-	r->changed = true;
 }
 
 /* Losses without packets get a segment of their own. */

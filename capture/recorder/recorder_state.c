@@ -92,6 +92,7 @@ recorder_load_state(struct recorder *r, struct error *e)
 	free(path);
 	if (status == ERR_NOTFOUND || status == ERR_CORRUPT) {
 		r->capture = recorder_new_state(r);
+		r->fresh = true;
 		return 0;
 	}
 	if (status == 0)
@@ -155,7 +156,10 @@ recorder_save_state(struct recorder *r, const char *state, struct error *e)
 	json_object_set_new(c, "options", json_incref(r->settings.options));
 	if (r->evicted_segments)
 		json_object_set_new(c, "evicted", recorder_evicted_json(r));
-	status = json_file_write(path, c, 0600, e);
+	if (strcmp(state, "recording") == 0 && r->saved_ns)
+		status = json_file_replace(path, c, 0600);
+	else
+		status = json_file_write(path, c, 0600, e);
 	free(path);
 	r->changed = status < 0;
 	r->saved_ns = clock_monotonic_ns();

@@ -22,7 +22,8 @@
 #include "base/file.h"
 #include "capture/recorder/privileges.h"
 
-#define REPORT_MAX 4096
+#define REPORT_MAX  4096
+#define URGENT_NICE 5
 /* ioprio_set(2): linux/ioprio.h is not in every distribution's headers. */
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_IDLE        (3 << 13)
@@ -61,16 +62,21 @@ sealer_spawn(struct sealer *s, const char *const *argv, int output,
 }
 
 int
-sealer_start(struct sealer *s, const char *program, const char *directory,
-	     uint32_t number, struct error *e)
+sealer_start(struct sealer *s, const struct sealer_order *order,
+	     struct error *e)
 {
 	char text[16];
-	const char *const argv[] = { program,	  "seal",     "--directory",
-				     directory, "--number", text,
+	const char *const argv[] = { order->program,
+				     "seal",
+				     "--directory",
+				     order->directory,
+				     "--number",
+				     text,
+				     order->urgent ? "--urgent" : NULL,
 				     NULL };
 	int ends[2], status;
 
-	snprintf(text, sizeof(text), "%u", number);
+	snprintf(text, sizeof(text), "%u", order->number);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_set_errno(e, errno, "cannot make a pipe");
 	status = sealer_spawn(s, argv, ends[1], e);
@@ -80,7 +86,7 @@ sealer_start(struct sealer *s, const char *program, const char *directory,
 		return status;
 	}
 	s->descriptor = ends[0];
-	s->number = number;
+	s->number = order->number;
 	return 0;
 }
 
@@ -178,18 +184,22 @@ sealer_stop(struct sealer *s)
 
 /* Every step makes the process less of a burden; none is needed. */
 static void
-sealer_step_back(void)
+sealer_step_back(bool urgent)
 {
 	const struct sched_param none = { 0 };
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (urgent) {
+		(void)setpriority(PRIO_PROCESS, 0, URGENT_NICE);
+		return;
+	}
 	(void)setpriority(PRIO_PROCESS, 0, 19);
 	(void)sched_setscheduler(0, SCHED_BATCH, &none);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
 }
 
 int
-sealer_main(const char *directory, uint32_t number)
+sealer_main(const char *directory, uint32_t number, bool urgent)
 {
 	struct seal_result result = { 0 };
 	struct error error = { 0 };
@@ -197,7 +207,7 @@ sealer_main(const char *directory, uint32_t number)
 	char *text;
 	int status;
 
-	sealer_step_back();
+	sealer_step_back(urgent);
 	status = privileges_confine(directory, &error);
 	if (status == 0)
 		status = seal_segment(directory, number, &result, &error);

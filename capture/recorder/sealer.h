@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sealing in a process of its own, so that a crash or a lack of memory there
- * never touches recording: lowest priority, idle disk class, no capability, no
- * new privileges, nothing of the file system but the capture's directory.
+ * never touches recording: no capability, no new privileges, nothing of the
+ * file system but the capture's directory, and lowest priority with the idle
+ * disk class.  A busy machine may leave nothing for the latter; when somebody
+ * waits for a segment or several are waiting, it is urgent and only nice.
  */
 #pragma once
 
@@ -19,9 +21,17 @@ struct sealer {
 	uint32_t number; /* of the segment */
 };
 
-/* Starts `program seal --directory D --number N`. */
-int sealer_start(struct sealer *s, const char *program, const char *directory,
-		 uint32_t number, struct error *e);
+/* What to seal, and with which program. */
+struct sealer_order {
+	const char *program;
+	const char *directory;
+	uint32_t number;
+	bool urgent;
+};
+
+/* Starts `program seal [--urgent] --directory D --number N`. */
+int sealer_start(struct sealer *s, const struct sealer_order *order,
+		 struct error *e);
 
 /*
  * True when it has ended; `*status` is what seal_segment returned there (or
@@ -35,4 +45,4 @@ void sealer_stop(struct sealer *s);
 
 /* In that process: gives up everything, seals, reports on standard output.
  * Returns a process exit status. */
-int sealer_main(const char *directory, uint32_t number);
+int sealer_main(const char *directory, uint32_t number, bool urgent);

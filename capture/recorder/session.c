@@ -25,6 +25,7 @@
 /* How often the source is looked at: while packets come, and while none do. */
 #define BUSY_MS       50
 #define IDLE_MS       250
+#define WAITING_MS    10 /* somebody waits for a segment */
 #define BUSY_FOR_NS   (CLOCK_NS_PER_S / 2)
 #define SECOND_NS     CLOCK_NS_PER_S
 #define DRAIN_LIMIT   ((uint64_t)64 << 20)
@@ -421,6 +422,8 @@ session_timeout(const struct session *s, int64_t now)
 
 	if (s->options->duration_ns || s->options->packets)
 		wait = BUSY_MS;
+	if (control_waiting(s->control, NULL))
+		wait = WAITING_MS;
 	return (int)(wait < flush_ms ? wait : flush_ms);
 }
 
@@ -463,19 +466,19 @@ session_finish(struct session *s)
 	if (counts.waiting)
 		log_warn("%zu raw segments are not sealed; the next start "
 			 "does that", counts.waiting);
+	recorder_end(s->recorder, NULL);
 	session_answer_stopped(s);
 }
 
 static void
-session_close(struct session *s, const char *why)
+session_close(struct session *s)
 {
 	identity_close(s->identity);
 	keys_close(s->keys);
 	control_close(s->control);
 	if (s->source)
 		s->source->type->close(s->source);
-	if (s->recorder)
-		recorder_close(s->recorder, why);
+	recorder_close(s->recorder);
 	if (s->signals >= 0)
 		close(s->signals);
 	if (s->clock >= 0)
@@ -506,7 +509,9 @@ session_run(const struct record_options *options, const char *home,
 
 	if (session_open(&s, home, program, &error) < 0) {
 		log_error("%s", error.text);
-		session_close(&s, error.text);
+		if (s.recorder)
+			recorder_end(s.recorder, error.text);
+		session_close(&s);
 		return 1;
 	}
 	s.started_ns = s.busy_ns = clock_monotonic_ns();
@@ -514,6 +519,6 @@ session_run(const struct record_options *options, const char *home,
 	session_record(&s);
 	session_finish(&s);
 	log_info("stopped capture=%s", options->name);
-	session_close(&s, NULL);
+	session_close(&s);
 	return 0;
 }

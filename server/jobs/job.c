@@ -187,6 +187,9 @@ ended_early(int how, const char *path, const char *log_path, struct error *e)
 	char *tail = log_tail(log_path), *said = tail;
 	int rc;
 
+	/* A line of a log: "2026-11-26T23:44:55.4Z error …". */
+	if (*said >= '0' && *said <= '9' && strstr(said, "Z error "))
+		said = strstr(said, "Z error ") + strlen("Z error ");
 	/* Programs begin their complaints with their name. */
 	if (strncmp(said, program, n) == 0 && strncmp(said + n, ": ", 2) == 0)
 		said += n + 2;

@@ -19,7 +19,7 @@ from recording import Recorder, Sender
 
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
 PORT = 28000 + os.getpid() % 1500
-FLUSH = 0.3  # seconds; the recorder is told so
+FLUSH = 1.0  # seconds; the recorder is told so
 
 check = support.Failures()
 chance = random.Random(3)
@@ -48,7 +48,7 @@ def kills(aftertap, workspace):
         child = recorder(aftertap, "k", "--flush-interval", f"{FLUSH}s",
                          "--segment-size", "1MiB")
         began = time.monotonic()
-        time.sleep(chance.uniform(0.1, 1.5))
+        time.sleep(chance.uniform(1.1, 2.2))
         killed = time.monotonic()
         child.kill()
         spans.append((began, killed - FLUSH))
@@ -76,7 +76,7 @@ def kills(aftertap, workspace):
 
 def quota(aftertap, workspace):
     """The oldest goes; what a snapshot holds stays."""
-    sender = Sender(PORT, size=1400, rate=4000)
+    sender = Sender(PORT, size=1400, rate=800)
     sender.start()
     child = recorder(aftertap, "q", "--quota", "16MiB", "--segment-size",
                      "2MiB")

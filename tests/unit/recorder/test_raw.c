@@ -92,6 +92,7 @@ write_all(struct raw_writer *w, const struct fake_stream_bytes *s,
 		if (rand() % 4 == 0) {
 			assert_int_equal(
 				raw_writer_flush(w, &clock_one, NULL), 0);
+			raw_writer_wait(w);
 			*committed = done;
 		}
 	}
