@@ -99,8 +99,9 @@ def quota(aftertap, workspace):
     numbers = recording.numbers(left, PORT)
     check.that("without a hole", sorted(set(numbers)) == list(
         range(min(numbers), max(numbers) + 1)))
-    check.check("no loss but eviction", [
-        cause for cause in losses(aftertap, "q")], [])
+    # A machine that cannot seal as fast loses the oldest unsealed, and says so.
+    check.that("no loss but by the quota",
+               set(losses(aftertap, "q")) <= {"quota"})
 
 
 def full_disk(aftertap, workspace):
