@@ -244,6 +244,21 @@ stream_add_interface(struct packet_reader *r, struct stream *s,
 	return 0;
 }
 
+/* What epb_flags say of the direction; most packets have no options. */
+static uint8_t
+stream_direction(const struct stream *s, struct bytes options)
+{
+	bool big = s->pcapng.big_endian;
+	struct pcapng_option option;
+
+	while (pcapng_option_next(&options, big, &option))
+		if (option.code == PCAPNG_PACKET_FLAGS &&
+		    option.value.size == 4)
+			return pcapng_u32(option.value.data, big) % 4 %
+			       (PACKET_OUTBOUND + 1);
+	return PACKET_DIRECTION_UNKNOWN;
+}
+
 /* Takes in a packet block; 1 when it lies in the window, 0, or an error. */
 static int
 stream_take_packet(struct packet_reader *r, struct stream *s,
@@ -268,6 +283,9 @@ stream_take_packet(struct packet_reader *r, struct stream *s,
 							  : packet.captured,
 		.interface = s->numbers[s->section_base + packet.interface],
 		.link_type = s->pcapng.interfaces[packet.interface].link_type,
+		.direction = packet.options.size > 0
+				     ? stream_direction(s, packet.options)
+				     : PACKET_DIRECTION_UNKNOWN,
 		.segment = s->segment,
 		.offset = block->offset,
 	};
@@ -371,6 +389,12 @@ void
 packet_reader_observe(struct packet_reader *r, struct packet_observer observer)
 {
 	r->observer = observer;
+}
+
+uint32_t
+packet_reader_stream(const struct packet_reader *r)
+{
+	return r->segments[r->heap[0]->segment].stream;
 }
 
 struct bytes

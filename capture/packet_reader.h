@@ -11,6 +11,13 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+/* Seen from the interface (epb_flags, draft-ietf-opsawg-pcapng section 4.3). */
+enum packet_direction {
+	PACKET_DIRECTION_UNKNOWN,
+	PACKET_INBOUND,
+	PACKET_OUTBOUND,
+};
+
 /* One recorded packet.  `data` is borrowed until the next call on the reader. */
 struct packet_record {
 	int64_t time_ns;
@@ -19,6 +26,7 @@ struct packet_record {
 	uint32_t length;      /* bytes on the wire; >= captured */
 	uint32_t interface;   /* unique within the reader: capture × interface */
 	uint16_t link_type;   /* LINKTYPE_* */
+	uint8_t direction;    /* enum packet_direction */
 	uint32_t segment;     /* index into the snapshot's manifest */
 	uint64_t offset;      /* of the block, in the uncompressed segment */
 };

@@ -77,7 +77,8 @@ decode_run(struct decode *d, enum layer layer)
 
 /*
  * A digest of what changes when a packet is forwarded: the interface it was
- * recorded on and its link header (the IP decoder adds the TTL).
+ * recorded on, whether it went out or came in there, and its link header (the
+ * IP decoder adds the TTL).
  */
 static uint64_t
 decode_path(const struct packet_record *record)
@@ -88,7 +89,7 @@ decode_path(const struct packet_record *record)
 		memcpy(words, record->data, sizeof(words));
 	return (words[0] ^ (words[1] << 17 | words[1] >> 47)) *
 		       0x9e3779b97f4a7c15u +
-	       record->interface;
+	       record->interface + ((uint64_t)record->direction << 40);
 }
 
 enum packet_verdict

@@ -87,12 +87,28 @@ duplicate_window(const struct packet *p, bool elsewhere)
 	return 0;
 }
 
+/* The slot of a packet in its set, or the one to give up for it. */
+static struct duplicate_slot *
+find_slot(struct duplicate_slot set[DUPLICATE_WAYS], uint64_t print)
+{
+	struct duplicate_slot *oldest = set;
+
+	for (struct duplicate_slot *s = set; s < set + DUPLICATE_WAYS; s++) {
+		if (s->print == print)
+			return s;
+		if (s->time_ns < oldest->time_ns)
+			oldest = s;
+	}
+	return oldest;
+}
+
 bool
 duplicates_check(struct duplicates *d, const struct packet *p,
 		 uint64_t connection_hash, int64_t time_ns)
 {
 	uint64_t print = duplicate_print(d, p, connection_hash);
-	struct duplicate_slot *slot = &d->slots[print & (DUPLICATE_SLOTS - 1)];
+	struct duplicate_slot *slot =
+		find_slot(d->slots[print & (DUPLICATE_SETS - 1)], print);
 
 	if (slot->print == print) {
 		uint64_t apart =
@@ -101,8 +117,13 @@ duplicates_check(struct duplicates *d, const struct packet *p,
 				: (uint64_t)slot->time_ns - (uint64_t)time_ns;
 
 		if (apart <=
-		    (uint64_t)duplicate_window(p, slot->path != p->path))
+		    (uint64_t)duplicate_window(p, slot->path != p->path)) {
+			if (time_ns < slot->time_ns) {
+				slot->path = p->path;
+				slot->time_ns = time_ns;
+			}
 			return true;
+		}
 	}
 	*slot = (struct duplicate_slot){ print, p->path, time_ns };
 	return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The same packet recorded twice: at two interfaces it passes (veth and
- * bridge, before and after routing or encapsulation), or doubled by a mirror
- * port.  Told from a retransmission by the IP identification, which a sender
+ * bridge, before and after routing or encapsulation), on its way out and in
+ * again at one (traffic within a node), or doubled by a mirror port.  Told from a retransmission by the IP identification, which a sender
  * changes, and by how soon the second comes:
  *
  *   place      | identification | window
@@ -11,12 +11,13 @@
  *   the same   | none (IPv6)    | DUPLICATE_PLAIN_NS with data, SYN or FIN,
  *              |                | else at the same instant only
  *
- * "Place" is the interface, the link header and the TTL.  What must agree:
- * addresses, ports, identification, TCP sequence, acknowledgement, flags,
- * window and options (with them the TCP timestamps), length and the first
- * bytes of the payload.  Checksums and DSCP change along a path and do not
- * count.  A direct-mapped table of fixed size: a packet is forgotten when
- * another takes its place.
+ * "Place" is the interface, the direction, the link header and the TTL; the
+ * first in time is compared with.  What must agree: addresses, ports,
+ * identification, TCP sequence, acknowledgement, flags, window and options
+ * (with them the TCP timestamps), length and the first bytes of the payload.
+ * Checksums and DSCP change along a path and do not count.  A table of fixed size in sets of DUPLICATE_WAYS: a packet is
+ * forgotten when that many others of its set came after it.  Busy nodes see
+ * hundreds of packets between the two sights of one.
  */
 #pragma once
 
@@ -25,7 +26,8 @@
 #define DUPLICATE_ELSEWHERE_NS 50000000LL
 #define DUPLICATE_HERE_NS 10000000LL
 #define DUPLICATE_PLAIN_NS 50000LL
-#define DUPLICATE_SLOTS 4096 /* a power of two */
+#define DUPLICATE_WAYS 4
+#define DUPLICATE_SETS 2048 /* a power of two */
 
 struct duplicate_slot {
 	uint64_t print;
@@ -35,7 +37,7 @@ struct duplicate_slot {
 
 struct duplicates {
 	uint64_t seed;
-	struct duplicate_slot slots[DUPLICATE_SLOTS];
+	struct duplicate_slot slots[DUPLICATE_SETS][DUPLICATE_WAYS];
 };
 
 /* `seed` must be secret.  Free with duplicates_free (NULL is allowed). */
