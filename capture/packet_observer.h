@@ -28,14 +28,6 @@ void packet_reader_observe(struct packet_reader *r,
  * that gave the packet returned last. */
 uint32_t packet_reader_stream(const struct packet_reader *r);
 
-/*
- * The network namespace (inode of /proc/PID/ns/net) that the recorder says an
- * interface is in: its description (if_description) begins "netns:<inode>".
- * 0: not known.
- */
-uint64_t packet_observer_netns(const struct pcapng_block *interface,
-			       bool big_endian);
-
 /* The options of the packet returned last, borrowed as its data. */
 struct bytes packet_reader_options(const struct packet_reader *r,
 				   bool *big_endian);

@@ -14,7 +14,7 @@
  * often. */
 #define TOUCH_NS 1000000000LL
 
-_Static_assert(sizeof(struct connection_key) == 38, "no padding: hashed");
+_Static_assert(sizeof(struct connection_key) == 44, "no padding: hashed");
 _Static_assert(sizeof(struct connection) + sizeof(struct tcp) <= 1024,
 	       "the memory bound that connection.h states");
 
@@ -53,17 +53,31 @@ connection_table_free(struct connection_table *t)
 	free(t);
 }
 
-struct connection_key
-connection_key(const struct packet *p, bool *source_is_low)
+bool
+connection_is_loopback(const uint8_t ip[16])
 {
-	int order = memcmp(p->source.ip, p->target.ip, sizeof(p->source.ip));
-	struct connection_key key = { .ip_protocol = p->ip_protocol };
+	static const uint8_t mapped[13] = { [10] = 0xff, 0xff, 127 };
+	static const uint8_t v6[16] = { [15] = 1 };
+
+	return memcmp(ip, mapped, sizeof(mapped)) == 0 ||
+	       memcmp(ip, v6, sizeof(v6)) == 0;
+}
+
+struct connection_key
+connection_key(const struct endpoint *source, const struct endpoint *target,
+	       uint8_t ip_protocol, uint32_t realm, bool *source_is_low)
+{
+	int order = memcmp(source->ip, target->ip, sizeof(source->ip));
+	struct connection_key key = { .ip_protocol = ip_protocol };
 
 	if (order == 0)
-		order = p->source.port - p->target.port;
+		order = source->port - target->port;
 	*source_is_low = order <= 0;
-	key.low = order <= 0 ? p->source : p->target;
-	key.high = order <= 0 ? p->target : p->source;
+	key.low = order <= 0 ? *source : *target;
+	key.high = order <= 0 ? *target : *source;
+	if (realm && (connection_is_loopback(source->ip) ||
+		      connection_is_loopback(target->ip)))
+		key.realm = realm;
 	return key;
 }
 

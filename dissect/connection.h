@@ -27,10 +27,12 @@ enum connection_kind {
 #define CONNECTION_DATAGRAMS_NS 60000000000LL
 #define CONNECTION_STREAM_NS 3600000000000LL
 
-/* Both ends in a fixed order, so that both directions have one key. */
+/* Both ends in a fixed order, so that both directions have one key.  Loopback
+ * addresses mean something else in each network namespace. */
 struct connection_key {
 	struct endpoint low, high;
-	uint16_t ip_protocol;
+	uint32_t realm; /* of loopback addresses, where known; else 0 */
+	uint32_t ip_protocol;
 };
 
 struct engine;
@@ -50,6 +52,8 @@ struct connection {
 	uint8_t kind;
 	uint16_t vlan;
 	uint32_t interface;
+	/* In which realm each end (low, high) sends and receives; 0: unknown. */
+	uint32_t realms[2];
 	int64_t active_ns;                 /* rounded, for the lists */
 	int64_t first_ns, last_ns;
 	uint64_t id;
@@ -64,9 +68,15 @@ struct connection_table;
 struct connection_table *connection_table_new(uint32_t limit);
 void connection_table_free(struct connection_table *t);
 
-/* The key of a packet; `*source_is_low` says which end sent it. */
-struct connection_key connection_key(const struct packet *p,
+/* The key of what `source` sent; `realm` is that of the interface (who_realm),
+ * `*source_is_low` says which end sent it. */
+struct connection_key connection_key(const struct endpoint *source,
+				     const struct endpoint *target,
+				     uint8_t ip_protocol, uint32_t realm,
 				     bool *source_is_low);
+
+/* 127.0.0.0/8 or ::1. */
+bool connection_is_loopback(const uint8_t ip[16]);
 
 /* A keyed hash of it, different in every process; and the shard of `count`
  * that has it, the same in every process. */

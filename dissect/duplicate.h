@@ -2,8 +2,9 @@
 /*
  * The same packet recorded twice: at two interfaces it passes (veth and
  * bridge, before and after routing or encapsulation), on its way out and in
- * again at one (traffic within a node), or doubled by a mirror port.  Told from a retransmission by the IP identification, which a sender
- * changes, and by how soon the second comes:
+ * again at one (traffic within a node), or doubled by a mirror port.  Told
+ * from a retransmission by the IP identification, which a sender changes, and
+ * by how soon the second comes:
  *
  *   place      | identification | window
  *   another    | any            | DUPLICATE_ELSEWHERE_NS
@@ -15,9 +16,10 @@
  * first in time is compared with.  What must agree: addresses, ports,
  * identification, TCP sequence, acknowledgement, flags, window and options
  * (with them the TCP timestamps), length and the first bytes of the payload.
- * Checksums and DSCP change along a path and do not count.  A table of fixed size in sets of DUPLICATE_WAYS: a packet is
- * forgotten when that many others of its set came after it.  Busy nodes see
- * hundreds of packets between the two sights of one.
+ * Checksums and DSCP change along a path and do not count.  A table of fixed
+ * size in sets of DUPLICATE_WAYS: a packet is forgotten when that many others
+ * of its set came after it.  Busy nodes see hundreds of packets between the
+ * two sights of one.
  */
 #pragma once
 

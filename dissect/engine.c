@@ -12,11 +12,16 @@
 #include "dissect/decode.h"
 #include "dissect/defrag.h"
 #include "dissect/duplicate.h"
+#include "dissect/who.h"
 
 /* How often, in packet time, idle and waiting connections are looked for. */
 #define TICK_NS (100 * CLOCK_NS_PER_MS)
 /* Packet time this far behind is a clock that was set back. */
 #define SET_BACK_NS (60 * CLOCK_NS_PER_S)
+/* Interfaces whose network namespace is remembered. */
+#define INTERFACES_MAX (1u << 20)
+/* Packets as a network namespace's own stack has them (LINKTYPE_RAW). */
+#define LINK_TYPE_RAW 101
 /* Times are kept where their differences cannot overflow. */
 #define TIME_MAX (INT64_MAX / 4)
 
@@ -29,6 +34,9 @@ struct engine {
 	struct connection_table *table;
 	struct duplicates *duplicates;
 	struct defrag *defrag;
+	struct who *who;
+	uint32_t *realms; /* of interfaces, by number */
+	uint32_t realm_count;
 	int64_t tick_ns;
 	uint64_t next_id;
 	uint64_t calls;              /* emitted so far */
@@ -54,6 +62,7 @@ engine_defaults(void)
 		.reassembly_limit = 48u << 20,
 		.reassembly_connection_limit = 4u << 20,
 		.body_memory_limit = 64u << 20,
+		.identity_limit = 16u << 20,
 	};
 }
 
@@ -164,6 +173,11 @@ engine_new(const struct engine_options *options, struct event_sink events)
 	e->table = connection_table_new(options->connection_limit);
 	e->duplicates = duplicates_new(key.k0);
 	e->defrag = defrag_new();
+	e->who = who_new(&(struct who_options){
+		.shard_index = e->options.shard_index,
+		.shard_count = e->options.shard_count,
+		.memory_limit = options->identity_limit,
+	});
 	return e;
 }
 
@@ -299,6 +313,55 @@ event_end_stream(struct engine *e, struct connection *c,
 		event_reverse(event);
 }
 
+/* Asks who was at one end, and introduces the process. */
+static void
+find_end(struct engine *e, const struct connection *c,
+	 struct connection_event *event, enum side side)
+{
+	struct connection_end *end = &event->ends[side];
+	const struct endpoint *local =
+		side == SIDE_CLIENT ? &event->client : &event->server;
+	bool is_low = memcmp(local, &c->key.low, sizeof(*local)) == 0;
+	struct who_query query = {
+		.local = *local,
+		.remote = side == SIDE_CLIENT ? event->server : event->client,
+		.ip_protocol = event->ip_protocol,
+		.realm = c->realms[is_low ? 0 : 1],
+		.first_ns = event->first_ns,
+		.last_ns = event->last_ns,
+	};
+	struct process_event process;
+
+	if (!who_find(e->who, &query, end))
+		return;
+	e->coverage.ends_known++;
+	if (who_take_process(e->who, end, &process) && e->events.process)
+		e->events.process(e->events.context, &process);
+}
+
+static void
+find_ends(struct engine *e, const struct connection *c,
+	  struct connection_event *event)
+{
+	find_end(e, c, event, SIDE_CLIENT);
+	find_end(e, c, event, SIDE_SERVER);
+	if (!event->ends[SIDE_CLIENT].mechanism &&
+	    !event->ends[SIDE_SERVER].mechanism)
+		e->coverage.connections_anonymous++;
+}
+
+/* Processes that ended, or became known better, after they were given. */
+static void
+give_changed_processes(struct engine *e)
+{
+	struct process_event process;
+	size_t cursor = 0;
+
+	while (who_next_changed(e->who, &cursor, &process))
+		if (e->events.process)
+			e->events.process(e->events.context, &process);
+}
+
 static void
 count_ended(struct engine *e, const struct connection_event *event,
 	    bool had_stream)
@@ -334,6 +397,7 @@ end_connection(struct engine *e, struct connection *c, enum ending ending)
 		event_end_stream(e, c, &event, first,
 				 end_reason(&event, ending));
 	count_ended(e, &event, had_stream);
+	find_ends(e, c, &event);
 	if (e->events.connection)
 		e->events.connection(e->events.context, &event);
 	connection_remove(e->table, c);
@@ -355,6 +419,7 @@ update_coverage(struct engine *e)
 	e->reassembly.given_up = 0;
 	if (e->options.shard_index == 0)
 		e->coverage.fragments_lost = defrag_lost(e->defrag);
+	e->coverage.identities_left_out = who_left_out(e->who);
 }
 
 void
@@ -367,6 +432,8 @@ engine_free(struct engine *e)
 	connection_table_free(e->table);
 	duplicates_free(e->duplicates);
 	defrag_free(e->defrag);
+	who_free(e->who);
+	free(e->realms);
 	free(e->reassembly.recent);
 	free(e);
 }
@@ -379,6 +446,7 @@ engine_finish(struct engine *e)
 	e->finished = true;
 	defrag_flush(e->defrag);
 	end_all(e, ENDING_CAPTURE);
+	give_changed_processes(e);
 	update_coverage(e);
 }
 
@@ -424,48 +492,41 @@ advance_time(struct engine *e, int64_t time_ns)
 		tick(e);
 }
 
-/* ---- packets ---- */
+/* ---- interfaces and who was there ---- */
 
-/* The first `bits` bits are the same. */
-static bool
-same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits)
+void
+engine_interface(struct engine *e, uint32_t number, uint32_t stream,
+		 uint64_t netns)
 {
-	unsigned whole = bits / 8, rest = bits % 8;
+	uint32_t realm = who_realm(stream, netns), count = e->realm_count;
 
-	return memcmp(a, b, whole) == 0 &&
-	       (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
-}
-
-static bool
-filter_ip(const struct engine_filter *f, const struct packet *p)
-{
-	for (size_t i = 0; i < f->ip_count; i++) {
-		unsigned bits = f->ip_bits ? f->ip_bits[i] : 128;
-
-		if (same_prefix(f->ips[i], p->source.ip, bits) ||
-		    same_prefix(f->ips[i], p->target.ip, bits))
-			return true;
+	if (realm == 0 || number >= INTERFACES_MAX)
+		return;
+	if (number >= count) {
+		e->realm_count = number + 1 + count / 2;
+		e->realms = alloc_resize(e->realms, e->realm_count,
+					 sizeof(*e->realms));
+		memset(e->realms + count, 0,
+		       (e->realm_count - count) * sizeof(*e->realms));
 	}
-	return false;
+	e->realms[number] = realm;
 }
 
-static bool
-filter_port(const struct engine_filter *f, const struct packet *p)
+void
+engine_custom_block(struct engine *e, uint32_t stream, struct bytes body)
 {
-	for (size_t i = 0; i < f->port_count; i++)
-		if (f->ports[i] == p->source.port ||
-		    f->ports[i] == p->target.port)
-			return true;
-	return false;
+	who_block(e->who, stream, body, e->reassembly.now_ns);
 }
 
-static bool
-filter_passes(const struct engine_filter *f, const struct packet *p)
+static uint32_t
+interface_realm(const struct engine *e, const struct packet_record *record)
 {
-	return (!f->ips || filter_ip(f, p)) &&
-	       (!f->ports || filter_port(f, p)) &&
-	       (!f->ip_protocol || f->ip_protocol == p->ip_protocol);
+	return record->interface < e->realm_count
+		       ? e->realms[record->interface]
+		       : 0;
 }
+
+/* ---- packets ---- */
 
 static void
 count_packet(struct engine *e, const struct packet_record *record)
@@ -624,19 +685,38 @@ take_packet(struct engine *e, struct connection *c, enum side side,
 	connection_touch(e->table, c, kind_of(c), e->reassembly.now_ns);
 }
 
+/* The end of a connection that is where the packet was seen: what leaves the
+ * namespace's own stack, or is delivered to it, passes no link header; and
+ * loopback addresses never leave it. */
+static void
+note_realm(struct connection *c, const struct packet_record *record,
+	   uint32_t realm, bool source_is_low)
+{
+	bool outbound = record->direction == PACKET_OUTBOUND;
+
+	if (c->key.realm)
+		c->realms[0] = c->realms[1] = realm;
+	else if (record->direction && record->link_type == LINK_TYPE_RAW)
+		c->realms[outbound == source_is_low ? 0 : 1] = realm;
+}
+
 /* A packet of this shard and within the filter. */
 static void
 find_and_take(struct engine *e, const struct packet *p,
 	      const struct packet_record *record,
 	      const struct connection_key *key, bool source_is_low)
 {
+	uint32_t realm = interface_realm(e, record);
 	uint64_t hash = connection_hash(e->table, key);
 	struct connection *c = connection_find(e->table, key, hash);
 
 	if (duplicates_check(e->duplicates, p, hash, record->time_ns)) {
 		e->coverage.duplicate_packets++;
-		if (c)
+		if (c) {
 			c->duplicates++;
+			if (realm)
+				note_realm(c, record, realm, source_is_low);
+		}
 		return;
 	}
 	if (c && c->tcp &&
@@ -648,6 +728,8 @@ find_and_take(struct engine *e, const struct packet *p,
 		c = open_connection(e, key, hash, record);
 		find_direction(c, p, source_is_low);
 	}
+	if (realm)
+		note_realm(c, record, realm, source_is_low);
 	take_packet(e, c, packet_side(c, source_is_low), p, record);
 }
 
@@ -674,12 +756,13 @@ engine_packet(struct engine *e, const struct packet_record *packet)
 		verdict = defragment(e, &p);
 	if (verdict != PACKET_OK)
 		return;
-	key = connection_key(&p, &source_is_low);
+	key = connection_key(&p.source, &p.target, p.ip_protocol,
+			     interface_realm(e, &record), &source_is_low);
 	if (connection_shard(&key, e->options.shard_count) !=
 	    e->options.shard_index)
 		return;
 	if (!fragment)
 		count_packet(e, &record);
-	if (filter_passes(&e->options.filter, &p))
+	if (engine_filter_passes(&e->options.filter, &p))
 		find_and_take(e, &p, &record, &key, source_is_low);
 }

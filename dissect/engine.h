@@ -8,19 +8,9 @@
 #pragma once
 
 #include "capture/packet_reader.h"
+#include "dissect/engine_filter.h"
 #include "dissect/event.h"
 #include "dissect/stream.h"
-
-/* Packets of these ends only; zeroed: all. */
-struct engine_filter {
-	uint8_t (*ips)[16];     /* either end in this list; NULL: any */
-	const uint8_t *ip_bits; /* leading bits that count of each (IPv4: from
-				 * 96 on); NULL: all 128 */
-	size_t ip_count;
-	const uint16_t *ports;  /* either end in this list; NULL: any */
-	size_t port_count;
-	uint8_t ip_protocol;    /* 0: any */
-};
 
 struct engine_options {
 	struct stream_options stream;
@@ -31,6 +21,7 @@ struct engine_options {
 	uint64_t reassembly_limit;          /* bytes waiting for holes, in total */
 	uint32_t reassembly_connection_limit; /* and per connection */
 	uint64_t body_memory_limit;         /* stream_context.buffered_limit */
+	uint64_t identity_limit;            /* bytes of processes and sockets */
 };
 
 /* The values that aftertap-dissect uses unless told otherwise. */
@@ -43,6 +34,14 @@ struct engine;
 struct engine *engine_new(const struct engine_options *options,
 			  struct event_sink events);
 void engine_free(struct engine *e);
+
+/* Packets will come of interface `number` of this stream, in this network
+ * namespace (inode; 0: not known). */
+void engine_interface(struct engine *e, uint32_t number, uint32_t stream,
+		      uint64_t netns);
+
+/* The body of a custom block of this stream: who was there, or anything. */
+void engine_custom_block(struct engine *e, uint32_t stream, struct bytes body);
 
 /* The next packet, in the order of capture; `data` is not kept. */
 void engine_packet(struct engine *e, const struct packet_record *packet);

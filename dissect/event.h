@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "capture/identity/identity_block.h"
 #include "dissect/registry.h"
 #include "dissect/sink.h"
 
@@ -122,6 +123,30 @@ enum connection_state {
 	CONNECTION_EVICTED,
 };
 
+/* What told who was at an end. */
+#define END_MECHANISM_MAP(X)                                             \
+	X(UNKNOWN, "")                                                   \
+	X(SOCKET, "socket")         /* the recorder, it does not say how */ \
+	X(TRACEPOINT, "tracepoint") /* the socket, seen as it happened */  \
+	X(ITERATOR, "iterator")     /* the socket, at the recorder's start */ \
+	X(PROC, "proc")             /* the socket, in /proc */            \
+	X(LISTENER, "listener")     /* only who was bound to the port */
+
+enum end_mechanism {
+#define X(name, text) END_##name,
+	END_MECHANISM_MAP(X)
+#undef X
+	END_MECHANISM_COUNT
+};
+
+/* Who was at one end of a connection; zero: not known. */
+struct connection_end {
+	uint64_t process; /* identity_process.id in that stream's capture */
+	uint32_t stream;  /* packet_segment.stream */
+	uint32_t thread;  /* 0: unknown */
+	enum end_mechanism mechanism;
+};
+
 struct connection_event {
 	uint64_t id;
 	struct endpoint client, server;
@@ -141,6 +166,14 @@ struct connection_event {
 	struct bytes first_bytes[2];        /* up to 32, of unknown traffic */
 	struct packet_ref packet;           /* the first */
 	struct tcp_facts tcp;               /* zero unless ip_protocol is 6 */
+	struct connection_end ends[2];      /* client, server */
+};
+
+/* A process that ends refer to: given before the first that does, and again
+ * when more is known of it. */
+struct process_event {
+	uint32_t stream;
+	struct identity_process process;
 };
 
 /* An address learned from an answer in the same traffic. */
@@ -172,7 +205,10 @@ struct name_event {
 	X(bodies_truncated, "bodies longer than was kept")                    \
 	X(bodies_undecoded, "bodies whose content encoding was not undone")   \
 	X(calls_uncertain, "calls whose pairing is uncertain")                \
-	X(calls_unpaired, "calls with only one half")
+	X(calls_unpaired, "calls with only one half")                         \
+	X(ends_known, "connection ends whose process is known")               \
+	X(connections_anonymous, "connections with no end's process known")   \
+	X(identities_left_out, "process and socket records that did not fit")
 
 struct coverage {
 #define X(name, text) uint64_t name;
@@ -186,4 +222,5 @@ struct event_sink {
 	void (*call)(void *context, const struct call_event *call);
 	void (*connection)(void *context, const struct connection_event *c);
 	void (*name)(void *context, const struct name_event *name);
+	void (*process)(void *context, const struct process_event *process);
 };

@@ -13,7 +13,8 @@ enum connection_bit {
 	CONNECTION_BIT_MIDSTREAM = 1 << 0,
 	CONNECTION_BIT_GUESSED = 1 << 1,
 	CONNECTION_BIT_ONE_DIRECTION = 1 << 2,
-	CONNECTION_BITS_ALL = (1 << 3) - 1,
+	CONNECTION_BIT_WHO = 1 << 3, /* an end's process is known */
+	CONNECTION_BITS_ALL = (1 << 4) - 1,
 };
 
 /*
@@ -207,6 +208,23 @@ put_tcp(uint8_t *at, const struct tcp_facts *tcp)
 	return put_pair64(at, tcp->payload_bytes);
 }
 
+static bool
+has_ends(const struct connection_event *c)
+{
+	return c->ends[0].mechanism || c->ends[1].mechanism;
+}
+
+static uint8_t *
+put_end(uint8_t *at, const struct connection_end *end)
+{
+	*at++ = (uint8_t)end->mechanism;
+	if (!end->mechanism)
+		return at;
+	at = put_varint(at, end->process);
+	at = put_varint(at, end->stream);
+	return put_varint(at, end->thread);
+}
+
 void
 event_encode_connection(struct buf *out, const struct connection_event *c)
 {
@@ -226,7 +244,8 @@ event_encode_connection(struct buf *out, const struct connection_event *c)
 	*at++ = (uint8_t)((c->midstream ? CONNECTION_BIT_MIDSTREAM : 0) |
 			  (c->direction_guessed ? CONNECTION_BIT_GUESSED : 0) |
 			  (c->one_direction ? CONNECTION_BIT_ONE_DIRECTION :
-					      0));
+					      0) |
+			  (has_ends(c) ? CONNECTION_BIT_WHO : 0));
 	at = put_varint(at, c->vlan);
 	at = put_varint(at, c->interface);
 	at = put_time(at, c->first_ns);
@@ -241,6 +260,10 @@ event_encode_connection(struct buf *out, const struct connection_event *c)
 	at = put_packet(at, c->packet);
 	if (c->ip_protocol == 6)
 		at = put_tcp(at, &c->tcp);
+	if (has_ends(c)) {
+		at = put_end(at, &c->ends[0]);
+		at = put_end(at, &c->ends[1]);
+	}
 	finish(out, frame, at);
 }
 
@@ -272,6 +295,52 @@ event_encode_name(struct buf *out, const struct name_event *name)
 	at = put_raw(at, name->ip, sizeof(name->ip));
 	at = put_time(at, name->time_ns);
 	at = put_string(at, name->name);
+	finish(out, frame, at);
+}
+
+/* Names come from the traffic's own node, and travel cut to this. */
+#define PROCESS_STRINGS 9
+
+static size_t
+process_strings(const struct identity_process *p,
+		struct bytes strings[PROCESS_STRINGS])
+{
+	const struct bytes all[PROCESS_STRINGS] = {
+		p->name, p->executable, p->cgroup_path, p->container, p->pod,
+		p->pod_namespace, p->pod_uid, p->pod_container,
+		p->kubernetes_mechanism,
+	};
+	size_t size = 0;
+
+	for (unsigned i = 0; i < PROCESS_STRINGS; i++) {
+		strings[i] = bytes_first(all[i], IDENTITY_STRING_MAX);
+		size += strings[i].size;
+	}
+	return size;
+}
+
+void
+event_encode_process(struct buf *out, const struct process_event *event)
+{
+	const struct identity_process *p = &event->process;
+	struct bytes strings[PROCESS_STRINGS];
+	size_t size = process_strings(p, strings), frame;
+	uint8_t *at = start(out, EVENT_PROCESS, EVENT_FIXED_MAX + size, &frame);
+
+	if (!at)
+		return;
+	at = put_varint(at, event->stream);
+	at = put_varint(at, p->id);
+	at = put_varint(at, p->pid);
+	at = put_varint(at, p->parent);
+	at = put_varint(at, p->uid);
+	at = put_time(at, p->from_ns);
+	at = put_time(at, p->to_ns);
+	at = put_varint(at, p->cgroup);
+	at = put_varint(at, p->netns);
+	*at++ = p->mechanism;
+	for (unsigned i = 0; i < PROCESS_STRINGS; i++)
+		at = put_string(at, strings[i]);
 	finish(out, frame, at);
 }
 
@@ -481,6 +550,22 @@ get_tcp(struct reader *r, struct tcp_facts *tcp)
 	get_pair64(r, tcp->payload_bytes);
 }
 
+static struct connection_end
+get_end(struct reader *r)
+{
+	struct connection_end end = { 0 };
+
+	end.mechanism = (enum end_mechanism)reader_u8(r);
+	if (end.mechanism == END_UNKNOWN)
+		return end;
+	if (end.mechanism >= END_MECHANISM_COUNT)
+		r->failed = true;
+	end.process = reader_varint(r);
+	end.stream = get_u32(r);
+	end.thread = get_u32(r);
+	return end;
+}
+
 int
 event_decode_connection(struct bytes payload, struct connection_event *c)
 {
@@ -515,6 +600,10 @@ event_decode_connection(struct bytes payload, struct connection_event *c)
 	c->packet = get_packet(&r);
 	if (c->ip_protocol == 6)
 		get_tcp(&r, &c->tcp);
+	if (bits & CONNECTION_BIT_WHO) {
+		c->ends[0] = get_end(&r);
+		c->ends[1] = get_end(&r);
+	}
 	return ended(&r);
 }
 
@@ -540,6 +629,35 @@ event_decode_name(struct bytes payload, struct name_event *name)
 	get_ip(&r, name->ip);
 	name->time_ns = get_time(&r);
 	name->name = reader_string(&r);
+	return ended(&r);
+}
+
+int
+event_decode_process(struct bytes payload, struct process_event *event)
+{
+	struct identity_process *p = &event->process;
+	struct bytes *const strings[PROCESS_STRINGS] = {
+		&p->name, &p->executable, &p->cgroup_path, &p->container,
+		&p->pod, &p->pod_namespace, &p->pod_uid, &p->pod_container,
+		&p->kubernetes_mechanism,
+	};
+	struct reader r = reader_make(payload);
+
+	event->stream = get_u32(&r);
+	p->id = reader_varint(&r);
+	p->pid = get_u32(&r);
+	p->parent = get_u32(&r);
+	p->uid = get_u32(&r);
+	p->from_ns = get_time(&r);
+	p->to_ns = get_time(&r);
+	p->cgroup = reader_varint(&r);
+	p->netns = reader_varint(&r);
+	p->mechanism = reader_u8(&r);
+	r.failed |= p->mechanism >= IDENTITY_MECHANISM_COUNT;
+	for (unsigned i = 0; i < PROCESS_STRINGS; i++) {
+		*strings[i] = reader_string(&r);
+		r.failed |= strings[i]->size > IDENTITY_STRING_MAX;
+	}
 	return ended(&r);
 }
 

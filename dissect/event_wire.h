@@ -23,6 +23,7 @@ enum event_type {
 	EVENT_PROGRESS, /* struct event_progress */
 	EVENT_DONE,     /* struct event_progress; the parser exits 0 after it */
 	EVENT_FAULT,    /* text; the parser gives up */
+	EVENT_PROCESS,
 };
 
 #define EVENT_FRAME_LIMIT (24u << 20)
@@ -51,6 +52,9 @@ void event_encode_connection(struct buf *out, const struct connection_event *c);
 /* EVENT_NAME */
 void event_encode_name(struct buf *out, const struct name_event *name);
 
+/* EVENT_PROCESS: its strings cut to IDENTITY_STRING_MAX */
+void event_encode_process(struct buf *out, const struct process_event *process);
+
 /* EVENT_PROGRESS */
 void event_encode_progress(struct buf *out, const struct event_progress *p);
 
@@ -74,6 +78,9 @@ int event_decode_connection(struct bytes payload, struct connection_event *c);
 
 /* EVENT_NAME */
 int event_decode_name(struct bytes payload, struct name_event *name);
+
+/* EVENT_PROCESS */
+int event_decode_process(struct bytes payload, struct process_event *process);
 
 /* EVENT_PROGRESS and EVENT_DONE */
 int event_decode_progress(struct bytes payload, struct event_progress *p);

@@ -85,6 +85,16 @@ take_name(struct store_writer *store, struct bytes payload)
 }
 
 static int
+take_process(struct store_writer *store, struct bytes payload)
+{
+	struct process_event process;
+
+	if (event_decode_process(payload, &process) < 0)
+		return ERR_CORRUPT;
+	return store_writer_process(store, &process);
+}
+
+static int
 take_progress(struct parser *p, struct bytes payload, bool done)
 {
 	struct event_progress progress;
@@ -120,6 +130,8 @@ intake_frame(struct store_writer *store, struct parser *p,
 		return take_connection(store, p, frame->payload);
 	case EVENT_NAME:
 		return take_name(store, frame->payload);
+	case EVENT_PROCESS:
+		return take_process(store, frame->payload);
 	case EVENT_PROGRESS:
 		return take_progress(p, frame->payload, false);
 	case EVENT_DONE:

@@ -60,8 +60,9 @@ fill_filter(struct engine_filter *filter, const struct job_options *options)
 
 /*
  * Of what is left of the share, a sixth for messages (their buffers double as
- * they grow, so they may take a third), an eighth for bytes behind holes and
- * half for connections; what is left is what malloc loses.
+ * they grow, so they may take a third), an eighth for bytes behind holes, a
+ * twelfth for processes and sockets and five for connections; what is left is
+ * what malloc loses.
  */
 static struct engine_options
 engine_limits(const struct parser_setup *setup)
@@ -75,7 +76,9 @@ engine_limits(const struct parser_setup *setup)
 	engine.shard_count = setup->count;
 	engine.reassembly_limit = room / 8;
 	engine.body_memory_limit = room / 6;
-	engine.connection_limit = (uint32_t)(room / 2 / CONNECTION_BYTES);
+	engine.identity_limit = room / 12;
+	engine.connection_limit =
+		(uint32_t)(room * 5 / 12 / CONNECTION_BYTES);
 	fill_filter(&engine.filter, setup->options);
 	return engine;
 }

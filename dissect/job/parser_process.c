@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sandbox.h"
+#include "capture/interface_netns.h"
+#include "capture/packet_observer.h"
 #include "dissect/engine.h"
 #include "dissect/event_wire.h"
 #include "dissect/job/parser_limits.h"
@@ -24,6 +26,7 @@
 #define PENDING_BYTES (768u << 10)
 #define PENDING_NS (200 * CLOCK_NS_PER_MS)
 #define FRAMES_MAX (64u << 20)
+#define INTERFACE_FIXED 8 /* of an interface's block, before its options */
 #define CLOCK_PACKETS 512 /* packets between looks at the clock */
 
 /* Descriptors of the sandboxed process. */
@@ -127,6 +130,39 @@ take_name(void *context, const struct name_event *name)
 	event_encode_name(&p->pending, name);
 	if (p->pending.size >= PENDING_BYTES)
 		flush(p);
+}
+
+static void
+take_process(void *context, const struct process_event *process)
+{
+	struct parser_state *p = context;
+
+	event_encode_process(&p->pending, process);
+	if (p->pending.size >= PENDING_BYTES)
+		flush(p);
+}
+
+static void
+see_interface(void *context, uint32_t number,
+	      const struct pcapng_block *block, bool big_endian)
+{
+	struct parser_state *p = context;
+
+	engine_interface(p->engine, number, packet_reader_stream(p->reader),
+			 interface_netns(bytes_from(block->body,
+						    INTERFACE_FIXED),
+					 big_endian));
+}
+
+static void
+see_block(void *context, const struct pcapng_block *block, bool big_endian)
+{
+	struct parser_state *p = context;
+
+	(void)big_endian; /* a custom block's content has an order of its own */
+	if (block->type == PCAPNG_CUSTOM)
+		engine_custom_block(p->engine, packet_reader_stream(p->reader),
+				    block->body);
 }
 
 static _Noreturn void
@@ -237,7 +273,8 @@ prepare(struct parser_state *p, const struct parser_setup *setup,
 	struct segment_channel *channel)
 {
 	struct event_sink events = { p, take_call, take_connection,
-				     take_name };
+				     take_name, take_process };
+	struct packet_observer observer = { p, see_interface, see_block };
 	struct parser_limits limits = parser_limits(setup);
 
 	*p = (struct parser_state){ .setup = setup };
@@ -248,6 +285,7 @@ prepare(struct parser_state *p, const struct parser_setup *setup,
 	p->reader = packet_reader_new(setup->segments, setup->segment_count,
 				      setup->window,
 				      segment_channel_source(channel));
+	packet_reader_observe(p->reader, observer);
 	p->flushed_ns = p->wall_ns = clock_monotonic_ns();
 	p->cpu_ns = cpu_time_ns();
 }

@@ -130,5 +130,5 @@ filter_field_value(struct buf *out, const struct filter_field *field,
 	buf_format(out, "coalesce((SELECT t.%s FROM %s t WHERE t.id = ", column,
 		   table);
 	filter_field_raw(out, field, of_connection);
-	buf_text(out, "), '')");
+	buf_text(out, field->type == FILTER_TYPE_INT ? "), 0)" : "), '')");
 }

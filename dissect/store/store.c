@@ -247,6 +247,8 @@ store_close(struct store *s)
 		return;
 	payload_cache_free(s->payload);
 	sqlite3_finalize(s->call_payload);
+	store_who_free(s->who);
+	sqlite3_finalize(s->process_facts);
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);

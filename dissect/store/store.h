@@ -126,6 +126,22 @@ struct store_flows_query {
 int store_flows(struct store *s, const struct store_flows_query *query,
 		json_t **result, struct error *e);
 
+struct store_workloads_query {
+	const char *filter;      /* KFL over connection fields */
+	int64_t from_ns, to_ns, now_ns;
+	const char *order;       /* "bytes" "calls" "errors" "connections" */
+	uint32_t limit;
+	const char *cursor;
+};
+
+/* {"workloads":[{"kind":"pod"|"container"|"process"|"dns"|"address","name",
+ *   "mechanism","ips":[…],"pid"?,…,"connections_as_client",
+ *   "connections_as_server","calls_as_…","errors_as_…","bytes_sent",
+ *   "bytes_received","peers","first","last"}],"total","truncated",
+ *  "next_cursor"?}; peers are addresses */
+int store_workloads(struct store *s, const struct store_workloads_query *query,
+		    json_t **result, struct error *e);
+
 /*
  * What header(), body_text() and query_value() give out in store_sql: `conceal`
  * appends to `out` what may be shown of a value (`name` of the header or

@@ -18,12 +18,14 @@ enum column {
 	COL_FIRST, COL_LAST, COL_PROTOCOLS, COL_CALLS, COL_RETRANSMISSIONS,
 	COL_ID, COL_STATE, COL_FLAGS,
 	COL_UNDISSECTED, COL_DUPLICATES, COL_MISSING, COL_HOLES,
+	COL_SRC_PROCESSES, COL_DST_PROCESSES,
 	/* Of STORE_FULL alone: */
 	COL_COMPLETENESS, COL_HANDSHAKE, COL_INITIAL_RTT, COL_RTT_MIN,
 	COL_RTT_AVG, COL_RTT_MAX, COL_JITTER, COL_FIRST_DATA, COL_FAST,
 	COL_DISORDER, COL_DUP_ACKS, COL_ZERO_WINDOWS, COL_WINDOWS_FULL,
 	COL_KEEPALIVES, COL_RESETS, COL_FINS, COL_OVERLAPS, COL_PAYLOAD,
 	COL_SEGMENT, COL_OFFSET, COL_FIRST_BYTES_C, COL_FIRST_BYTES_S,
+	COL_THREAD_C, COL_THREAD_S, COL_TOLD_C, COL_TOLD_S,
 };
 
 #define BOTH(name) "sum(c." name "_c + c." name "_s)"
@@ -31,16 +33,17 @@ enum column {
 static const char compact_columns[] =
 	"SELECT c.ip_protocol,"
 	"(SELECT ip FROM addresses WHERE id = c.client),"
-	"(SELECT name FROM addresses WHERE id = c.client), c.client_port,"
+	STORE_END_NAME("c.client", "c.process_c") ", c.client_port,"
 	"(SELECT ip FROM addresses WHERE id = c.server),"
-	"(SELECT name FROM addresses WHERE id = c.server), c.server_port,"
+	STORE_END_NAME("c.server", "c.process_s") ", c.server_port,"
 	"count(*), sum(c.packets_c), sum(c.packets_s), sum(c.bytes_c),"
 	"sum(c.bytes_s), min(c.ts), max(c.last_ts),"
 	"group_concat(DISTINCT c.protocol), sum(c.calls),"
 	BOTH("retransmissions") ", min(c.id),"
 	"(SELECT name FROM states WHERE id = c.state), c.flags,"
 	"sum(c.undissected), sum(c.duplicates)," BOTH("missing") ","
-	BOTH("holes");
+	BOTH("holes") ", group_concat(DISTINCT c.process_c),"
+	"group_concat(DISTINCT c.process_s)";
 
 static const char full_columns[] =
 	", c.completeness, avg(nullif(c.handshake, 0)),"
@@ -51,24 +54,40 @@ static const char full_columns[] =
 	BOTH("dup_acks") "," BOTH("zero_windows") "," BOTH("windows_full") ","
 	BOTH("keepalives") "," BOTH("resets") "," BOTH("fins") ","
 	BOTH("overlaps") "," BOTH("payload") ", c.segment, c.offset,"
-	"hex(c.first_bytes_c), hex(c.first_bytes_s)";
+	"hex(c.first_bytes_c), hex(c.first_bytes_s), c.thread_c, c.thread_s,"
+	"(SELECT name FROM mechanisms WHERE id = c.told_c),"
+	"(SELECT name FROM mechanisms WHERE id = c.told_s)";
+
+/* What an end is called, or its address; and a fact of its process. */
+#define NAME(address, side)                                               \
+	"(SELECT coalesce(nullif((SELECT name FROM end_names WHERE id = " \
+	"end_name(" address ", c.id, " side ")), ''), a.ip) "             \
+	"FROM addresses a WHERE a.id = " address ")"
+#define PROCESS(fact, side) \
+	"(SELECT " fact " FROM procs WHERE id = c.process_" side ")"
 
 /* What is added up, and which ends of a connection the sum still has. */
 static const struct aggregate {
 	const char *name, *group_by;
 	bool transport, client, client_port, server, server_port;
+	bool by_process;
 } aggregates[] = {
-	{ "connection", "c.id", true, true, true, true, true },
+	{ "connection", "c.id", true, true, true, true, true, false },
 	{ "endpoint", "c.ip_protocol, c.client, c.server, c.server_port", true,
-	  true, false, true, true },
+	  true, false, true, true, false },
 	{ "service", "c.ip_protocol, c.server, c.server_port", true, false,
-	  false, true, true },
-	{ "host", "c.client, c.server", false, true, false, true, false },
-	{ "name",
-	  "(SELECT coalesce(nullif(name, ''), ip) FROM addresses "
-	  "WHERE id = c.client), (SELECT coalesce(nullif(name, ''), ip) "
-	  "FROM addresses WHERE id = c.server)",
-	  false, true, false, true, false },
+	  false, true, true, false },
+	{ "host", "c.client, c.server", false, true, false, true, false,
+	  false },
+	{ "name", NAME("c.client", "0") "," NAME("c.server", "1"), false, true,
+	  false, true, false, false },
+	{ "process", PROCESS("name", "c") "," PROCESS("name", "s"), false, true,
+	  false, true, false, true },
+	{ "pod", PROCESS("pod", "c") "," PROCESS("pod", "s") ","
+	  PROCESS("namespace", "c") "," PROCESS("namespace", "s"), false, true,
+	  false, true, false, true },
+	{ "namespace", PROCESS("namespace", "c") "," PROCESS("namespace", "s"),
+	  false, true, false, true, false, true },
 };
 
 static const struct {
@@ -178,6 +197,15 @@ set_connection(json_t *flow, sqlite3_stmt *s)
 			json_object_set_new(flow, flags[i].name, json_true());
 }
 
+/* How the process at an end is known. */
+static void
+set_told(json_t *end, sqlite3_stmt *s, int thread, int mechanism)
+{
+	if (sqlite3_column_int64(s, thread))
+		store_set_int(end, "thread", sqlite3_column_int64(s, thread));
+	store_set_column(end, "mechanism", s, mechanism);
+}
+
 static void
 set_connection_details(json_t *flow, json_t *tcp, sqlite3_stmt *s)
 {
@@ -188,8 +216,36 @@ set_connection_details(json_t *flow, json_t *tcp, sqlite3_stmt *s)
 	json_object_set_new(flow, "evidence", packet);
 	store_set_column(flow, "client_first_bytes", s, COL_FIRST_BYTES_C);
 	store_set_column(flow, "server_first_bytes", s, COL_FIRST_BYTES_S);
+	set_told(json_object_get(flow, "client"), s, COL_THREAD_C, COL_TOLD_C);
+	set_told(json_object_get(flow, "server"), s, COL_THREAD_S, COL_TOLD_S);
 	if (tcp)
 		set_count(tcp, "completeness", s, COL_COMPLETENESS);
+}
+
+/* One end; where processes are added up, addresses are many. */
+static void
+set_end(struct store *store, json_t *flow, const char *name, sqlite3_stmt *s,
+	enum store_detail detail, const struct aggregate *a)
+{
+	const struct store_end_columns client = {
+		COL_SRC_IP, COL_SRC_NAME, a->client_port ? COL_SRC_PORT : -1,
+		COL_SRC_PROCESSES,
+	}, server = {
+		COL_DST_IP, COL_DST_NAME, a->server_port ? COL_DST_PORT : -1,
+		COL_DST_PROCESSES,
+	};
+	json_t *end = store_end(store, s,
+				strcmp(name, "client") == 0 ? &client : &server,
+				detail);
+
+	if (a->by_process) {
+		json_object_del(end, "ip");
+		json_object_del(end, "name");
+		if (json_object_size(end) == 0)
+			json_object_set_new(end, "name",
+					    json_string("(not known)"));
+	}
+	json_object_set_new(flow, name, end);
 }
 
 static json_t *
@@ -208,15 +264,9 @@ flow_json(struct store *store, sqlite3_stmt *s, const struct aggregate *a,
 	if (one)
 		set_connection(flow, s);
 	if (a->client)
-		json_object_set_new(
-			flow, "client",
-			store_endpoint(s, COL_SRC_IP, COL_SRC_NAME,
-				       a->client_port ? COL_SRC_PORT : -1));
+		set_end(store, flow, "client", s, detail, a);
 	if (a->server)
-		json_object_set_new(
-			flow, "server",
-			store_endpoint(s, COL_DST_IP, COL_DST_NAME,
-				       a->server_port ? COL_DST_PORT : -1));
+		set_end(store, flow, "server", s, detail, a);
 	store_set_int(flow, "connections",
 		      sqlite3_column_int64(s, COL_CONNECTIONS));
 	store_set_int(flow, "packets",
@@ -297,7 +347,8 @@ choose(struct flows *f, struct error *e)
 	if (!f->aggregate)
 		return error_set(e, ERR_INVALID,
 				 "flows are aggregated by connection, endpoint, "
-				 "service, host or name, not \"%.40s\"",
+				 "service, host, name, process, pod or "
+				 "namespace, not \"%.40s\"",
 				 aggregate);
 	if (!f->order)
 		return error_set(e, ERR_INVALID,

@@ -433,6 +433,32 @@ zone_wanted(sqlite3_context *context, int count, sqlite3_value **values)
 							  values[0])));
 }
 
+/* call_process(conn, side): the process at an end of a connection */
+static void
+call_process(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	const struct store_who *who = store_who(sqlite3_user_data(context));
+
+	(void)count;
+	sqlite3_result_int64(context,
+			     store_who_process(who,
+					       sqlite3_value_int64(values[0]),
+					       sqlite3_value_int(values[1])));
+}
+
+/* end_name(address, conn, side): what to call that end, in end_names */
+static void
+end_name(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	const struct store_who *who = store_who(sqlite3_user_data(context));
+
+	(void)count;
+	sqlite3_result_int64(context,
+			     store_who_name(who, sqlite3_value_int64(values[0]),
+					    sqlite3_value_int64(values[1]),
+					    sqlite3_value_int(values[2])));
+}
+
 int
 store_functions_register(struct store *s)
 {
@@ -454,6 +480,8 @@ store_functions_register(struct store *s)
 		{ "body_text", 2, false, body_text },
 		{ "body_sha256", 2, false, body_sha256 },
 		{ "zone_wanted", 1, true, zone_wanted },
+		{ "call_process", 2, false, call_process },
+		{ "end_name", 3, false, end_name },
 	};
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {

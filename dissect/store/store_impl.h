@@ -17,6 +17,8 @@ struct store {
 	bool out_of_memory;       /* why the running query was stopped */
 	struct payload_cache *payload;
 	sqlite3_stmt *call_payload; /* of a call by id, for SQL functions */
+	struct store_who *who;      /* NULL: not asked for yet */
+	sqlite3_stmt *process_facts; /* of a process by id; NULL as well */
 	/* Asked for every zone of store_calls: shall it be looked at? */
 	bool (*zone_wanted)(void *context, int64_t bound);
 	void *zone_context;
@@ -45,6 +47,34 @@ int store_failure(struct store *s, int rc, struct error *e);
 void store_bind_filter(sqlite3_stmt *statement, const struct filter_sql *f,
 		       unsigned first);
 
+/*
+ * Who was at the ends of all connections, in memory: read once, when a query
+ * first asks, because a call has to find it a million times.  NULL after a
+ * failure.  Both give a procs.id, or for the name of an end (pod, else
+ * DNS, else process) an id of the view end_names; 0: not known.
+ */
+struct store_who *store_who(struct store *s);
+void store_who_free(struct store_who *who);
+int64_t store_who_process(const struct store_who *who, int64_t connection,
+			  int side);
+int64_t store_who_name(const struct store_who *who, int64_t address,
+		       int64_t connection, int side);
+
+/* Columns of one end: see store_endpoint; `processes` has ids, "-3,-7" as
+ * group_concat joins them. */
+struct store_end_columns {
+	int ip, name, port, processes;
+};
+
+/*
+ * An endpoint with what its processes have in common: {"ip","name"?,"port"?,
+ * "process"?,"pid"?,"pod"?,"namespace"?,"container"?}; with STORE_FULL also
+ * executable, uid and the rest.
+ */
+json_t *store_end(struct store *s, sqlite3_stmt *row,
+		  const struct store_end_columns *columns,
+		  enum store_detail detail);
+
 /* Registers the SQL functions of filters and of query_sql. */
 int store_functions_register(struct store *s);
 
@@ -67,6 +97,13 @@ const char *store_transport(int64_t ip_protocol, char out[16]);
 
 /* {"ip","name"?,"port"?} from three columns; port -1: none. */
 json_t *store_endpoint(sqlite3_stmt *statement, int ip, int name, int port);
+
+/* What an end is called, as end_name() has it, in SQL: its address and its
+ * process are columns or expressions. */
+#define STORE_END_NAME(address, process)                                    \
+	"coalesce((SELECT nullif(pod, '') FROM procs WHERE id = " process   \
+	"), (SELECT nullif(name, '') FROM addresses WHERE id = " address    \
+	"), (SELECT name FROM procs WHERE id = " process "), '')"
 
 /* One connection with its TCP facts; NULL when it is not recorded (yet). */
 int store_connection(struct store *s, int64_t id, json_t **out,

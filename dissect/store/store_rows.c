@@ -12,6 +12,7 @@ enum column {
 	COL_PROTOCOL, COL_METHOD, COL_HOST, COL_PATH, COL_ERROR,
 	COL_SRC_IP, COL_SRC_NAME, COL_SRC_PORT,
 	COL_DST_IP, COL_DST_NAME, COL_DST_PORT, COL_REASON,
+	COL_SRC_PROCESS, COL_DST_PROCESS,
 	COL_COMPACT_COUNT,
 	COL_REQUEST_SIZE = COL_COMPACT_COUNT, COL_RESPONSE_SIZE, COL_CONN,
 	COL_PAYLOAD, COL_STATUS_TEXT, COL_VERSION, COL_REQUEST_TYPE,
@@ -31,9 +32,10 @@ static const char compact_columns[] =
 	"(SELECT name FROM protocols WHERE id = c.protocol),"
 	STRING("method") "," STRING("host") "," STRING("path") ","
 	STRING("error") "," ADDRESS("ip", "client") ","
-	ADDRESS("name", "client") ", c.client_port,"
-	ADDRESS("ip", "server") "," ADDRESS("name", "server")
-	", c.server_port, (SELECT text FROM reasons WHERE id = c.reason)";
+	STORE_END_NAME("c.client", "n.process_c") ", c.client_port,"
+	ADDRESS("ip", "server") "," STORE_END_NAME("c.server", "n.process_s")
+	", c.server_port, (SELECT text FROM reasons WHERE id = c.reason),"
+	" n.process_c, n.process_s";
 
 static const char full_columns[] =
 	", c.request_size, c.response_size, c.conn, c.payload,"
@@ -47,7 +49,8 @@ static const char full_columns[] =
 int
 store_rows_open(struct store *s, struct store_rows *rows, struct error *e)
 {
-	char *sql = alloc_format("%s%s FROM calls c WHERE c.id = ?1",
+	char *sql = alloc_format("%s%s FROM calls c LEFT JOIN conns n "
+				 "ON n.id = c.conn WHERE c.id = ?1",
 				 compact_columns,
 				 rows->detail == STORE_FULL ? full_columns : "");
 	int code = store_prepare(s, sql, &rows->statement, e);
@@ -97,18 +100,19 @@ set_flags(json_t *call, int64_t flags)
 }
 
 static json_t *
-compact(sqlite3_stmt *s)
+compact(struct store *store, sqlite3_stmt *s, enum store_detail detail)
 {
+	static const struct store_end_columns
+		src = { COL_SRC_IP, COL_SRC_NAME, COL_SRC_PORT,
+			COL_SRC_PROCESS },
+		dst = { COL_DST_IP, COL_DST_NAME, COL_DST_PORT,
+			COL_DST_PROCESS };
 	json_t *call = json_object();
 
 	store_set_int(call, "id", sqlite3_column_int64(s, COL_ID));
 	store_set_time(call, "ts", sqlite3_column_int64(s, COL_TS));
-	json_object_set_new(call, "src", store_endpoint(s, COL_SRC_IP,
-							COL_SRC_NAME,
-							COL_SRC_PORT));
-	json_object_set_new(call, "dst", store_endpoint(s, COL_DST_IP,
-							COL_DST_NAME,
-							COL_DST_PORT));
+	json_object_set_new(call, "src", store_end(store, s, &src, detail));
+	json_object_set_new(call, "dst", store_end(store, s, &dst, detail));
 	store_set_column(call, "proto", s, COL_PROTOCOL);
 	store_set_column(call, "method", s, COL_METHOD);
 	store_set_column(call, "host", s, COL_HOST);
@@ -334,7 +338,7 @@ store_rows_get(struct store *s, struct store_rows *rows, int64_t id,
 	sqlite3_bind_int64(rows->statement, 1, id);
 	code = store_step(s, rows->statement, e);
 	if (code == 1) {
-		*out = compact(rows->statement);
+		*out = compact(s, rows->statement, rows->detail);
 		code = rows->detail == STORE_FULL
 			       ? add_full(s, rows, *out, e) : 0;
 	}

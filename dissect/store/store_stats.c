@@ -361,6 +361,14 @@ scan(struct store *s, struct stats *st, const struct filter_sql *f,
 }
 
 static json_t *
+column_json(sqlite3_stmt *s)
+{
+	return sqlite3_column_type(s, 0) == SQLITE_INTEGER
+		       ? json_integer(sqlite3_column_int64(s, 0))
+		       : store_json_text(store_column_bytes(s, 0));
+}
+
+static json_t *
 lookup_json(struct store *s, sqlite3_stmt *lookup, int64_t id)
 {
 	json_t *text;
@@ -368,7 +376,7 @@ lookup_json(struct store *s, sqlite3_stmt *lookup, int64_t id)
 
 	sqlite3_bind_int64(lookup, 1, id);
 	text = store_step(s, lookup, &e) == 1
-		       ? store_json_text(store_column_bytes(lookup, 0))
+		       ? column_json(lookup)
 		       : json_string("");
 	sqlite3_reset(lookup);
 	return text;

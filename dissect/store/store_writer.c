@@ -23,6 +23,7 @@
 #include "schema/schema.h"
 
 #define INTERN_LIMIT (1u << 20)
+#define PROCESS_LIMIT (1u << 18)
 #define TEXT_LIMIT (1u << 20)
 
 /* How long a commit waits for readers before the run fails. */
@@ -35,7 +36,7 @@ static const char *const statement_texts[WRITER_STATEMENT_COUNT] = {
 	[WRITER_CONNECTION] =
 		"INSERT INTO conns VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
 		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-		"?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[WRITER_BLOCK] = "INSERT INTO blocks VALUES (?,?,?,?)",
 	[WRITER_STRING] = "INSERT INTO strings VALUES (?,?)",
 	[WRITER_ADDRESS] =
@@ -44,6 +45,9 @@ static const char *const statement_texts[WRITER_STATEMENT_COUNT] = {
 		"INSERT INTO names VALUES (?1,?2,1,?3,?3) "
 		"ON CONFLICT DO UPDATE SET answers = answers + 1,"
 		" first_ts = min(first_ts, ?3), last_ts = max(last_ts, ?3)",
+	[WRITER_PROCESS] =
+		"INSERT OR REPLACE INTO procs VALUES (?,?,?,?,?,?,?,?,?,?,"
+		"?,?,?,?,?,?,?)",
 	[WRITER_ZONE] = "INSERT INTO zones VALUES (?,?,?,?,?,?,?,?,?,?)",
 	[WRITER_FAULT] = "INSERT INTO faults (kind, text) VALUES (?,?)",
 	[WRITER_META] = "INSERT OR REPLACE INTO meta VALUES (?,?)",
@@ -192,16 +196,25 @@ fill_names(struct store_writer *w)
 		CALL_REASON_MAP(X)
 #undef X
 	};
+	static const char *const mechanisms[] = {
+#define X(name, text) [END_##name] = (text),
+		END_MECHANISM_MAP(X)
+#undef X
+	};
 	struct buf sql;
 
 	buf_init(&sql, 1 << 16);
-	buf_text(&sql, "INSERT INTO strings VALUES (0, '');");
+	buf_text(&sql, "INSERT INTO strings VALUES (0, '');"
+		       "INSERT INTO procs (id) VALUES (0);");
 	for (unsigned i = 0; i < PROTOCOL_COUNT; i++)
 		buf_format(&sql, "INSERT INTO protocols VALUES (%u, '%s');", i,
 			   protocol_name(i));
 	for (unsigned i = 0; i < CALL_REASON_COUNT; i++)
 		buf_format(&sql, "INSERT INTO reasons VALUES (%u, '%s');", i,
 			   reasons[i]);
+	for (unsigned i = 0; i < END_MECHANISM_COUNT; i++)
+		buf_format(&sql, "INSERT INTO mechanisms VALUES (%u, '%s');", i,
+			   mechanisms[i]);
 	for (unsigned i = 0; i < STORE_STATE_COUNT; i++)
 		buf_format(&sql, "INSERT INTO states VALUES (%u, '%s');", i,
 			   store_state_name(i));
@@ -268,6 +281,7 @@ writer_free(struct store_writer *w)
 	sqlite3_close(w->db);
 	intern_free(&w->strings);
 	intern_free(&w->addresses);
+	map_free(w->processes);
 	buf_free(&w->text);
 	free(w->path);
 	free(w);
@@ -284,6 +298,8 @@ store_writer_open(const char *path, json_t *meta, struct store_writer **out,
 	w->path = alloc_string(path);
 	intern_init(&w->strings, INTERN_LIMIT);
 	intern_init(&w->addresses, INTERN_LIMIT);
+	w->processes = map_new(WRITER_PROCESS_KEY, sizeof(int64_t),
+			       PROCESS_LIMIT);
 	buf_init(&w->text, TEXT_LIMIT);
 	/* Not truncated: readers of a stale file keep what they have. */
 	if (unlink(path) != 0 && errno != ENOENT) {
@@ -387,6 +403,10 @@ resolve_names(struct store_writer *w)
 static int
 build_index(struct store_writer *w)
 {
+	/* What store_who.c reads of all connections, and no more. */
+	if (run(w, "CREATE INDEX conns_who ON conns (process_c, process_s) "
+		   "WHERE process_c != 0 OR process_s != 0"))
+		return w->error.code;
 	if (w->counts.calls > INDEXED_CALLS)
 		return w->error.code;
 	return run(w, "CREATE INDEX calls_ts ON calls (ts)");

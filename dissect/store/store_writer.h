@@ -41,6 +41,11 @@ int store_writer_connection(struct store_writer *w,
 /* One answer that gave an address a name. */
 int store_writer_name(struct store_writer *w, const struct name_event *name);
 
+/* A process, before the connections whose ends refer to it; again when more is
+ * known of it. */
+int store_writer_process(struct store_writer *w,
+			 const struct process_event *process);
+
 /* A fault of the run itself ("parser 2 was killed by signal 31"). */
 int store_writer_fault(struct store_writer *w, const char *kind,
 		       const char *text);

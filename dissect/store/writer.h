@@ -5,11 +5,14 @@
 #include <sqlite3.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "dissect/store/intern.h"
 #include "dissect/store/store_writer.h"
 
 #define WRITER_RECENT_SIZE 63
 #define WRITER_RECENT_COUNT (FIELD_COUNT + 2) /* fields, content types */
+
+#define WRITER_PROCESS_KEY 16 /* its id and its stream */
 
 enum writer_statement {
 	WRITER_CALL,
@@ -18,6 +21,7 @@ enum writer_statement {
 	WRITER_STRING,
 	WRITER_ADDRESS,
 	WRITER_NAME,
+	WRITER_PROCESS,
 	WRITER_ZONE,
 	WRITER_FAULT,
 	WRITER_META,
@@ -51,6 +55,7 @@ struct store_writer {
 	char *path;
 	sqlite3_stmt *statements[WRITER_STATEMENT_COUNT];
 	struct intern strings, addresses;
+	struct map *processes; /* those with a row, to its id */
 	struct writer_recent recent[WRITER_RECENT_COUNT];
 	struct writer_bound call; /* of WRITER_CALL */
 	struct writer_zone zone;
@@ -83,6 +88,10 @@ struct bytes writer_text(struct store_writer *w, struct bytes text);
 
 /* The id of an address, stored when it is new; -1 after a failure. */
 int64_t writer_address(struct store_writer *w, const uint8_t ip[16]);
+
+/* The row of the process at an end; 0: not known, or never introduced. */
+int64_t writer_process(const struct store_writer *w,
+		       const struct connection_end *end);
 
 /* Widens first_ts..last_ts. */
 void writer_span(struct store_writer *w, int64_t first, int64_t last);

@@ -462,6 +462,18 @@ put_connection(struct store_writer *w, struct binder *b,
 }
 
 static void
+put_ends(struct store_writer *w, struct binder *b,
+	 const struct connection_event *c)
+{
+	for (int i = 0; i < 2; i++)
+		put(b, writer_process(w, &c->ends[i]));
+	for (int i = 0; i < 2; i++)
+		put(b, c->ends[i].thread);
+	for (int i = 0; i < 2; i++)
+		put(b, (int64_t)c->ends[i].mechanism);
+}
+
+static void
 put_tcp(struct binder *b, const struct tcp_facts *t)
 {
 	put(b, t->completeness);
@@ -499,6 +511,7 @@ store_writer_connection(struct store_writer *w,
 		return w->error.code;
 	put_connection(w, &b, c);
 	put_tcp(&b, &c->tcp);
+	put_ends(w, &b, c);
 	if (writer_step(w, WRITER_CONNECTION))
 		return w->error.code;
 	w->counts.connections++;

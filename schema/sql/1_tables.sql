@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The tables of a dissection database, schema version 1.  They are private:
+-- The tables of a dissection database, schema version 2.  They are private:
 -- their shape follows speed and may change with the version.  The public
 -- schema is the views of 2_views.sql and the tables meta, coverage, faults
 -- and names (docs/store.md).
@@ -44,6 +44,30 @@ CREATE TABLE addresses (
 	key BLOB NOT NULL,             -- 16 bytes, IPv4 mapped: CIDR is a range
 	name TEXT NOT NULL DEFAULT ''  -- the most answered in names
 ) STRICT;
+
+-- Processes that were at an end of a connection, as the recorder knew them.
+-- Ids are negative, so that a view can have them beside addresses; 0: the one
+-- that nobody knows.
+CREATE TABLE procs (
+	id INTEGER PRIMARY KEY,
+	pid INTEGER NOT NULL DEFAULT 0,
+	parent INTEGER NOT NULL DEFAULT 0,
+	uid INTEGER NOT NULL DEFAULT -1, -- -1: unknown
+	started INTEGER NOT NULL DEFAULT 0, -- ns since 1970 UTC; 0: unknown
+	ended INTEGER NOT NULL DEFAULT 0,   -- 0: it lived
+	cgroup_id INTEGER NOT NULL DEFAULT 0,
+	netns INTEGER NOT NULL DEFAULT 0,   -- inode; 0: unknown
+	name TEXT NOT NULL DEFAULT '',
+	executable TEXT NOT NULL DEFAULT '',
+	cgroup TEXT NOT NULL DEFAULT '',
+	container TEXT NOT NULL DEFAULT '',
+	pod TEXT NOT NULL DEFAULT '',
+	namespace TEXT NOT NULL DEFAULT '',
+	pod_uid TEXT NOT NULL DEFAULT '',
+	pod_container TEXT NOT NULL DEFAULT '',
+	kubernetes_mechanism TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE mechanisms (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 
 -- Heads and bodies, zstd; calls.payload says where in them.
 CREATE TABLE blocks (
@@ -177,5 +201,11 @@ CREATE TABLE conns (
 	fins_c INTEGER NOT NULL,
 	fins_s INTEGER NOT NULL,
 	overlaps_c INTEGER NOT NULL,
-	overlaps_s INTEGER NOT NULL
+	overlaps_s INTEGER NOT NULL,
+	process_c INTEGER NOT NULL,    -- procs.id; 0: not known
+	process_s INTEGER NOT NULL,
+	thread_c INTEGER NOT NULL,     -- 0: not known
+	thread_s INTEGER NOT NULL,
+	told_c INTEGER NOT NULL,       -- mechanisms.id
+	told_s INTEGER NOT NULL
 ) STRICT;

@@ -19,10 +19,14 @@ CREATE VIEW api_calls AS SELECT
 	(SELECT text FROM strings WHERE id = c.error) AS error,
 	(SELECT ip FROM addresses WHERE id = c.client) AS src_ip,
 	c.client_port AS src_port,
-	(SELECT name FROM addresses WHERE id = c.client) AS src_name,
+	coalesce((SELECT nullif(pod, '') FROM procs WHERE id = (SELECT n.process_c FROM conns n WHERE n.id = c.conn)),
+		(SELECT nullif(name, '') FROM addresses WHERE id = c.client),
+		(SELECT name FROM procs WHERE id = (SELECT n.process_c FROM conns n WHERE n.id = c.conn)), '') AS src_name,
 	(SELECT ip FROM addresses WHERE id = c.server) AS dst_ip,
 	c.server_port AS dst_port,
-	(SELECT name FROM addresses WHERE id = c.server) AS dst_name,
+	coalesce((SELECT nullif(pod, '') FROM procs WHERE id = (SELECT n.process_s FROM conns n WHERE n.id = c.conn)),
+		(SELECT nullif(name, '') FROM addresses WHERE id = c.server),
+		(SELECT name FROM procs WHERE id = (SELECT n.process_s FROM conns n WHERE n.id = c.conn)), '') AS dst_name,
 	c.request_size,
 	c.response_size,
 	c.request_body AS request_body_size,
@@ -48,7 +52,27 @@ CREATE VIEW api_calls AS SELECT
 	c.request_segment,
 	c.request_offset,
 	c.response_segment,
-	c.response_offset
+	c.response_offset,
+	(SELECT p.name FROM conns n JOIN procs p ON p.id = n.process_c
+		WHERE n.id = c.conn) AS src_process,
+	(SELECT p.pid FROM conns n JOIN procs p ON p.id = n.process_c
+		WHERE n.id = c.conn) AS src_pid,
+	(SELECT p.container FROM conns n JOIN procs p ON p.id = n.process_c
+		WHERE n.id = c.conn) AS src_container,
+	(SELECT p.pod FROM conns n JOIN procs p ON p.id = n.process_c
+		WHERE n.id = c.conn) AS src_pod,
+	(SELECT p.namespace FROM conns n JOIN procs p ON p.id = n.process_c
+		WHERE n.id = c.conn) AS src_namespace,
+	(SELECT p.name FROM conns n JOIN procs p ON p.id = n.process_s
+		WHERE n.id = c.conn) AS dst_process,
+	(SELECT p.pid FROM conns n JOIN procs p ON p.id = n.process_s
+		WHERE n.id = c.conn) AS dst_pid,
+	(SELECT p.container FROM conns n JOIN procs p ON p.id = n.process_s
+		WHERE n.id = c.conn) AS dst_container,
+	(SELECT p.pod FROM conns n JOIN procs p ON p.id = n.process_s
+		WHERE n.id = c.conn) AS dst_pod,
+	(SELECT p.namespace FROM conns n JOIN procs p ON p.id = n.process_s
+		WHERE n.id = c.conn) AS dst_namespace
 FROM calls c;
 
 CREATE VIEW connections AS SELECT
@@ -65,10 +89,14 @@ CREATE VIEW connections AS SELECT
 	(SELECT name FROM states WHERE id = c.state) AS state,
 	(SELECT ip FROM addresses WHERE id = c.client) AS src_ip,
 	c.client_port AS src_port,
-	(SELECT name FROM addresses WHERE id = c.client) AS src_name,
+	coalesce((SELECT nullif(pod, '') FROM procs WHERE id = c.process_c),
+		(SELECT nullif(name, '') FROM addresses WHERE id = c.client),
+		(SELECT name FROM procs WHERE id = c.process_c), '') AS src_name,
 	(SELECT ip FROM addresses WHERE id = c.server) AS dst_ip,
 	c.server_port AS dst_port,
-	(SELECT name FROM addresses WHERE id = c.server) AS dst_name,
+	coalesce((SELECT nullif(pod, '') FROM procs WHERE id = c.process_s),
+		(SELECT nullif(name, '') FROM addresses WHERE id = c.server),
+		(SELECT name FROM procs WHERE id = c.process_s), '') AS dst_name,
 	c.calls,
 	c.packets_c AS src_packets,
 	c.packets_s AS dst_packets,
@@ -108,7 +136,25 @@ CREATE VIEW connections AS SELECT
 	c.fins_c + c.fins_s AS fins,
 	c.overlaps_c + c.overlaps_s AS overlaps_differing,
 	c.segment,
-	c.offset
+	c.offset,
+	(SELECT name FROM procs WHERE id = c.process_c) AS src_process,
+	(SELECT pid FROM procs WHERE id = c.process_c) AS src_pid,
+	(SELECT executable FROM procs WHERE id = c.process_c) AS src_executable,
+	(SELECT uid FROM procs WHERE id = c.process_c) AS src_uid,
+	(SELECT container FROM procs WHERE id = c.process_c) AS src_container,
+	(SELECT pod FROM procs WHERE id = c.process_c) AS src_pod,
+	(SELECT namespace FROM procs WHERE id = c.process_c) AS src_namespace,
+	c.thread_c AS src_thread,
+	(SELECT name FROM mechanisms WHERE id = c.told_c) AS src_mechanism,
+	(SELECT name FROM procs WHERE id = c.process_s) AS dst_process,
+	(SELECT pid FROM procs WHERE id = c.process_s) AS dst_pid,
+	(SELECT executable FROM procs WHERE id = c.process_s) AS dst_executable,
+	(SELECT uid FROM procs WHERE id = c.process_s) AS dst_uid,
+	(SELECT container FROM procs WHERE id = c.process_s) AS dst_container,
+	(SELECT pod FROM procs WHERE id = c.process_s) AS dst_pod,
+	(SELECT namespace FROM procs WHERE id = c.process_s) AS dst_namespace,
+	c.thread_s AS dst_thread,
+	(SELECT name FROM mechanisms WHERE id = c.told_s) AS dst_mechanism
 FROM conns c;
 
 CREATE VIEW flows AS SELECT
@@ -130,14 +176,48 @@ CREATE VIEW flows AS SELECT
 	min(c.ts) AS first_ts,
 	max(c.last_ts) AS last_ts,
 	sum(c.retransmissions_c + c.retransmissions_s) AS retransmissions,
-	sum(c.missing_c + c.missing_s) AS missing_bytes
+	sum(c.missing_c + c.missing_s) AS missing_bytes,
+	group_concat(DISTINCT (SELECT nullif(name, '') FROM procs
+		WHERE id = c.process_c)) AS src_processes,
+	group_concat(DISTINCT (SELECT nullif(pod, '') FROM procs
+		WHERE id = c.process_c)) AS src_pods,
+	group_concat(DISTINCT (SELECT nullif(namespace, '') FROM procs
+		WHERE id = c.process_c)) AS src_namespaces,
+	group_concat(DISTINCT (SELECT nullif(container, '') FROM procs
+		WHERE id = c.process_c)) AS src_containers,
+	group_concat(DISTINCT (SELECT nullif(name, '') FROM procs
+		WHERE id = c.process_s)) AS dst_processes,
+	group_concat(DISTINCT (SELECT nullif(pod, '') FROM procs
+		WHERE id = c.process_s)) AS dst_pods,
+	group_concat(DISTINCT (SELECT nullif(namespace, '') FROM procs
+		WHERE id = c.process_s)) AS dst_namespaces,
+	group_concat(DISTINCT (SELECT nullif(container, '') FROM procs
+		WHERE id = c.process_s)) AS dst_containers
 FROM conns c
 GROUP BY c.client, c.server, c.server_port, c.ip_protocol;
 
+-- What an end of a connection is called, by the id that end_name() gives.
+CREATE VIEW end_names AS
+	SELECT id, name FROM addresses
+	UNION ALL SELECT id, iif(pod = '', name, pod) FROM procs;
+
 CREATE VIEW workloads AS SELECT
+	CASE WHEN p.pod != '' THEN 'pod' WHEN p.container != '' THEN 'container'
+		WHEN p.id != 0 THEN 'process' WHEN a.name != '' THEN 'dns'
+		ELSE 'address' END AS kind,
+	CASE WHEN p.pod != '' THEN p.pod
+		WHEN p.container != '' THEN substr(p.container, 1, 12)
+		WHEN p.id != 0 THEN p.name ELSE a.name END AS name,
+	CASE WHEN p.id != 0 THEN (SELECT name FROM mechanisms WHERE id = r.told)
+		WHEN a.name != '' THEN 'dns' ELSE 'none' END AS mechanism,
 	a.ip,
-	a.name,
-	CASE WHEN a.name = '' THEN 'none' ELSE 'dns' END AS mechanism,
+	a.name AS dns,
+	p.name AS process,
+	p.executable,
+	p.container,
+	p.pod,
+	p.namespace,
+	count(DISTINCT nullif(p.id, 0)) AS processes,
 	sum(r.is_client) AS connections_as_client,
 	sum(1 - r.is_client) AS connections_as_server,
 	sum(r.calls * r.is_client) AS calls_as_client,
@@ -146,13 +226,35 @@ CREATE VIEW workloads AS SELECT
 	sum(r.received) AS bytes_received,
 	min(r.ts) AS first_ts,
 	max(r.last_ts) AS last_ts
-FROM addresses a JOIN (
-	SELECT client AS address, 1 AS is_client, calls, bytes_c AS sent,
-		bytes_s AS received, ts, last_ts FROM conns
+FROM (
+	SELECT client AS address, process_c AS process, told_c AS told,
+		1 AS is_client, calls, bytes_c AS sent, bytes_s AS received, ts,
+		last_ts FROM conns
 	UNION ALL
-	SELECT server, 0, calls, bytes_s, bytes_c, ts, last_ts FROM conns
-) r ON r.address = a.id
-GROUP BY a.id;
+	SELECT server, process_s, told_s, 0, calls, bytes_s, bytes_c, ts,
+		last_ts FROM conns
+) r
+JOIN addresses a ON a.id = r.address
+JOIN procs p ON p.id = r.process
+GROUP BY a.id, p.namespace, p.pod, p.container, p.executable, p.name;
+
+CREATE VIEW processes AS SELECT
+	p.pid,
+	p.parent AS parent_pid,
+	p.name,
+	p.executable,
+	p.uid,
+	p.started AS started_ts,
+	p.ended AS ended_ts,
+	p.cgroup,
+	p.container,
+	p.pod,
+	p.namespace,
+	p.pod_container AS container_name,
+	p.pod_uid,
+	p.kubernetes_mechanism,
+	p.netns
+FROM procs p WHERE p.id != 0;
 
 CREATE VIEW errors AS SELECT
 	(SELECT name FROM protocols WHERE id = c.protocol) AS protocol,

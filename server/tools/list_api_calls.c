@@ -32,8 +32,10 @@ static const struct arg arguments[] = {
 
 /* What `fields` may name: the members of a row, those of STORE_FULL last. */
 static const char *const known[] = {
-	"id", "ts", "src", "src.ip", "src.port", "src.name", "dst", "dst.ip",
-	"dst.port", "dst.name", "proto", "method", "host", "path", "query",
+	"id", "ts", "src", "src.ip", "src.port", "src.name", "src.process",
+	"src.pid", "src.pod", "src.namespace", "src.container", "dst", "dst.ip",
+	"dst.port", "dst.name", "dst.process", "dst.pid", "dst.pod",
+	"dst.namespace", "dst.container", "proto", "method", "host", "path", "query",
 	"status", "latency_ms", "error", "flags", "why",
 	"conn_id", "version", "status_text", "summary", "user_agent",
 	"req_content_type", "resp_content_type", "is_error", "req_headers",

@@ -28,6 +28,7 @@
 	X(get_api_call)                  \
 	X(get_api_stats)                 \
 	X(list_flows)                    \
+	X(list_workloads)                \
 	X(query_sql)
 
 enum tool_index {

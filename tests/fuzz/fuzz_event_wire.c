@@ -43,6 +43,7 @@ check_others(const struct frame *frame, struct buf *once, struct buf *twice)
 {
 	struct payload_block block;
 	struct name_event name;
+	struct process_event process;
 	struct event_progress progress;
 
 	if (frame->type == EVENT_BLOCK &&
@@ -53,6 +54,10 @@ check_others(const struct frame *frame, struct buf *once, struct buf *twice)
 		   event_decode_name(frame->payload, &name) == 0) {
 		event_encode_name(once, &name);
 		event_encode_name(twice, &name);
+	} else if (frame->type == EVENT_PROCESS &&
+		   event_decode_process(frame->payload, &process) == 0) {
+		event_encode_process(once, &process);
+		event_encode_process(twice, &process);
 	} else if ((frame->type == EVENT_PROGRESS ||
 		    frame->type == EVENT_DONE) &&
 		   event_decode_progress(frame->payload, &progress) == 0) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "capture/capture_file.h"
+#include "capture/interface_netns.h"
 #include "dissect/engine.h"
 #include "dissect/event_wire.h"
 #include "dissect/payload.h"
@@ -82,6 +83,19 @@ on_name(void *context, const struct name_event *name)
 }
 
 static void
+on_process(void *context, const struct process_event *process)
+{
+	struct pipeline *p = context;
+	struct process_event decoded;
+
+	buf_reset(&p->frame);
+	event_encode_process(&p->frame, process);
+	assert(event_decode_process(take_frame(p, EVENT_PROCESS), &decoded) ==
+	       0);
+	assert(decoded.process.id == process->process.id);
+}
+
+static void
 feed_packet(struct engine *engine, const struct capture_event *event,
 	    uint16_t link_type)
 {
@@ -93,6 +107,7 @@ feed_packet(struct engine *engine, const struct capture_event *event,
 		.length = in->length < in->captured ? in->captured : in->length,
 		.interface = in->interface,
 		.link_type = link_type,
+		.direction = (uint8_t)(in->interface % 3),
 	};
 
 	engine_packet(engine, &packet);
@@ -105,11 +120,20 @@ feed_file(struct engine *engine, int fd)
 	struct capture_event event;
 	struct capture_file file;
 	uint16_t link_type = 1;
+	uint32_t interface = 0;
 
 	if (capture_file_open(&file, fd, "fuzz", NULL, NULL) == 0)
 		while (capture_file_next(&file, &event) == 1) {
-			if (event.kind == CAPTURE_EVENT_INTERFACE)
+			if (event.kind == CAPTURE_EVENT_INTERFACE) {
 				link_type = event.interface.link_type;
+				engine_interface(engine, interface++, 0,
+						 interface_netns(
+							 event.options,
+							 event.big_endian));
+			}
+			if (event.kind == CAPTURE_EVENT_BLOCK)
+				engine_custom_block(engine, 0,
+						    event.block.body);
 			if (event.kind == CAPTURE_EVENT_PACKET)
 				feed_packet(engine, &event, link_type);
 		}
@@ -132,7 +156,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct engine_options options = engine_defaults();
 	struct pipeline p = { 0 };
-	struct event_sink sink = { &p, on_call, on_connection, on_name };
+	struct event_sink sink = { &p, on_call, on_connection, on_name,
+				   on_process };
 	struct engine *engine;
 	int fd = memfd_create("capture", MFD_CLOEXEC);
 
@@ -143,6 +168,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.reassembly_limit = 256 << 10;
 	options.reassembly_connection_limit = 64 << 10;
 	options.body_memory_limit = 256 << 10;
+	options.identity_limit = 16 << 10;
 	options.stream.body_limit = 64 << 10;
 	options.stream.head_limit = 16 << 10;
 	options.stream.pending_limit = 16;

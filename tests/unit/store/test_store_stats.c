@@ -144,7 +144,7 @@ mistakes_are_explained(void **state)
 	assert_non_null(strstr(e.text, "did you mean host"));
 	field = "request.headers";
 	assert_int_equal(store_stats(s, &q, &r, &e), ERR_INVALID);
-	field = "src.pod.name";
+	field = "src.service.name";
 	assert_int_equal(store_stats(s, &q, &r, &e), ERR_INVALID);
 	q.group_count = 0;
 	q.order = "p75";

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/packet_observer.h"
+#include "capture/interface_netns.h"
 
 #define NETNS_PREFIX "netns:"
 
 /* The number at the front of a text, ended by it or by a blank; 0: none. */
 static uint64_t
-observer_number(struct bytes text)
+netns_number(struct bytes text)
 {
 	uint64_t value = 0;
 	size_t i;
@@ -21,16 +21,15 @@ observer_number(struct bytes text)
 }
 
 uint64_t
-packet_observer_netns(const struct pcapng_block *interface, bool big_endian)
+interface_netns(struct bytes options, bool big_endian)
 {
 	struct bytes prefix = bytes_of(NETNS_PREFIX);
-	struct bytes options = bytes_from(interface->body, 8);
 	struct pcapng_option option;
 
 	while (pcapng_option_next(&options, big_endian, &option))
 		if (option.code == PCAPNG_INTERFACE_DESCRIPTION &&
 		    bytes_equal(bytes_first(option.value, prefix.size), prefix))
-			return observer_number(
+			return netns_number(
 				bytes_from(option.value, prefix.size));
 	return 0;
 }
