@@ -266,16 +266,22 @@ has_room(struct who *w, int64_t now_ns)
 	return w->count < w->limit;
 }
 
+/* The same socket at its place, or NULL: then `*chain` is how many others are
+ * there, and `*done` one of them that is not needed any more, or NULL. */
 static struct who_socket *
-find_same(struct who *w, const struct who_socket *s, unsigned *chain)
+find_same(struct who *w, const struct who_socket *s, unsigned *chain,
+	  struct who_socket **done)
 {
 	const uint32_t *head = map_get(w->places, &s->place);
 
 	*chain = 0;
+	*done = NULL;
 	for (uint32_t i = head ? *head : NO_SOCKET; i != NO_SOCKET;
 	     i = w->sockets[i].next) {
 		if (same_socket(&w->sockets[i], s))
 			return &w->sockets[i];
+		if (w->sockets[i].used && w->sockets[i].to_ns != 0)
+			*done = &w->sockets[i];
 		++*chain;
 	}
 	return NULL;
@@ -285,13 +291,20 @@ static void
 add_socket(struct who *w, const struct who_socket *s, int64_t now_ns)
 {
 	unsigned chain;
-	struct who_socket *same = find_same(w, s, &chain);
+	struct who_socket *done, *same = find_same(w, s, &chain, &done);
 
 	if (same) { /* the newest block knows best */
 		same->thread = s->thread ? s->thread : same->thread;
 		same->from_ns = s->from_ns;
 		same->to_ns = s->to_ns;
 		same->mechanism = s->mechanism;
+		return;
+	}
+	if (chain >= CHAIN_LIMIT && done) {
+		uint32_t next = done->next;
+
+		*done = *s;
+		done->next = next;
 		return;
 	}
 	if (chain >= CHAIN_LIMIT || !has_room(w, now_ns)) {
