@@ -104,6 +104,9 @@ static const struct {
 	{ "calls_unpaired", "calls have only one half" },
 	{ "bodies_truncated", "bodies are kept in part" },
 	{ "bodies_undecoded", "bodies are kept as encoded on the wire" },
+	{ "identities_left_out", "records of processes and sockets did not fit: "
+				 "ends may lack their process" },
+	{ "connections_anonymous", NULL },
 };
 
 static void
@@ -111,6 +114,14 @@ add_note(json_t *notes, json_int_t count, const char *text)
 {
 	json_array_append_new(notes, json_sprintf("%" JSON_INTEGER_FORMAT " %s",
 						  count, text));
+}
+
+/* Where nobody recorded processes, it says nothing that none is known. */
+static bool
+is_meant(const char *counter, json_t *counters)
+{
+	return strcmp(counter, "connections_anonymous") != 0 ||
+	       json_integer_value(json_object_get(counters, "ends_known")) > 0;
 }
 
 static void
@@ -126,7 +137,7 @@ add_cautions(json_t *coverage, json_t *meta, json_t *notes)
 		if (!value)
 			value = json_object_get(meta, name);
 		count = json_integer_value(value);
-		if (count <= 0)
+		if (count <= 0 || !is_meant(name, counters))
 			continue;
 		store_set_int(coverage, name, count);
 		/* Losses say the same, and why. */

@@ -53,7 +53,7 @@ static const char after_filter[] =
 	"iif(p.pod = '', '', p.container), "
 	"group_concat(DISTINCT nullif(p.name, '')), "
 	"count(DISTINCT nullif(p.id, 0)), max(p.pid), "
-	"iif(p.id != 0, (SELECT name FROM mechanisms WHERE id = min(r.told)), "
+	"iif(p.id != 0, min(nullif(m.name, '')), "
 	"iif(a.name != '', 'dns', 'none')), group_concat(DISTINCT a.ip), "
 	"sum(r.connections * r.is_client), "
 	"sum(r.connections * (1 - r.is_client)), sum(r.calls * r.is_client), "
@@ -62,6 +62,7 @@ static const char after_filter[] =
 	"count(DISTINCT r.peer), min(r.first), max(r.last), count(*) OVER () "
 	"FROM ends r JOIN addresses a ON a.id = r.address "
 	"JOIN procs p ON p.id = r.process "
+	"LEFT JOIN mechanisms m ON m.id = r.told "
 	"GROUP BY kind, who, p.namespace, program ";
 
 static const struct {

@@ -132,6 +132,26 @@ make_call(uint64_t i, uint64_t *seed, struct texts *t)
 	return c;
 }
 
+/* Forty clients and one server, all in pods or programs. */
+static void
+write_processes(struct store_writer *w)
+{
+	for (uint64_t id = 1; id <= 41; id++) {
+		char name[16], pod[32];
+
+		snprintf(name, sizeof(name), "program-%lu",
+			 (unsigned long)(id % 7));
+		snprintf(pod, sizeof(pod), "pod-%lu", (unsigned long)id);
+		(void)store_writer_process(
+			w, &(struct process_event){
+				   .process = { .id = id,
+						.pid = 1000 + (uint32_t)id,
+						.name = bytes_of(name),
+						.pod = bytes_of(id % 2 ? pod
+								       : "") } });
+	}
+}
+
 static int
 write_all(const char *part, const char *path, uint64_t calls, struct error *e)
 {
@@ -150,6 +170,7 @@ write_all(const char *part, const char *path, uint64_t calls, struct error *e)
 	if (code)
 		return code;
 	start = cpu_ms();
+	write_processes(w);
 	for (uint64_t i = 0; i < calls; i++) {
 		struct call_event c = make_call(i, &seed, &t);
 
@@ -167,6 +188,10 @@ write_all(const char *part, const char *path, uint64_t calls, struct error *e)
 				.last_ns = c.response.last_ns,
 				.packets = { 90, 90 },
 				.wire_bytes = { 9000, 90000 },
+				.ends = { { .process = i / 40 % 40 + 1,
+					    .mechanism = END_TRACEPOINT },
+					  { .process = 41,
+					    .mechanism = END_PROC } },
 			};
 			store_writer_connection(w, &n);
 		}
@@ -246,6 +271,43 @@ time_stats(const char *path, const char *filter, const char *group,
 }
 
 static void
+time_flows(const char *path, const char *aggregate)
+{
+	struct store_flows_query q = { .to_ns = INT64_MAX, .limit = 50,
+				       .aggregate = aggregate };
+	double start = cpu_ms();
+	struct error e = { 0 };
+	json_t *result = NULL;
+	struct store *s;
+	char what[80];
+	int code = store_open(path, &s, &e);
+
+	if (code == 0) {
+		code = store_flows(s, &q, &result, &e);
+		store_close(s);
+	}
+	snprintf(what, sizeof(what), "flows %s", aggregate);
+	report(what, start, code, result, &e);
+}
+
+static void
+time_workloads(const char *path)
+{
+	struct store_workloads_query q = { .to_ns = INT64_MAX, .limit = 50 };
+	double start = cpu_ms();
+	struct error e = { 0 };
+	json_t *result = NULL;
+	struct store *s;
+	int code = store_open(path, &s, &e);
+
+	if (code == 0) {
+		code = store_workloads(s, &q, &result, &e);
+		store_close(s);
+	}
+	report("workloads", start, code, result, &e);
+}
+
+static void
 time_sql(const char *path, const char *sql)
 {
 	double start = cpu_ms();
@@ -271,9 +333,14 @@ query_all(const char *path)
 		"host != path", "is_error && method == \"POST\"",
 		"query_string[\"x\"] == \"77\"",
 		"request.headers[\"host\"] == \"none\"",
+		"src.process.name == \"program-3\"", "src.pod.name == \"none\"",
+		"dst.process.pid == 1041 && status_code >= 500",
+		"src.name.contains(\"pod-1\")", "\"pod-7\" in pods",
 	};
 	static const char *const groups[] = { NULL, "path", "method", "host",
-					      "status_code", "src.ip" };
+					      "status_code", "src.ip",
+					      "src.process.name", "src.name",
+					      "dst.pod.name", "src.process.pid" };
 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++)
 		time_calls(path, filters[i], STORE_NEWEST);
@@ -286,6 +353,10 @@ query_all(const char *path)
 	time_stats(path, "status_code >= 500", "path", 0);
 	time_stats(path, "path.contains(\"/29\")", "path", 0);
 	time_stats(path, "", NULL, 10000000000LL);
+	time_stats(path, "src.process.name == \"program-3\"", "src.name", 0);
+	time_flows(path, "endpoint");
+	time_flows(path, "process");
+	time_workloads(path);
 	time_sql(path, "SELECT count(*) FROM api_calls WHERE status >= 500");
 	time_sql(path, "SELECT path, count(*) FROM api_calls GROUP BY path");
 	time_sql(path, "SELECT * FROM api_calls ORDER BY ts DESC");
