@@ -89,4 +89,5 @@ identities_socket(struct buf *out, const struct given_socket *s)
 	put(out, s->netns, 8);
 	put(out, (uint64_t)s->from_ns, 8);
 	put(out, (uint64_t)s->to_ns, 8);
+	put(out, 0, 8); /* the namespace's cookie */
 }

@@ -316,7 +316,8 @@ loopback_addresses_are_of_their_namespace(void **state)
 			 1);
 	assert_int_equal(ASK(BETWEEN("::1", 5000, "::1", 80), DURING(0, 1), .netns = 2).process,
 			 2);
-	assert_int_equal(ASK(BETWEEN("::1", 5000, "::1", 80), DURING(0, 1), .netns = 3).mechanism,
+	assert_int_equal(ASK(BETWEEN("::1", 5000, "::1", 80), DURING(0, 1),
+			     .netns = 3).mechanism,
 			 0);
 }
 

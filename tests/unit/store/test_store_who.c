@@ -17,21 +17,25 @@
 
 #define CONTAINER "0123456789abcdef0123456789abcdef"
 
+struct given {
+	uint64_t id;
+	uint32_t pid;
+	const char *name, *pod, *namespace, *container;
+};
+
 static void
-write_process(struct store_writer *w, uint64_t id, uint32_t pid,
-	      const char *name, const char *pod, const char *namespace,
-	      const char *container)
+write_process(struct store_writer *w, struct given g)
 {
 	const struct process_event event = {
 		.stream = 3,
-		.process = { .id = id, .pid = pid, .uid = 1000,
+		.process = { .id = g.id, .pid = g.pid, .uid = 1000,
 			     .parent = 1, .from_ns = FIXTURE_START,
-			     .name = bytes_of(name),
+			     .name = bytes_of(g.name),
 			     .executable = bytes_of("/usr/bin/x"),
 			     .cgroup_path = bytes_of("/kubepods/x"),
-			     .pod = bytes_of(pod),
-			     .pod_namespace = bytes_of(namespace),
-			     .container = bytes_of(container) },
+			     .pod = bytes_of(g.pod),
+			     .pod_namespace = bytes_of(g.namespace),
+			     .container = bytes_of(g.container) },
 	};
 
 	assert_int_equal(store_writer_process(w, &event), 0);
@@ -87,11 +91,11 @@ write_all(struct store_writer *w)
 	write_call(w, 2, "/3", 200);
 	write_call(w, 3, "/4", 200);
 	write_call(w, 4, "/5", 200);
-	write_process(w, 11, 1, "early", "", "", "");
-	write_process(w, 11, 101, "curl", "cli", "a", "");
-	write_process(w, 12, 102, "curl", "cli", "b", "");
-	write_process(w, 13, 103, "wget", "", "", CONTAINER);
-	write_process(w, 30, 300, "nginx", "", "", "");
+	write_process(w, (struct given){ 11, 1, "early", "", "", "" });
+	write_process(w, (struct given){ 11, 101, "curl", "cli", "a", "" });
+	write_process(w, (struct given){ 12, 102, "curl", "cli", "b", "" });
+	write_process(w, (struct given){ 13, 103, "wget", "", "", CONTAINER });
+	write_process(w, (struct given){ 30, 300, "nginx", "", "", "" });
 	write_connection(w, 1, end_of(11, END_TRACEPOINT),
 			 end_of(30, END_PROC));
 	write_connection(w, 2, end_of(12, END_TRACEPOINT),
