@@ -10,7 +10,7 @@
 #include "capture/identity/process_facts.h"
 
 #define PROCESS_LIMIT 16384
-#define SOCKET_LIMIT  131072
+#define SOCKET_LIMIT  65536
 #define RING_BYTES    ((uint64_t)1 << 20)
 #define CGROUPS_MAX   4096
 #define UNOWNED_MAX   65536
@@ -109,7 +109,10 @@ history_end(struct identity *i)
 	struct known_process *p;
 	size_t cursor = 0;
 
-	known_sweep_sockets(i->known, now);
+	/* Only what could be seen can be missed. */
+	if (i->existing == IDENTITY_MECHANISM_ITERATOR ||
+	    (!i->scan_problem && !socket_scan_limits(i->scan)))
+		known_sweep_sockets(i->known, now);
 	while ((p = known_process_next(i->known, &cursor)) != NULL) {
 		uint64_t start;
 		int64_t apart;
@@ -183,10 +186,10 @@ scan(struct identity *i, bool thorough)
 		i->unowned = map_new(sizeof(uint64_t), sizeof(uint32_t),
 				     UNOWNED_MAX);
 	}
-	if (socket_scan_run(i->scan, thorough, &sink, &problem) < 0) {
-		free(i->problem);
-		i->problem = alloc_string(problem.text);
-	}
+	free(i->scan_problem);
+	i->scan_problem = NULL;
+	if (socket_scan_run(i->scan, thorough, &sink, &problem) < 0)
+		i->scan_problem = alloc_string(problem.text);
 	spent = clock_monotonic_ns() - begin;
 	i->next_scan_ns = begin + (spent * SCAN_SHARE > SCAN_NS
 					   ? spent * SCAN_SHARE
@@ -331,5 +334,6 @@ identity_close(struct identity *i)
 	map_free(i->unowned);
 	json_decref(i->degraded);
 	free(i->problem);
+	free(i->scan_problem);
 	free(i);
 }

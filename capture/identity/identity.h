@@ -32,7 +32,7 @@ struct identity_options {
 				     * identity_describe gives; tests */
 	size_t without_count;
 	size_t process_limit; /* processes known at once; 0: 16,384 */
-	size_t socket_limit;  /* sockets known at once; 0: 131,072 */
+	size_t socket_limit;  /* sockets known at once; 0: 65,536 */
 	uint64_t ring_bytes;  /* of the events, a power of two; 0: 1 MiB */
 };
 

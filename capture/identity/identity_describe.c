@@ -72,6 +72,11 @@ identity_describe(const struct identity *i)
 	json_t *log = json_pack("{s:I}", "bytes",
 				(json_int_t)identity_log_bytes(i->log));
 
+	if (i->scan_problem)
+		json_array_append_new(degraded,
+				      json_pack("{s:s, s:s}", "feature",
+						"sock_diag", "why",
+						i->scan_problem));
 	if (limits && i->existing == IDENTITY_MECHANISM_PROC)
 		json_array_append_new(
 			degraded,

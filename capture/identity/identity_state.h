@@ -25,6 +25,7 @@ struct identity {
 	struct map *unowned; /* cookie → times it was searched in vain */
 	json_t *degraded;
 	char *problem;       /* of the log; NULL: none */
+	char *scan_problem;  /* of the last look at all sockets */
 	char boot[37];
 	/* What is added to the kernel's clocks to have UTC. */
 	int64_t monotonic_utc, boottime_utc;

@@ -78,10 +78,10 @@ done
 class Watch:
     """The tool, watching until stop()."""
 
-    def __init__(self, log, *options):
+    def __init__(self, log, *options, before=()):
         self.log = log
         self.child = subprocess.Popen(
-            [TOOL, "watch", log, *options], text=True,
+            [*before, TOOL, "watch", log, *options], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self.child.stdout.readline() != "ready\n":
             raise SystemExit("the identity module did not start")
@@ -345,6 +345,23 @@ def check_fallback(f, ns, home, kept, inode):
     child.wait(10)
 
 
+def check_limited(f, home, kept, inode):
+    """No BPF and no CAP_SYS_ADMIN: other namespaces cannot be entered, which
+    is said, and what was known of them has not ended for that."""
+    Watch(home + "/limited.log", "without=bpf").stop()
+    watch = Watch(home + "/limited.log", "without=bpf",
+                  before=("setpriv", "--bounding-set", "-sys_admin"))
+    time.sleep(2.5)
+    told = watch.ask("describe")
+    log = watch.stop()
+    f.check("limited: said aloud", told["degraded"][-1]["feature"],
+            "sockets of other network namespaces")
+    owner, entry = log.owners(6, kept[1], 8471, inode)[-1]
+    f.check("limited: the connection is still known", (owner["pid"],
+                                                       entry["to"]),
+            (kept[0], 0))
+
+
 def check_substitutes(f, ns, home, inode):
     """Each program alone is missing: said by name, the rest goes on."""
     watch = Watch(home + "/substitute.log", "without=sock_recv_length",
@@ -427,6 +444,7 @@ def main():
         check_short(f, log, home, inode)
         check_crash(f, home, nginx.pid, inode)
         check_fallback(f, ns, home, (kept.pid, kept_port), inode)
+        check_limited(f, home, (kept.pid, kept_port), inode)
         check_substitutes(f, ns, home, inode)
         check_loopback(f, home)
         kept.stdin.close()
