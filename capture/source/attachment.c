@@ -35,11 +35,11 @@ program_of(const struct attachments *a, const struct attachment *one,
 static int
 attach_tcx(const struct attachments *a, struct attachment *one, bool egress)
 {
-	struct bpf_link_create_opts options = {
-		.sz = sizeof options,
-		.flags = egress ? 0 : KERNEL_LINK_BEFORE,
-	};
+	struct bpf_link_create_opts options;
 
+	memset(&options, 0, sizeof options); /* padding too: libbpf looks */
+	options.sz = sizeof options;
+	options.flags = egress ? 0 : KERNEL_LINK_BEFORE;
 	one->links[egress] = bpf_link_create(
 		program_of(a, one, egress), (int)one->ifindex,
 		(enum bpf_attach_type)(egress ? KERNEL_TCX_EGRESS :

@@ -16,28 +16,30 @@
 #define PRIORITY 41
 #define FILTERS_MAX 64
 
-static struct bpf_tc_hook
-hook_of(uint32_t ifindex, bool ingress)
+/* Padding too is set: libbpf looks at it, here and in the options below. */
+static void
+hook_init(struct bpf_tc_hook *hook, uint32_t ifindex, bool ingress)
 {
-	return (struct bpf_tc_hook){
-		.sz = sizeof(struct bpf_tc_hook),
-		.ifindex = (int)ifindex,
-		.attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS,
-	};
+	memset(hook, 0, sizeof *hook);
+	hook->sz = sizeof *hook;
+	hook->ifindex = (int)ifindex;
+	hook->attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 }
 
 int
 clsact_attach(uint32_t ifindex, bool ingress, int program, struct error *e)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, ingress);
-	struct bpf_tc_opts options = {
-		.sz = sizeof options,
-		.prog_fd = program,
-		.handle = (uint32_t)getpid(),
-		.priority = PRIORITY,
-	};
-	int failed = bpf_tc_hook_create(&hook);
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts options;
+	int failed;
 
+	hook_init(&hook, ifindex, ingress);
+	memset(&options, 0, sizeof options);
+	options.sz = sizeof options;
+	options.prog_fd = program;
+	options.handle = (uint32_t)getpid();
+	options.priority = PRIORITY;
+	failed = bpf_tc_hook_create(&hook);
 	if (failed == 0 || failed == -EEXIST)
 		failed = bpf_tc_attach(&hook, &options);
 	if (failed)
@@ -52,13 +54,14 @@ clsact_attach(uint32_t ifindex, bool ingress, int program, struct error *e)
 static int
 detach_handle(uint32_t ifindex, bool ingress, uint32_t handle)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, ingress);
-	struct bpf_tc_opts options = {
-		.sz = sizeof options,
-		.handle = handle,
-		.priority = PRIORITY,
-	};
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts options;
 
+	hook_init(&hook, ifindex, ingress);
+	memset(&options, 0, sizeof options);
+	options.sz = sizeof options;
+	options.handle = handle;
+	options.priority = PRIORITY;
 	return bpf_tc_detach(&hook, &options);
 }
 

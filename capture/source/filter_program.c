@@ -408,15 +408,15 @@ int
 filter_load(const struct filter *f, const struct filter_target *target,
 	    int *program, int *array, struct error *e)
 {
-	struct bpf_prog_load_opts options = {
-		.sz = sizeof options,
-		.expected_attach_type = target->attach,
-	};
+	struct bpf_prog_load_opts options;
 	struct bpf_insn *code = NULL;
 	size_t count = 0;
 	const int first = 0;
 	int status;
 
+	memset(&options, 0, sizeof options); /* padding too: libbpf looks */
+	options.sz = sizeof options;
+	options.expected_attach_type = target->attach;
 	*array = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "packet_filter",
 				sizeof(int), sizeof(int), 1, NULL);
 	if (*array < 0)

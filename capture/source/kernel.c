@@ -41,18 +41,19 @@ bool
 kernel_has_helper(enum bpf_prog_type type, enum bpf_attach_type expected,
 		  enum bpf_func_id helper)
 {
-	struct bpf_prog_load_opts options = {
-		.sz = sizeof options,
-		.expected_attach_type = expected,
-	};
+	struct bpf_prog_load_opts options;
 	const struct bpf_insn code[] = {
 		{ .code = BPF_JMP | BPF_CALL, .imm = (__s32)helper },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	int program = bpf_prog_load(type, "probe", "GPL", code,
-				    sizeof code / sizeof *code, &options);
+	int program;
 
+	memset(&options, 0, sizeof options); /* padding too: libbpf looks */
+	options.sz = sizeof options;
+	options.expected_attach_type = expected;
+	program = bpf_prog_load(type, "probe", "GPL", code,
+				sizeof code / sizeof *code, &options);
 	if (program < 0)
 		return false;
 	close(program);

@@ -21,16 +21,16 @@
 static struct bpf_object *
 program_open(bool fixed_sizes, char *log)
 {
-	struct bpf_object_open_opts options = {
-		.sz = sizeof options,
-		.object_name = "aftertap",
-		.kernel_log_buf = log,
-		.kernel_log_size = KERNEL_LOG_SIZE,
-	};
+	struct bpf_object_open_opts options;
 	size_t size;
 	const void *object = fixed_sizes ? packet_classes__elf_bytes(&size) :
 					   packet__elf_bytes(&size);
 
+	memset(&options, 0, sizeof options); /* padding too: libbpf looks */
+	options.sz = sizeof options;
+	options.object_name = "aftertap";
+	options.kernel_log_buf = log;
+	options.kernel_log_size = KERNEL_LOG_SIZE;
 	return bpf_object__open_mem(object, size, &options);
 }
 

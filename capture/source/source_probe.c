@@ -37,16 +37,17 @@ static int
 probe_program(enum bpf_prog_type type, enum bpf_attach_type attach,
 	      int verdict)
 {
-	struct bpf_prog_load_opts options = {
-		.sz = sizeof options,
-		.expected_attach_type = attach,
-	};
+	struct bpf_prog_load_opts options;
 	const struct bpf_insn code[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = verdict },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	int program = bpf_prog_load(type, "probe", "GPL", code, 2, &options);
+	int program;
 
+	memset(&options, 0, sizeof options); /* padding too: libbpf looks */
+	options.sz = sizeof options;
+	options.expected_attach_type = attach;
+	program = bpf_prog_load(type, "probe", "GPL", code, 2, &options);
 	return program < 0 ? -errno : program;
 }
 

@@ -143,15 +143,15 @@ static int
 run_program(int program, const uint8_t *frame, size_t size)
 {
 	uint8_t out[ETHERNET + PACKET_SIZE];
-	struct bpf_test_run_opts options = {
-		.sz = sizeof options,
-		.data_in = frame,
-		.data_size_in = (__u32)size,
-		.data_out = out,
-		.data_size_out = sizeof out,
-		.repeat = 1,
-	};
+	struct bpf_test_run_opts options;
 
+	memset(&options, 0, sizeof options);
+	options.sz = sizeof options;
+	options.data_in = frame;
+	options.data_size_in = (__u32)size;
+	options.data_out = out;
+	options.data_size_out = sizeof out;
+	options.repeat = 1;
 	if (bpf_prog_test_run_opts(program, &options) < 0)
 		return -errno;
 	return (int)options.retval;

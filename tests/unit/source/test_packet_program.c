@@ -47,13 +47,13 @@ load(struct packet_program *p, bool interface, bool fixed_sizes,
 static void
 run(int program, size_t size, __u32 verdict)
 {
-	struct bpf_test_run_opts options = {
-		.sz = sizeof options,
-		.data_in = frame,
-		.data_size_in = (__u32)size,
-		.repeat = 1,
-	};
+	struct bpf_test_run_opts options;
 
+	memset(&options, 0, sizeof options);
+	options.sz = sizeof options;
+	options.data_in = frame;
+	options.data_size_in = (__u32)size;
+	options.repeat = 1;
 	assert_int_equal(bpf_prog_test_run_opts(program, &options), 0);
 	assert_int_equal(options.retval, verdict);
 }
