@@ -14,7 +14,8 @@ function(aftertap_program name)
 	aftertap_common(${name})
 	target_link_libraries(${name} PRIVATE ${ARG_LINK})
 	set_target_properties(${name} PROPERTIES
-		RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+		RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}"
+		BUILD_RPATH "$ORIGIN/lib") # for clients/package.cmake
 	install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 

@@ -24,10 +24,11 @@ skip_blank(struct toml_scan *s)
 		s->at++;
 }
 
+/* To the end of a comment; a carriage return can only be part of that. */
 static void
-skip_line(struct toml_scan *s)
+skip_comment(struct toml_scan *s)
 {
-	while (peek(s) >= 0 && peek(s) != '\n')
+	while (peek(s) >= 0 && peek(s) != '\n' && peek(s) != '\r')
 		s->at++;
 }
 
@@ -39,8 +40,9 @@ skip_all(struct toml_scan *s)
 		int c = peek(s);
 
 		if (c == '#')
-			skip_line(s);
-		else if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+			skip_comment(s);
+		else if (c == ' ' || c == '\t' || c == '\n' ||
+			 starts(s, "\r\n"))
 			s->at++;
 		else
 			return;
@@ -53,8 +55,8 @@ end_line(struct toml_scan *s)
 {
 	skip_blank(s);
 	if (peek(s) == '#')
-		skip_line(s);
-	if (peek(s) == '\r')
+		skip_comment(s);
+	if (starts(s, "\r\n"))
 		s->at++;
 	if (peek(s) < 0)
 		return true;

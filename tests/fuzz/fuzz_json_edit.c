@@ -99,10 +99,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				  "serve");
 	struct bytes text = bytes_make(data, size);
 
-	if (size < 4096) {
+	if (size < 4096)
+		check_loose(text, value);
+	/* The library takes a NUL for the end of a number. */
+	if (size > 0 && size < 4096 && !memchr(data, 0, size)) {
 		check_strict(text, value);
 		check_strict(text, NULL);
-		check_loose(text, value);
 	}
 	json_decref(value);
 	return 0;

@@ -112,6 +112,7 @@ test_refused(void **state)
 	expect_refused("a = {1]\n", ERR_CORRUPT, "line 1");
 	expect_refused("a = 1 b = 2\n", ERR_CORRUPT, "line 1");
 	expect_refused("[a\n", ERR_CORRUPT, "TOML");
+	expect_refused("a = 1 # b\r", ERR_CORRUPT, "TOML");
 	expect_refused("a\n", ERR_CORRUPT, "TOML");
 	expect_refused("a = '\xff'\n", ERR_CORRUPT, "UTF-8");
 	expect_refused("a = \"\\\n\"\n", ERR_CORRUPT, "TOML");
