@@ -330,7 +330,9 @@ def check_fallback(f, ns, home, kept, inode):
     child = ns.start(sys.executable, "-c", KEPT_OPEN, stdin=subprocess.PIPE,
                      stdout=subprocess.PIPE, text=True)
     port = int(child.stdout.readline())
-    time.sleep(3)
+    # It looks less often where looking is expensive.
+    wait_for("another look", lambda: Log(watch.log).owner(
+        6, 8471, port, inode))
     told = watch.ask("describe")
     log = watch.stop()
     f.check("fallback: a connection from before",
@@ -351,7 +353,8 @@ def check_limited(f, home, kept, inode):
     Watch(home + "/limited.log", "without=bpf").stop()
     watch = Watch(home + "/limited.log", "without=bpf",
                   before=("setpriv", "--bounding-set", "-sys_admin"))
-    time.sleep(2.5)
+    wait_for("another look", lambda: watch.ask("describe")["counts"]
+             ["proc_walks"] > 1)
     told = watch.ask("describe")
     log = watch.stop()
     f.check("limited: said aloud", told["degraded"][-1]["feature"],
