@@ -271,7 +271,7 @@ def check_redis(failures, tool, db, server_pid, client_pid):
                    {(client_pid, "redis-benchmark")})
 
 
-def check_postgres(failures, tool, db, log, client_pid):
+def check_postgres(failures, tool, db, log, client_pids):
     """Every backend says its pid and the port it was called from."""
     backends = {}
     with open(log, encoding="utf-8") as file:
@@ -285,7 +285,7 @@ def check_postgres(failures, tool, db, log, client_pid):
     failures.check("connections whose server is not the logged backend",
                    [r for r in rows if r[2] != backends[r[0]]], [])
     failures.check("their clients", {(r[1], r[3]) for r in rows},
-                   {(client_pid, "pgbench")})
+                   {(pid, "pgbench") for pid in client_pids})
 
 
 def run_client(*command):
@@ -341,9 +341,9 @@ def run(options, folder, namespace, host):
                            "-n", "20000", "-t", "set,get")
     user = ["-h", "127.0.0.1", "-p", str(POSTGRES), "-U", "postgres",
             "postgres"]
-    run_client(postgres_program("pgbench"), "-i", "-q", *user)
-    pgbench = run_client(postgres_program("pgbench"), "-n", "-c", "4", "-t",
-                         "300", *user)
+    clients = [run_client(postgres_program("pgbench"), "-i", "-q", *user)]
+    clients.append(run_client(postgres_program("pgbench"), "-n", "-c", "4",
+                              "-t", "300", *user))
     time.sleep(1)
     for recorder in recorders[1:]:
         recorder.stop(signal.SIGINT)
@@ -351,7 +351,7 @@ def run(options, folder, namespace, host):
     for server in (near, far, redis, postgres):
         server.stop(signal.SIGINT if server is postgres else signal.SIGTERM)
     check_all(failures, tool, folder, (near_log, far_log, postgres_log),
-              known, (redis.process.pid, benchmark, pgbench))
+              known, (redis.process.pid, benchmark, clients))
     failures.exit()
 
 

@@ -281,7 +281,7 @@ def run(options, folder, group):
     workers = {
         "namespaces": Worker(churn(group), end, 0.2),
         "processes": Worker(processes(group), end, pause),
-        "snapshots": Worker(snapshots.turn, end, 3),
+        "snapshots": Worker(snapshots.turn, end, max(3, options.minutes)),
         "watch": Worker(watch.turn, end, 1),
     }
     for worker in workers.values():
