@@ -14,7 +14,7 @@ const TOOLS = ['create_snapshot', 'delete_snapshot',
 	'delete_snapshot_dissection', 'export_snapshot_pcap', 'get_api_call',
 	'get_api_stats', 'get_snapshot', 'get_snapshot_dissection_status',
 	'import_capture', 'list_api_calls', 'list_captures', 'list_databases',
-	'list_flows', 'list_snapshots', 'query_sql',
+	'list_flows', 'list_snapshots', 'list_workloads', 'query_sql',
 	'start_snapshot_dissection', 'stop_snapshot_dissection'];
 
 const READERS = /^(get|list|query)_/;
