@@ -382,6 +382,12 @@ files_check_one(struct key_files *f, int64_t now)
 }
 
 void
+key_files_missed(struct key_files *f)
+{
+	f->look_again = true;
+}
+
+void
 key_files_tick(struct key_files *f)
 {
 	int64_t now = clock_monotonic_ns();

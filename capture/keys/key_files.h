@@ -35,6 +35,9 @@ void key_files_add_system(struct key_files *f);
 void key_files_look_all(struct key_files *f);
 void key_files_look(struct key_files *f, uint32_t pid);
 
+/* A program that was started could not be noted: all are looked at soon. */
+void key_files_missed(struct key_files *f);
+
 /* To be called about once a second: lets go what nobody maps any more. */
 void key_files_tick(struct key_files *f);
 

@@ -207,6 +207,12 @@ key_loader_lost(const struct key_loader *l)
 	return l->skeleton ? l->skeleton->bss->lost_secrets : 0;
 }
 
+uint64_t
+key_loader_missed(const struct key_loader *l)
+{
+	return l->skeleton ? l->skeleton->bss->lost_programs : 0;
+}
+
 void
 key_loader_close(struct key_loader *l)
 {

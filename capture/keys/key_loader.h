@@ -42,8 +42,9 @@ void key_loader_consume(struct key_loader *loader);
 /* An epoll descriptor: readable as keys_descriptor says. */
 int key_loader_descriptor(const struct key_loader *loader);
 
-/* Secrets for which there was no room. */
+/* Secrets, and programs started, for which there was no room. */
 uint64_t key_loader_lost(const struct key_loader *loader);
+uint64_t key_loader_missed(const struct key_loader *loader);
 
 /* Detaches and frees; harmless on one that is zeroed. */
 void key_loader_close(struct key_loader *loader);

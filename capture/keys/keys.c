@@ -61,6 +61,8 @@ struct keys {
 	int64_t offset_ns; /* from the monotonic clock to UTC */
 	uint64_t written, lost;
 	uint64_t waiting; /* secrets in `output` */
+	uint64_t missed;  /* programs that could not be noted, as last seen */
+	uint64_t full;    /* … because too many were pending */
 };
 
 static int
@@ -102,8 +104,12 @@ keys_on_program(void *context, void *data, size_t size)
 	struct keys *k = context;
 	const struct key_program *p = data;
 
-	if (size < sizeof(*p) || k->pending_count == PENDING_MAX)
+	if (size < sizeof(*p))
 		return 0;
+	if (k->pending_count == PENDING_MAX) {
+		k->full++;
+		return 0;
+	}
 	/* A known program may yet load a library that is not. */
 	k->pending[k->pending_count++] = (struct key_pending){
 		.pid = p->pid,
@@ -181,6 +187,17 @@ keys_write(struct keys *k, struct error *e)
 			  : 0;
 }
 
+static void
+keys_tick(struct keys *k)
+{
+	uint64_t missed = k->full + key_loader_missed(&k->loader);
+
+	if (missed != k->missed)
+		key_files_missed(k->files);
+	k->missed = missed;
+	key_files_tick(k->files);
+}
+
 int
 keys_dispatch(struct keys *k, struct error *e)
 {
@@ -196,7 +213,7 @@ keys_dispatch(struct keys *k, struct error *e)
 	keys_look(k);
 	if (now - k->ticked_ns >= CLOCK_NS_PER_S) {
 		k->ticked_ns = now;
-		key_files_tick(k->files);
+		keys_tick(k);
 	}
 	return status;
 }

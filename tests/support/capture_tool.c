@@ -124,12 +124,14 @@ tool_export(const char *home, int argc, char **argv, struct error *e)
 		.window = { INT64_MIN, INT64_MAX },
 	};
 	json_t *result = NULL;
+	int status;
 
 	if (argc > 3) {
 		request.addresses = (const char *const *)argv + 3;
 		request.address_count = (size_t)argc - 3;
 	}
-	return tool_print(export_snapshot(home, &request, &result, e), result);
+	status = export_snapshot(home, &request, &result, e);
+	return tool_print(status, result);
 }
 
 /* Imports one file and reads it back; only what must not happen is an error. */
