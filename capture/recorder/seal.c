@@ -23,6 +23,7 @@
 #include "capture/recorder/seal_check.h"
 #include "capture/recorder/seal_identity.h"
 #include "capture/segment_writer.h"
+#include "capture/source/raw_filter.h"
 #include "capture/source/raw_reader.h"
 
 /* Raw segments are bounded, and one makes one sealed segment. */
@@ -47,6 +48,7 @@ struct sealing {
 	struct map *places; /* place → interface number */
 	uint32_t link_type; /* of interfaces that nobody described */
 	bool monotonic;     /* the packets' times */
+	struct raw_filter *filter; /* what the kernel could not run; or NULL */
 	struct losses losses;
 	struct seal_identity *identity;
 	struct segment_writer *writer;
@@ -121,7 +123,21 @@ seal_time(const struct sealing *s, const struct raw_packet *packet)
 	return clock_map_utc(&s->file.header.clock, (uint64_t)packet->time_ns);
 }
 
-/* Calls `each` for every packet that is wanted. */
+static bool
+seal_wants(struct sealing *s, const struct raw_packet *packet)
+{
+	const struct interface *place;
+
+	if (!s->filter)
+		return true;
+	place = interfaces_at(s->interfaces, seal_place_number(s, packet));
+	return raw_filter_matches(s->filter, (uint16_t)place->key.link_type,
+				  packet->data, packet->captured,
+				  packet->length);
+}
+
+/* Calls `each` for every packet that is wanted; how many were not is left in
+ * the result. */
 static int
 seal_each(struct sealing *s,
 	  int (*each)(struct sealing *s, const struct raw_packet *packet,
@@ -133,10 +149,14 @@ seal_each(struct sealing *s,
 	uint64_t next = READ_STEP;
 	int status = 0;
 
+	s->result->filtered = 0;
 	raw_reader_init(&r, (enum raw_format)s->file.header.format,
 			s->file.records);
 	while (status == 0 && raw_reader_next(&r, &packet) > 0) {
-		status = each(s, &packet, e);
+		if (seal_wants(s, &packet))
+			status = each(s, &packet, e);
+		else
+			s->result->filtered++;
 		if (packet.offset < next)
 			continue;
 		raw_file_read_to(&s->file, packet.offset);
@@ -398,6 +418,22 @@ seal_run(struct sealing *s, struct error *e)
 	return status;
 }
 
+/* Without an expression that can be read all packets are kept. */
+static void
+seal_open_filter(struct sealing *s)
+{
+	const char *expression = json_string_value(
+		json_object_get(s->about, "recorder_filter"));
+	struct error error = { 0 };
+
+	if (!expression ||
+	    raw_filter_new(expression, &s->filter, &error) == 0)
+		return;
+	s->filter = NULL;
+	snprintf(s->result->problem, sizeof(s->result->problem),
+		 "all packets are kept: %.120s", error.text);
+}
+
 static int
 seal_open(struct sealing *s, struct error *e)
 {
@@ -416,6 +452,7 @@ seal_open(struct sealing *s, struct error *e)
 		s->about = NULL;
 	s->monotonic = s->file.header.clock_kind != RAW_CLOCK_UTC;
 	losses_parse(json_object_get(s->about, "losses"), &s->losses);
+	seal_open_filter(s);
 	seal_load_interfaces(s);
 	seal_note_damage(s);
 	log = home_path(s->directory, "identity.log", NULL);
@@ -429,6 +466,7 @@ seal_close(struct sealing *s)
 {
 	segment_writer_free(s->writer);
 	seal_identity_close(s->identity);
+	raw_filter_free(s->filter);
 	interfaces_free(s->interfaces);
 	map_free(s->places);
 	raw_file_close(&s->file);

@@ -243,6 +243,28 @@ interfaces_keep_their_numbers(void **state)
 	assert_int_equal(check_segment(directory, 2).packets, PACKETS);
 }
 
+/* Where the kernel could not filter, sealing does. */
+static void
+filters(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+
+	make_raw(directory, 1, PACKETS);
+	make_sidecar(directory, 1,
+		     "{\"format\":1,\"source\":\"cgroup\","
+		     "\"recorder_filter\":\"len >= 320\"}");
+	assert_int_equal(seal_segment(directory, 1, &result, NULL), 0);
+	/* Packet n has 20 + n bytes, and one more on the wire when odd. */
+	assert_int_equal(result.packets, PACKETS - 299);
+	assert_int_equal(result.filtered, 299);
+	make_raw(directory, 2, PACKETS);
+	make_sidecar(directory, 2, "{\"recorder_filter\":\"no such word\"}");
+	assert_int_equal(seal_segment(directory, 2, &result, NULL), 0);
+	assert_int_equal(result.packets, PACKETS);
+	assert_true(result.problem[0]);
+}
+
 static void
 nothing_to_keep(void **state)
 {
@@ -299,6 +321,8 @@ main(void)
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(interfaces_keep_their_numbers,
 						scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(filters, scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(nothing_to_keep, scratch_setup,
 						scratch_teardown),
