@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Everything once, on real traffic: install, build, record, import, snapshot,
-# dissect, and ask over MCP.  State goes to build/quickstart.
+# Everything once, on real traffic: install, build, record, snapshot, dissect,
+# and ask over MCP.  State goes to build/quickstart.
 set -eu
 cd "$(dirname "$0")/.."
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -15,37 +15,48 @@ home=$PWD/build/quickstart
 rm -rf "$home"
 mkdir -p "$home/www/api"
 export AFTERTAP_HOME=$home
-sudo=""
-[ "$(id -u)" -eq 0 ] || sudo=sudo
+# Recording needs root or capabilities; without them a bundled capture is read.
+as_root=""
+[ "$(id -u)" -eq 0 ] || as_root="sudo -n"
+may_record() { $as_root "$bin/aftertap-capture" --help >/dev/null 2>&1; }
 
-say "record: a web server, a client, and tcpdump between them"
-echo '{"user":"ada","orders":[1,2,3]}' >"$home/www/api/user.json"
-python3 -m http.server --bind 127.0.0.1 --directory "$home/www" 8931 \
-	>"$home/server.log" 2>&1 &
-server=$!
-trap 'kill $server 2>/dev/null || true' EXIT
-until curl -s -o /dev/null http://127.0.0.1:8931/; do
-	kill -0 $server # it ended: the port is taken
-	sleep 0.2
-done
-$sudo sh -c 'echo $$ >"$1/tcpdump.pid"
-	exec tcpdump -i lo -U -w "$1/traffic.pcap" "tcp port 8931"' sh "$home" \
-	2>"$home/tcpdump.log" &
-until grep -q listening "$home/tcpdump.log"; do
-	kill -0 "$(cat "$home/tcpdump.pid" 2>/dev/null || echo $server)"
-	sleep 0.2
-done
-for path in api/user.json api/missing api/user.json; do
-	curl -s -o /dev/null -H 'Authorization: Bearer secret' \
-		"http://127.0.0.1:8931/$path" || true
-done
-sleep 1
-$sudo kill -INT "$(cat "$home/tcpdump.pid")"
-sleep 1
+record() {
+	say "record: a web server, a client, and aftertap between them"
+	echo '{"user":"ada","orders":[1,2,3]}' >"$home/www/api/user.json"
+	python3 -m http.server --bind 127.0.0.1 --directory "$home/www" 8931 \
+		>"$home/server.log" 2>&1 &
+	server=$!
+	trap 'kill $server 2>/dev/null || true' EXIT
+	until curl -s -o /dev/null http://127.0.0.1:8931/; do
+		[ -d /proc/$server ] || return 1 # the port is taken
+		sleep 0.2
+	done
+	$as_root "$bin/aftertap" --home "$home" capture --name web \
+		--filter 'tcp port 8931' 2>"$home/recorder.log" &
+	recorder=$!
+	until grep -q "recording capture=web" "$home/recorder.log"; do
+		[ -d /proc/$recorder ] || return 1
+		sleep 0.2
+	done
+	for path in api/user.json api/missing api/user.json; do
+		curl -s -o /dev/null -H 'Authorization: Bearer secret' \
+			"http://127.0.0.1:8931/$path" || true
+	done
+	sleep 0.5
+	"$bin/aftertap" snapshots create incident
+	"$bin/aftertap" --quiet captures stop web >/dev/null
+	wait $recorder
+}
 
-say "import, snapshot, dissect"
-"$bin/aftertap" import --name web "$home/traffic.pcap"
-"$bin/aftertap" snapshots create incident
+if ! may_record || ! record; then
+	[ ! -f "$home/recorder.log" ] || tail -1 "$home/recorder.log"
+	say "recording is not permitted here: a bundled capture instead"
+	python3 clients/sample_capture.py "$home/sample.pcap"
+	"$bin/aftertap" import --name sample "$home/sample.pcap"
+	"$bin/aftertap" snapshots create incident --captures sample
+fi
+
+say "dissect"
 "$bin/aftertap" dissect incident --name full
 
 say "ask, as an agent does: MCP over stdio"

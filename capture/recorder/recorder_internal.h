@@ -42,6 +42,7 @@ struct recorder {
 	json_t *steps;                    /* of the clock, of that segment */
 	json_t *seen_interfaces;          /* unseen times told already */
 	int64_t looked_ns;                /* UTC, when counts were */
+	int64_t interfaces_ns;            /* and interfaces */
 
 	struct raw_writer *writer; /* of the open raw segment, or NULL */
 	uint32_t number;           /* its */

@@ -8,6 +8,8 @@
 
 /* A gap is told on once more when it has grown by so much. */
 #define UNSEEN_STEP_NS CLOCK_NS_PER_S
+/* Asking for the interfaces costs more than asking for the counts. */
+#define INTERFACES_NS (10 * CLOCK_NS_PER_S)
 
 void
 recorder_lose(struct recorder *r, const struct loss *loss)
@@ -61,9 +63,14 @@ recorder_look_interface(struct recorder *r, json_t *interface, int64_t now_ns)
 static void
 recorder_look_interfaces(struct recorder *r, int64_t now_ns)
 {
-	json_t *about = r->source->type->describe(r->source), *interface;
+	json_t *about, *interface;
 	size_t i;
 
+	if (now_ns - r->interfaces_ns < INTERFACES_NS &&
+	    now_ns >= r->interfaces_ns)
+		return;
+	r->interfaces_ns = now_ns;
+	about = r->source->type->describe(r->source);
 	json_array_foreach (json_object_get(about, "interfaces"), i, interface)
 		recorder_look_interface(r, interface, now_ns);
 	json_decref(about);
