@@ -17,8 +17,7 @@
 #include "server/tools/tools_list.h"
 
 struct start_capture {
-	const char *name, *interface, *filter, *netns, *cgroup;
-	const char *quota, *duration;
+	const char *name, *interface, *filter, *quota, *duration;
 	int64_t snaplen;
 	bool tls_keys;
 };
@@ -27,8 +26,6 @@ static const struct arg arguments[] = {
 	ARG(TEXT, struct start_capture, name),
 	ARG(TEXT, struct start_capture, interface),
 	ARG(TEXT, struct start_capture, filter),
-	ARG(TEXT, struct start_capture, netns),
-	ARG(TEXT, struct start_capture, cgroup),
 	ARG(INTEGER, struct start_capture, snaplen),
 	ARG(TEXT, struct start_capture, quota),
 	ARG(TEXT, struct start_capture, duration),
@@ -71,8 +68,6 @@ spawn_recorder(struct tool_call *call, const struct start_capture *args,
 	add_pair(&line, "--name", args->name);
 	add_pair(&line, "--interface", args->interface);
 	add_pair(&line, "--filter", args->filter);
-	add_pair(&line, "--netns", args->netns);
-	add_pair(&line, "--cgroup", args->cgroup);
 	add_pair(&line, "--quota", args->quota);
 	add_pair(&line, "--duration", args->duration);
 	add_pair(&line, "--snaplen", args->snaplen ? snaplen : NULL);

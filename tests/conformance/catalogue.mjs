@@ -12,10 +12,11 @@ const HINTS = ['readOnlyHint', 'destructiveHint', 'idempotentHint',
 /* The tools an agent is promised. */
 const TOOLS = ['create_snapshot', 'delete_snapshot',
 	'delete_snapshot_dissection', 'export_snapshot_pcap', 'get_api_call',
-	'get_api_stats', 'get_snapshot', 'get_snapshot_dissection_status',
+	'get_api_stats', 'get_capture_status', 'get_snapshot', 'get_snapshot_dissection_status',
 	'import_capture', 'list_api_calls', 'list_captures', 'list_databases',
 	'list_flows', 'list_snapshots', 'list_workloads', 'query_sql',
-	'start_snapshot_dissection', 'stop_snapshot_dissection'];
+	'start_capture', 'start_snapshot_dissection', 'stop_capture',
+	'stop_snapshot_dissection'];
 
 const READERS = /^(get|list|query)_/;
 
