@@ -30,9 +30,6 @@
 #define BUSY_MS 60000
 
 static const char *const statement_texts[WRITER_STATEMENT_COUNT] = {
-	[WRITER_CALL] =
-		"INSERT INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[WRITER_CONNECTION] =
 		"INSERT INTO conns VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
 		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
@@ -103,7 +100,7 @@ writer_begin(struct store_writer *w)
 	forgive(w);
 	if (w->error.code || w->in_transaction)
 		return w->error.code;
-	if (run(w, "BEGIN IMMEDIATE") == 0)
+	if (run(w, "BEGIN") == 0)
 		w->in_transaction = true;
 	return w->error.code;
 }
@@ -177,7 +174,7 @@ store_writer_commit(struct store_writer *w)
 	forgive(w);
 	if (w->error.code || !w->in_transaction)
 		return w->error.code;
-	if (writer_zone_flush(w))
+	if (writer_calls_flush(w) || writer_zone_flush(w))
 		return w->error.code;
 	put_progress(w);
 	if (w->error.code == 0)
@@ -257,7 +254,8 @@ prepare(struct store_writer *w)
 				       SQLITE_PREPARE_PERSISTENT,
 				       &w->statements[i], NULL) != SQLITE_OK)
 			return writer_fail(w, ERR_INTERNAL, "cannot prepare");
-	return 0;
+	w->calls = row_batch_new(w->db, "calls");
+	return w->calls ? 0 : writer_fail(w, ERR_INTERNAL, "cannot prepare");
 }
 
 static void
@@ -279,6 +277,7 @@ writer_free(struct store_writer *w)
 	for (int i = 0; i < WRITER_STATEMENT_COUNT; i++)
 		sqlite3_finalize(w->statements[i]);
 	sqlite3_close(w->db);
+	row_batch_free(w->calls);
 	intern_free(&w->strings);
 	intern_free(&w->addresses);
 	map_free(w->processes);
@@ -440,8 +439,8 @@ store_writer_finish(struct store_writer *w, const struct coverage *coverage,
 	char *path = alloc_string(w->path);
 	int code;
 
-	if (writer_begin(w) == 0 && resolve_names(w) == 0 &&
-	    build_index(w) == 0) {
+	if (writer_begin(w) == 0 && writer_calls_flush(w) == 0 &&
+	    resolve_names(w) == 0 && build_index(w) == 0) {
 		put_coverage(w, coverage);
 		if (problem)
 			put_meta(w, "problem", json_string(problem));

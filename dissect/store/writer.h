@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "dissect/store/intern.h"
+#include "dissect/store/row_batch.h"
 #include "dissect/store/store_writer.h"
 
 #define WRITER_RECENT_SIZE 63
@@ -15,7 +16,6 @@
 #define WRITER_PROCESS_KEY 16 /* its id and its stream */
 
 enum writer_statement {
-	WRITER_CALL,
 	WRITER_CONNECTION,
 	WRITER_BLOCK,
 	WRITER_STRING,
@@ -43,13 +43,6 @@ struct writer_recent {
 	uint8_t text[WRITER_RECENT_SIZE];
 };
 
-/* Numbers that are bound to the parameters of a statement and stay so: a
- * value that is the same in the next row need not be bound again. */
-struct writer_bound {
-	uint64_t known; /* bit per parameter */
-	int64_t values[64];
-};
-
 struct store_writer {
 	sqlite3 *db;
 	char *path;
@@ -57,7 +50,7 @@ struct store_writer {
 	struct intern strings, addresses;
 	struct map *processes; /* those with a row, to its id */
 	struct writer_recent recent[WRITER_RECENT_COUNT];
-	struct writer_bound call; /* of WRITER_CALL */
+	struct row_batch *calls;   /* rows of the open transaction */
 	struct writer_zone zone;
 	struct store_counts counts;
 	int64_t first_ts, last_ts; /* of calls and connections; 0: none */
@@ -75,6 +68,9 @@ int writer_step(struct store_writer *w, enum writer_statement statement);
 
 /* Makes the error sticky; returns its code. */
 int writer_fail(struct store_writer *w, int code, const char *what);
+
+/* Gives SQLite the calls of the open transaction; once in each. */
+int writer_calls_flush(struct store_writer *w);
 
 /* Writes the zone being filled, if it has calls. */
 int writer_zone_flush(struct store_writer *w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls, connections, names and blocks as rows.  About a microsecond a call:
- * numbers are bound as they are, strings become ids by one hash each.
+ * Calls, connections, names and blocks as rows.  Of these only calls are many:
+ * they go into a batch, and their strings become ids by one hash each.
  */
 #include "dissect/store/writer.h"
 
@@ -14,16 +14,13 @@
 #include "dissect/store/store_format.h"
 
 /* Longer fields are cut; headers and bodies are not fields. */
-#define FIELD_LIMIT 16384
+#define FIELD_LIMIT 15360
 
 /* Calls in a zone: fine enough to skip, coarse enough to cost nothing. */
 #define ZONE_CALLS 256
 
 /* A batch that needs more memory than this is committed early. */
 #define PENDING_LIMIT (32u << 20)
-
-/* About what a call's row takes. */
-#define CALL_ROW 128
 
 #define CALL_FLAGS_KNOWN (((unsigned)CALL_CONNECTION_MIDSTREAM << 1) - 1)
 
@@ -237,66 +234,53 @@ call_is_sane(const struct call_event *c)
 	       ref_is_sane(&c->response.body_ref);
 }
 
-/* Binds values one after the other. */
-struct binder {
-	sqlite3_stmt *s;
-	int at;
-	struct writer_bound *bound; /* or NULL */
-};
+/* The row of a call, in the order of 1_tables.sql. */
 
-/* True when the parameter has that value already; else it will have it. */
-static bool
-is_bound(struct writer_bound *bound, int at, int64_t value)
+static void
+row_optional(struct row_batch *b, bool present, int64_t value)
 {
-	uint64_t bit = (uint64_t)1 << at;
-
-	if (!bound || ((bound->known & bit) && bound->values[at] == value))
-		return bound;
-	bound->known |= bit;
-	bound->values[at] = value;
-	return false;
+	if (present)
+		row_integer(b, value);
+	else
+		row_null(b);
 }
 
 static void
-put(struct binder *b, int64_t value)
+row_string(struct store_writer *w, unsigned column, struct bytes text)
 {
-	if (!is_bound(b->bound, ++b->at, value))
-		sqlite3_bind_int64(b->s, b->at, value);
+	row_integer(w->calls, column_string(w, column, text));
 }
 
 static void
-put_or_null(struct binder *b, bool present, int64_t value)
+row_field(struct store_writer *w, const struct call_event *c, enum field field)
 {
-	if (present) {
-		put(b, value);
-		return;
-	}
-	sqlite3_bind_null(b->s, ++b->at);
-	if (b->bound)
-		b->bound->known &= ~((uint64_t)1 << b->at);
+	row_string(w, field, c->fields[field]);
 }
 
 static void
-put_hot(struct store_writer *w, struct binder *b, const struct call_event *c,
+row_hot(struct store_writer *w, const struct call_event *c,
 	const struct call_times *t)
 {
-	put(b, (int64_t)w->counts.calls);
-	put(b, t->ts);
-	put_or_null(b, t->elapsed >= 0, t->elapsed);
-	put_or_null(b, c->status >= 0, c->status);
-	put(b, (int64_t)c->flags |
-		       (c->ip_protocol == IPPROTO_UDP ? STORE_CALL_OVER_UDP : 0));
-	put(b, (int64_t)c->protocol);
-	put(b, column_string(w, FIELD_METHOD, c->fields[FIELD_METHOD]));
-	put(b, column_string(w, FIELD_HOST, c->fields[FIELD_HOST]));
-	put(b, column_string(w, FIELD_PATH, c->fields[FIELD_PATH]));
-	put(b, (int64_t)c->request.wire_bytes);
-	put(b, (int64_t)c->response.wire_bytes);
-	put(b, writer_address(w, c->client.ip));
-	put(b, writer_address(w, c->server.ip));
-	put(b, c->client.port);
-	put(b, c->server.port);
-	put(b, (int64_t)c->connection);
+	struct row_batch *b = w->calls;
+
+	row_integer(b, t->ts);
+	row_optional(b, t->elapsed >= 0, t->elapsed);
+	row_optional(b, c->status >= 0, c->status);
+	row_integer(b, (int64_t)c->flags | (c->ip_protocol == IPPROTO_UDP
+						    ? STORE_CALL_OVER_UDP
+						    : 0));
+	row_integer(b, (int64_t)c->protocol);
+	row_field(w, c, FIELD_METHOD);
+	row_field(w, c, FIELD_HOST);
+	row_field(w, c, FIELD_PATH);
+	row_integer(b, (int64_t)c->request.wire_bytes);
+	row_integer(b, (int64_t)c->response.wire_bytes);
+	row_integer(b, writer_address(w, c->client.ip));
+	row_integer(b, writer_address(w, c->server.ip));
+	row_integer(b, c->client.port);
+	row_integer(b, c->server.port);
+	row_integer(b, (int64_t)c->connection);
+	row_text(b, writer_text(w, c->fields[FIELD_QUERY]));
 }
 
 /* The content type of a half; an event without it there has it in fields. */
@@ -310,33 +294,69 @@ content_type(const struct call_event *c, const struct call_half *half)
 }
 
 static void
-put_cold(struct store_writer *w, struct binder *b, const struct call_event *c,
+row_body_sizes(struct row_batch *b, const struct call_half *q,
+	       const struct call_half *r)
+{
+	row_integer(b, (int64_t)q->body_bytes);
+	row_integer(b, (int64_t)r->body_bytes);
+	row_optional(b, q->body_wire_bytes != q->body_bytes,
+		     (int64_t)q->body_wire_bytes);
+	row_optional(b, r->body_wire_bytes != r->body_bytes,
+		     (int64_t)r->body_wire_bytes);
+}
+
+static void
+row_packet(struct row_batch *b, bool present, struct packet_ref packet)
+{
+	row_optional(b, present, packet.segment);
+	row_optional(b, present, (int64_t)packet.offset);
+}
+
+static void
+row_payload(struct row_batch *b, const struct call_event *c)
+{
+	const struct payload_ref refs[PAYLOAD_PART_COUNT] = {
+		c->request.head_ref, c->response.head_ref,
+		c->request.body_ref, c->response.body_ref,
+	};
+	uint8_t blob[PAYLOAD_REFS_SIZE];
+	size_t size = payload_refs_encode(refs, blob);
+
+	if (size)
+		row_blob(b, bytes_make(blob, size));
+	else
+		row_null(b);
+}
+
+static void
+row_cold(struct store_writer *w, const struct call_event *c,
 	 const struct call_times *t)
 {
 	const struct call_half *q = &c->request, *r = &c->response;
-	bool has_request = c->flags & CALL_HAS_REQUEST;
-	bool has_response = c->flags & CALL_HAS_RESPONSE;
+	struct row_batch *b = w->calls;
 
-	put(b, column_string(w, FIELD_VERSION, c->fields[FIELD_VERSION]));
-	put(b, column_string(w, FIELD_STATUS_TEXT, c->fields[FIELD_STATUS_TEXT]));
-	put(b, column_string(w, COLUMN_REQUEST_TYPE, content_type(c, q)));
-	put(b, column_string(w, COLUMN_RESPONSE_TYPE, content_type(c, r)));
-	put(b, column_string(w, FIELD_USER_AGENT, c->fields[FIELD_USER_AGENT]));
-	put(b, column_string(w, FIELD_ERROR, c->fields[FIELD_ERROR]));
-	put(b, column_string(w, FIELD_SUMMARY, c->fields[FIELD_SUMMARY]));
-	put(b, (int64_t)c->reason);
-	put(b, t->request);
-	put(b, t->response);
-	put(b, (int64_t)q->body_bytes);
-	put(b, (int64_t)r->body_bytes);
-	put_or_null(b, q->body_wire_bytes != q->body_bytes,
-		    (int64_t)q->body_wire_bytes);
-	put_or_null(b, r->body_wire_bytes != r->body_bytes,
-		    (int64_t)r->body_wire_bytes);
-	put_or_null(b, has_request, q->packet.segment);
-	put_or_null(b, has_request, (int64_t)q->packet.offset);
-	put_or_null(b, has_response, r->packet.segment);
-	put_or_null(b, has_response, (int64_t)r->packet.offset);
+	row_field(w, c, FIELD_VERSION);
+	row_field(w, c, FIELD_STATUS_TEXT);
+	row_string(w, COLUMN_REQUEST_TYPE, content_type(c, q));
+	row_string(w, COLUMN_RESPONSE_TYPE, content_type(c, r));
+	row_field(w, c, FIELD_USER_AGENT);
+	row_field(w, c, FIELD_ERROR);
+	row_field(w, c, FIELD_SUMMARY);
+	row_integer(b, (int64_t)c->reason);
+	row_integer(b, t->request);
+	row_integer(b, t->response);
+	row_body_sizes(b, q, r);
+	row_packet(b, c->flags & CALL_HAS_REQUEST, q->packet);
+	row_packet(b, c->flags & CALL_HAS_RESPONSE, r->packet);
+	row_payload(b, c);
+}
+
+int
+writer_calls_flush(struct store_writer *w)
+{
+	if (row_batch_flush(w->calls) == SQLITE_OK)
+		return 0;
+	return writer_fail(w, ERR_IO, "cannot write");
 }
 
 /* writer_begin for something that takes `size` bytes of memory. */
@@ -352,35 +372,36 @@ begin_within(struct store_writer *w, size_t size)
 int
 store_writer_call(struct store_writer *w, const struct call_event *c)
 {
-	struct binder b = { w->statements[WRITER_CALL], 0, &w->call };
 	struct call_times t;
-	const struct payload_ref refs[PAYLOAD_PART_COUNT] = {
-		c->request.head_ref, c->response.head_ref,
-		c->request.body_ref, c->response.body_ref,
-	};
-	uint8_t blob[PAYLOAD_REFS_SIZE];
-	size_t size;
 
 	if (!call_is_sane(c))
 		return writer_fail(w, ERR_CORRUPT, "an impossible call");
-	if (begin_within(w, CALL_ROW))
+	if (row_batch_full(w->calls) && store_writer_commit(w))
+		return w->error.code;
+	if (writer_begin(w))
 		return w->error.code;
 	t = call_times(c);
-	w->counts.calls++;
-	put_hot(w, &b, c, &t);
-	b.at++; /* the query goes last: it may use the scratch buffer */
-	put_cold(w, &b, c, &t);
-	size = payload_refs_encode(refs, blob);
-	if (size)
-		sqlite3_bind_blob(b.s, ++b.at, blob, (int)size, SQLITE_STATIC);
-	else
-		sqlite3_bind_null(b.s, ++b.at);
-	bind_text(b.s, 17, writer_text(w, c->fields[FIELD_QUERY]));
-	if (writer_step(w, WRITER_CALL))
+	row_begin(w->calls, (int64_t)++w->counts.calls);
+	row_hot(w, c, &t);
+	row_cold(w, c, &t);
+	row_end(w->calls);
+	if (w->error.code)
 		return w->error.code;
 	w->counts.calls_by_protocol[c->protocol]++;
 	writer_span(w, t.ts, t.ts);
 	return zone_add(w, c, &t);
+}
+
+/* Binds values one after the other. */
+struct binder {
+	sqlite3_stmt *s;
+	int at;
+};
+
+static void
+put(struct binder *b, int64_t value)
+{
+	sqlite3_bind_int64(b->s, ++b->at, value);
 }
 
 static bool
@@ -503,7 +524,7 @@ int
 store_writer_connection(struct store_writer *w,
 			const struct connection_event *c)
 {
-	struct binder b = { w->statements[WRITER_CONNECTION], 0, NULL };
+	struct binder b = { w->statements[WRITER_CONNECTION], 0 };
 
 	if (!connection_is_sane(c))
 		return writer_fail(w, ERR_CORRUPT, "an impossible connection");

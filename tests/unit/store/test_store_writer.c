@@ -347,7 +347,7 @@ text_from_the_wire_becomes_harmless_text(void **state)
 	struct fixture *f = *state;
 	struct store_writer *w = open_writer(f);
 	struct call_event c = fixture_call(FIXTURE_START, "", 200);
-	static uint8_t long_path[100000];
+	static uint8_t long_path[100000], long_query[100000];
 	struct error e = { 0 };
 	json_t *r = NULL;
 	struct store *s;
@@ -358,16 +358,24 @@ text_from_the_wire_becomes_harmless_text(void **state)
 	memset(long_path, 'a', sizeof(long_path));
 	c.fields[FIELD_PATH] = bytes_make(long_path, sizeof(long_path));
 	assert_int_equal(store_writer_call(w, &c), 0);
+	memset(long_query, 0xff, sizeof(long_query));
+	c.fields[FIELD_QUERY] = bytes_make(long_query, sizeof(long_query));
+	assert_int_equal(store_writer_call(w, &c), 0);
 	fixture_finish(f, w);
 	assert_int_equal(store_open(f->path, &s, &e), 0);
-	assert_int_equal(store_sql(s, "SELECT path, query, length(path) FROM "
-				      "api_calls", 10, &r, &e), 0);
+	assert_int_equal(store_sql(s, "SELECT path, query, max(length(path), "
+				      "length(query)) FROM api_calls",
+				   10, &r, &e),
+			 0);
 	assert_string_equal(json_string_value(fixture_get(r, "rows.0.0")),
 			    "/\\xff\\x1b[2J\\x00x");
 	assert_string_equal(json_string_value(fixture_get(r, "rows.0.1")),
 			    "q=\xc3\xa9\\xfe");
 	assert_int_equal(json_integer_value(fixture_get(r, "rows.1.2")),
-			 16385);
+			 15361);
+	/* The longest that escaping makes of anything. */
+	assert_int_equal(json_integer_value(fixture_get(r, "rows.2.2")),
+			 4 * 15360 + 1);
 	json_decref(r);
 	store_close(s);
 }
