@@ -294,6 +294,76 @@ on_complete(llhttp_t *parser)
 	return HPE_PAUSED;
 }
 
+/*
+ * Lines as nearly all are, without llhttp's byte by byte: a token, a colon,
+ * text, CRLF.  Folds, control characters and whatever else is unusual are left
+ * to llhttp, which says the same of plain lines.
+ */
+
+/* tchar of RFC 9110 §5.6.2, a bit each. */
+static bool
+is_token(uint8_t c)
+{
+	static const uint64_t bits[4] = { 0x03ff6cfa00000000u,
+					  0x57ffffffc7fffffeu };
+
+	return bits[c >> 6] >> (c & 63) & 1;
+}
+
+/* Eight bytes none of which is below ' ' (but 0x80 and above are fine) or
+ * DEL.  A borrow may refuse a good one behind a bad one, never the reverse. */
+static bool
+is_text(const uint8_t *at)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t word, rubout;
+
+	memcpy(&word, at, sizeof(word));
+	rubout = word ^ ones * 0x7f;
+	return !(((word - ones * ' ') & ~word) & ones * 0x80) &&
+	       !(((rubout - ones) & ~rubout) & ones * 0x80);
+}
+
+/* Takes the plain line at the front; its size, or 0 for any other line. */
+static size_t
+plain_line(struct bytes lines, struct section *s)
+{
+	const uint8_t *at = lines.data, *end;
+	size_t colon = 0, text;
+
+	while (colon < lines.size && is_token(at[colon]))
+		colon++;
+	if (!colon || colon == lines.size || at[colon] != ':')
+		return 0;
+	end = memchr(at + colon, '\n', lines.size - colon);
+	if (!end || end[-1] != '\r' || end + 1 == at + lines.size ||
+	    end[1] == ' ' || end[1] == '\t')
+		return 0;
+	text = (size_t)(end - 1 - at);
+	if (text < 8 || !is_text(at + text - 8))
+		return 0;
+	for (size_t i = colon; i + 8 < text; i += 8)
+		if (!is_text(at + i))
+			return 0;
+	s->name = bytes_make(at, colon);
+	s->value = bytes_make(at + colon + 1, text - colon - 1);
+	return text + 2;
+}
+
+static struct bytes
+plain_lines(struct bytes lines, struct section *s)
+{
+	size_t size;
+
+	while ((size = plain_line(lines, s))) {
+		field_done(s);
+		lines = bytes_from(lines, size);
+	}
+	if (bytes_equal(lines, bytes_of("\r\n")))
+		lines.size = 0;
+	return lines;
+}
+
 /* A line that llhttp refuses: as it is, told apart by its colon. */
 static void
 odd_line(struct section *s, struct bytes line)
@@ -347,6 +417,7 @@ http_fields(struct bytes lines, struct http_framing *framing, struct sink *sink)
 	};
 	struct section s = { .sink = sink, .framing = framing };
 
+	lines = plain_lines(lines, &s);
 	while (lines.size) {
 		const uint8_t *position;
 		struct bytes line;

@@ -5,8 +5,10 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "dissect/proto/http_head.h"
 #include "dissect/registry.h"
+#include "dissect/stream.h"
 
 static enum verdict
 request_line(const char *text)
@@ -179,6 +181,85 @@ random_bytes_are_not_taken_for_http(void **state)
 	}
 }
 
+static void
+keep_head(void *context, const struct call_event *call)
+{
+	buf_bytes(context, call->request.head);
+}
+
+/* The head of a request as it is kept; to be freed. */
+static struct buf
+head_of(const char *before, struct bytes lines)
+{
+	struct stream_identity identity = { .ip_protocol = 6,
+					    .server = { .port = 80 } };
+	struct stream_at at = { .time_ns = 1 };
+	struct coverage coverage = { 0 };
+	struct buf request, head;
+	struct stream_context context = {
+		.options = { UINT64_MAX, 1 << 16, 1 << 16, 16 },
+		.events = { &head, keep_head, NULL, NULL },
+		.coverage = &coverage,
+		.buffered_limit = 1 << 20,
+	};
+	struct stream *stream = stream_new(&context, &identity);
+
+	buf_init(&request, 1 << 16);
+	buf_init(&head, 1 << 16);
+	buf_text(&request, "GET / HTTP/1.1\r\n");
+	buf_text(&request, before);
+	buf_bytes(&request, lines);
+	buf_text(&request, "\r\n");
+	stream_data(stream, SIDE_CLIENT, buf_view(&request), &at);
+	stream_free(stream, CALL_REASON_NO_RESPONSE);
+	buf_free(&request);
+	return head;
+}
+
+/*
+ * Plain lines are split without llhttp.  Behind a folded line everything goes
+ * through it, so the same lines must give the same there, damaged or not.
+ */
+static void
+plain_lines_are_what_llhttp_makes_of_them(void **state)
+{
+	static const char text[] =
+		"Host: a.example\r\nAccept: */*\r\nX-Empty: \r\nX:\r\n"
+		"Content-Length: 5\r\nUser-Agent:  some thing/1.0 \r\n"
+		"Cookie: a=b; c=\"d\"; e=\xc3\xa9\r\nx-tab: 1\t2\r\n"
+		"Accept-Encoding: gzip, br\r\nTransfer-Encoding: chunked\r\n";
+	static const char folded[] = "Fold: a\r\n b\r\n";
+	static const char marks[] = "\r\n\t :,\x01\x7f\x80\xffx";
+	struct buf alone = head_of(folded, bytes_make(NULL, 0));
+	uint32_t seed = 7;
+
+	(void)state;
+	assert_true(alone.size > 0);
+	for (int round = 0; round < 20000; round++) {
+		char lines[sizeof(text)];
+		struct bytes in = bytes_make(lines, sizeof(text) - 1);
+		struct buf plain, llhttp;
+
+		memcpy(lines, text, sizeof(text));
+		for (int i = 0; i < round % 4; i++) {
+			seed = seed * 1664525 + 1013904223;
+			/* The first stays: it could be a fold of `folded`. */
+			lines[1 + (seed >> 8) % (sizeof(text) - 3)] =
+				marks[(seed >> 24) % sizeof(marks)];
+		}
+		plain = head_of("", in);
+		llhttp = head_of(folded, in);
+		assert_true(llhttp.size >= alone.size);
+		assert_memory_equal(llhttp.data, alone.data, alone.size);
+		assert_true(bytes_equal(buf_view(&plain),
+					bytes_from(buf_view(&llhttp),
+						   alone.size)));
+		buf_free(&plain);
+		buf_free(&llhttp);
+	}
+	buf_free(&alone);
+}
+
 int
 main(void)
 {
@@ -191,6 +272,7 @@ main(void)
 		cmocka_unit_test(a_section_ends_at_its_first_empty_line),
 		cmocka_unit_test(a_section_is_found_whatever_the_steps),
 		cmocka_unit_test(random_bytes_are_not_taken_for_http),
+		cmocka_unit_test(plain_lines_are_what_llhttp_makes_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
