@@ -230,7 +230,7 @@ create_schema(struct store_writer *w)
 	/* 4 KiB to 64 KiB cost the same to write; 8 KiB is the smallest file. */
 	snprintf(pragmas, sizeof(pragmas),
 		 "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF;"
-		 "PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;"
+		 "PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;"
 		 "PRAGMA cache_spill = OFF; PRAGMA temp_store = MEMORY;"
 		 "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
 		 STORE_APPLICATION_ID, STORE_SCHEMA_VERSION);
