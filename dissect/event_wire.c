@@ -9,6 +9,18 @@
 
 #define CALL_FLAGS_ALL ((CALL_CONNECTION_MIDSTREAM << 1) - 1)
 
+/* What is the same as in the call before: a bit a text, then addresses. */
+enum same_bit {
+	SAME_REQUEST_TYPE = FIELD_COUNT,
+	SAME_RESPONSE_TYPE,
+	SAME_CLIENT,
+	SAME_SERVER,
+	SAME_COUNT,
+	SAME_SIZE = 2 /* bytes that the bits take */
+};
+
+_Static_assert(SAME_COUNT <= 8 * SAME_SIZE, "a bit each");
+
 enum connection_bit {
 	CONNECTION_BIT_MIDSTREAM = 1 << 0,
 	CONNECTION_BIT_GUESSED = 1 << 1,
@@ -97,15 +109,71 @@ put_payload(uint8_t *at, struct payload_ref ref)
 	return put_varint(at, ref.offset);
 }
 
+/* The distance from the time before, near 0 in either direction. */
 static uint8_t *
-put_half(uint8_t *at, const struct call_half *half)
+put_time_after(uint8_t *at, int64_t *before, int64_t ns)
 {
-	at = put_time(at, half->first_ns);
-	at = put_time(at, half->last_ns);
+	uint64_t distance;
+
+	if (ns < 0)
+		ns = 0;
+	if (ns > EVENT_TIME_MAX)
+		ns = EVENT_TIME_MAX;
+	distance = (uint64_t)(ns - *before);
+	*before = ns;
+	return put_varint(at, distance << 1 ^ (0 - (distance >> 63)));
+}
+
+static bool
+is_remembered(const struct event_memory_text *m, struct bytes text)
+{
+	return m->size == text.size &&
+	       (!text.size || memcmp(m->text, text.data, text.size) == 0);
+}
+
+static void
+remember(struct event_memory_text *m, struct bytes text)
+{
+	if (text.size > EVENT_MEMORY_TEXT)
+		return;
+	m->size = (uint8_t)text.size;
+	if (text.size)
+		memcpy(m->text, text.data, text.size);
+}
+
+/* Sends a text, or sets its bit. */
+static uint8_t *
+put_text(uint8_t *at, struct event_memory *memory, unsigned bit,
+	 struct bytes text, uint32_t *same)
+{
+	if (is_remembered(&memory->texts[bit], text)) {
+		*same |= 1u << bit;
+		return at;
+	}
+	remember(&memory->texts[bit], text);
+	return put_string(at, text);
+}
+
+static uint8_t *
+put_address(uint8_t *at, uint8_t before[16], unsigned bit,
+	    const uint8_t ip[16], uint32_t *same)
+{
+	if (memcmp(before, ip, 16) == 0) {
+		*same |= 1u << bit;
+		return at;
+	}
+	memcpy(before, ip, 16);
+	return put_raw(at, ip, 16);
+}
+
+static uint8_t *
+put_half(uint8_t *at, int64_t *before, const struct call_half *half)
+{
+	at = put_time_after(at, before, half->first_ns);
+	at = put_time_after(at, before, half->last_ns);
 	at = put_count(at, half->wire_bytes);
 	at = put_count(at, half->body_wire_bytes);
 	at = put_count(at, half->body_bytes);
-	at = put_string(at, half->content_type);
 	at = put_varint(at, half->encoding);
 	at = put_payload(at, half->head_ref);
 	at = put_payload(at, half->body_ref);
@@ -141,27 +209,45 @@ start(struct buf *out, enum event_type type, size_t size, size_t *frame)
 	return out->data + out->size;
 }
 
+static uint8_t *
+put_texts(uint8_t *at, struct event_memory *memory,
+	  const struct call_event *call, uint32_t *same)
+{
+	at = put_address(at, memory->client, SAME_CLIENT, call->client.ip, same);
+	at = put_address(at, memory->server, SAME_SERVER, call->server.ip, same);
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		at = put_text(at, memory, i, call->fields[i], same);
+	at = put_text(at, memory, SAME_REQUEST_TYPE, call->request.content_type,
+		      same);
+	return put_text(at, memory, SAME_RESPONSE_TYPE,
+			call->response.content_type, same);
+}
+
 void
-event_encode_call(struct buf *out, const struct call_event *call)
+event_encode_call(struct buf *out, struct event_memory *memory,
+		  const struct call_event *call)
 {
 	size_t frame;
+	uint32_t same = 0;
 	uint8_t *at = start(out, EVENT_CALL,
 			    EVENT_FIXED_MAX + call_strings(call), &frame);
+	uint8_t *same_at = at;
 
 	if (!at)
 		return;
+	at = put_texts(at + SAME_SIZE, memory, call, &same);
+	for (unsigned i = 0; i < SAME_SIZE; i++)
+		same_at[i] = (uint8_t)(same >> (8 * i));
 	at = put_varint(at, call->protocol);
 	at = put_varint(at, call->connection);
 	at = put_varint(at, call->flags);
 	at = put_varint(at, call->reason);
-	at = put_endpoint(at, &call->client);
-	at = put_endpoint(at, &call->server);
+	at = put_varint(at, call->client.port);
+	at = put_varint(at, call->server.port);
 	*at++ = call->ip_protocol;
 	at = put_varint(at, (uint32_t)call->status);
-	for (unsigned i = 0; i < FIELD_COUNT; i++)
-		at = put_string(at, call->fields[i]);
-	at = put_half(at, &call->request);
-	at = put_half(at, &call->response);
+	at = put_half(at, &memory->time_ns, &call->request);
+	at = put_half(at, &memory->time_ns, &call->response);
 	finish(out, frame, at);
 }
 
@@ -464,16 +550,51 @@ get_payload(struct reader *r)
 	return ref;
 }
 
+static int64_t
+get_time_after(struct reader *r, int64_t *before)
+{
+	uint64_t code = reader_varint(r);
+	uint64_t ns = (uint64_t)*before + (code >> 1 ^ (0 - (code & 1)));
+
+	if (ns > (uint64_t)EVENT_TIME_MAX) {
+		r->failed = true;
+		ns = 0;
+	}
+	*before = (int64_t)ns;
+	return *before;
+}
+
+static struct bytes
+get_text(struct reader *r, struct event_memory *memory, unsigned bit,
+	 uint32_t same)
+{
+	struct event_memory_text *m = &memory->texts[bit];
+	struct bytes text;
+
+	if (same & 1u << bit)
+		return bytes_make(m->text, m->size);
+	text = reader_string(r);
+	remember(m, text);
+	return text;
+}
+
 static void
-get_half(struct reader *r, struct call_half *half)
+get_address(struct reader *r, uint8_t before[16], bool same, uint8_t ip[16])
+{
+	if (!same)
+		get_ip(r, before);
+	memcpy(ip, before, 16);
+}
+
+static void
+get_half(struct reader *r, int64_t *before, struct call_half *half)
 {
 	half->head = half->body = bytes_make(NULL, 0); /* not sent */
-	half->first_ns = get_time(r);
-	half->last_ns = get_time(r);
+	half->first_ns = get_time_after(r, before);
+	half->last_ns = get_time_after(r, before);
 	half->wire_bytes = get_count(r);
 	half->body_wire_bytes = get_count(r);
 	half->body_bytes = get_count(r);
-	half->content_type = reader_string(r);
 	half->encoding = (enum encoding)get_below(r, ENCODING_UNKNOWN + 1);
 	half->head_ref = get_payload(r);
 	half->body_ref = get_payload(r);
@@ -487,23 +608,42 @@ ended(const struct reader *r)
 	return r->failed || reader_left(r) > 0 ? ERR_CORRUPT : 0;
 }
 
+static void
+get_texts(struct reader *r, struct event_memory *memory, uint32_t same,
+	  struct call_event *call)
+{
+	get_address(r, memory->client, same & 1u << SAME_CLIENT,
+		    call->client.ip);
+	get_address(r, memory->server, same & 1u << SAME_SERVER,
+		    call->server.ip);
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		call->fields[i] = get_text(r, memory, i, same);
+	call->request.content_type =
+		get_text(r, memory, SAME_REQUEST_TYPE, same);
+	call->response.content_type =
+		get_text(r, memory, SAME_RESPONSE_TYPE, same);
+}
+
 int
-event_decode_call(struct bytes payload, struct call_event *call)
+event_decode_call(struct bytes payload, struct event_memory *memory,
+		  struct call_event *call)
 {
 	struct reader r = reader_make(payload);
+	uint32_t same = reader_le16(&r);
 
+	if (same >> SAME_COUNT)
+		r.failed = true;
+	get_texts(&r, memory, same, call);
 	call->protocol = (enum protocol)get_below(&r, PROTOCOL_COUNT);
 	call->connection = get_below(&r, (uint64_t)INT64_MAX + 1);
 	call->flags = (uint32_t)get_below(&r, CALL_FLAGS_ALL + 1);
 	call->reason = (enum call_reason)get_below(&r, CALL_REASON_COUNT);
-	call->client = get_endpoint(&r);
-	call->server = get_endpoint(&r);
+	call->client.port = (uint16_t)get_below(&r, UINT16_MAX + 1);
+	call->server.port = (uint16_t)get_below(&r, UINT16_MAX + 1);
 	call->ip_protocol = reader_u8(&r);
 	call->status = (int32_t)get_u32(&r);
-	for (unsigned i = 0; i < FIELD_COUNT; i++)
-		call->fields[i] = reader_string(&r);
-	get_half(&r, &call->request);
-	get_half(&r, &call->response);
+	get_half(&r, &memory->time_ns, &call->request);
+	get_half(&r, &memory->time_ns, &call->response);
 	return ended(&r);
 }
 

@@ -2,7 +2,9 @@
 /*
  * Events as frames between a parser and the writer; decoding trusts nothing.
  *
- * Numbers are varints, times are fixed.  The encoder clamps times to
+ * Numbers are varints, times are fixed or differences.  A call says of its
+ * texts and addresses only what differs from the call before it, so that both
+ * ends remember that one.  The encoder clamps times to
  * 0 … EVENT_TIME_MAX and counts to EVENT_COUNT_MAX, so that differences and
  * sums of any two fit; a decoder refuses the rest.  What a decoder accepts
  * has only known protocols, flags, reasons, encodings and states, and
@@ -30,6 +32,21 @@ enum event_type {
 #define EVENT_TIME_MAX (INT64_MAX / 2)
 #define EVENT_COUNT_MAX ((uint64_t)1 << 56)
 
+/* Longer texts of a call are always sent. */
+#define EVENT_MEMORY_TEXT 63
+
+struct event_memory_text {
+	uint8_t size;
+	uint8_t text[EVENT_MEMORY_TEXT];
+};
+
+/* What the call before said; zero at the start of a stream of frames. */
+struct event_memory {
+	struct event_memory_text texts[FIELD_COUNT + 2]; /* content types */
+	uint8_t client[16], server[16];
+	int64_t time_ns; /* the last one of the call */
+};
+
 /* How far a parser has come, with its counts so far. */
 struct event_progress {
 	uint64_t bytes_read, packets;
@@ -44,7 +61,8 @@ struct event_progress {
 void event_encode_block(struct buf *out, const struct payload_block *block);
 
 /* EVENT_CALL: head and body of its halves stay behind, their refs travel. */
-void event_encode_call(struct buf *out, const struct call_event *call);
+void event_encode_call(struct buf *out, struct event_memory *memory,
+		       const struct call_event *call);
 
 /* EVENT_CONNECTION: the facts of TCP only where it is TCP. */
 void event_encode_connection(struct buf *out, const struct connection_event *c);
@@ -70,8 +88,9 @@ void event_encode_fault(struct buf *out, const char *text);
 /* EVENT_BLOCK: the id fits SQLite's integers, the sizes are not 0. */
 int event_decode_block(struct bytes payload, struct payload_block *block);
 
-/* EVENT_CALL */
-int event_decode_call(struct bytes payload, struct call_event *call);
+/* EVENT_CALL; its slices are borrowed from `memory` as well. */
+int event_decode_call(struct bytes payload, struct event_memory *memory,
+		      struct call_event *call);
 
 /* EVENT_CONNECTION */
 int event_decode_connection(struct bytes payload, struct connection_event *c);

@@ -52,7 +52,7 @@ take_call(struct store_writer *store, struct parser *p, struct bytes payload)
 {
 	struct call_event call;
 
-	if (event_decode_call(payload, &call) < 0 ||
+	if (event_decode_call(payload, &p->last_call, &call) < 0 ||
 	    !own_id(p, call.connection) ||
 	    !known_ref(p, call.request.head_ref, false) ||
 	    !known_ref(p, call.request.body_ref, true) ||

@@ -31,6 +31,7 @@ struct parser {
 	bool cpu_limited;         /* by --cpu-seconds */
 	struct buf in;            /* received, not yet a whole frame */
 	struct event_progress progress; /* as last told */
+	struct event_memory last_call;
 	uint64_t next_block[2];   /* lowest ids of its next heads, bodies */
 	bool done;                /* EVENT_DONE came */
 	int64_t ended_ns;         /* when the pipe ended; 0: not yet */

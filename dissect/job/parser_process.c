@@ -40,6 +40,7 @@ struct parser_state {
 	struct coverage packed; /* what the packer counted */
 	struct buf blocks;      /* frames of closed blocks, to go first */
 	struct buf pending;     /* frames that may refer to open blocks */
+	struct event_memory last_call;
 	int64_t flushed_ns, last_packet_ns;
 	int64_t cpu_ns, wall_ns; /* when the duty cycle was last looked at */
 };
@@ -107,7 +108,7 @@ take_call(void *context, const struct call_event *event)
 	struct call_event call = *event;
 
 	payload_packer_call(p->packer, &call, &p->packed);
-	event_encode_call(&p->pending, &call);
+	event_encode_call(&p->pending, &p->last_call, &call);
 	if (p->pending.size + p->blocks.size >= PENDING_BYTES)
 		flush(p);
 }

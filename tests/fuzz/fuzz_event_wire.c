@@ -13,15 +13,16 @@
 static void
 check_call(struct bytes payload, struct buf *once, struct buf *twice)
 {
+	struct event_memory memories[4] = { 0 };
 	struct call_event call;
 	struct bytes again;
 
-	if (event_decode_call(payload, &call) < 0)
+	if (event_decode_call(payload, &memories[0], &call) < 0)
 		return;
-	event_encode_call(once, &call);
+	event_encode_call(once, &memories[1], &call);
 	again = bytes_from(buf_view(once), FRAME_HEADER);
-	assert(event_decode_call(again, &call) == 0);
-	event_encode_call(twice, &call);
+	assert(event_decode_call(again, &memories[2], &call) == 0);
+	event_encode_call(twice, &memories[3], &call);
 }
 
 static void

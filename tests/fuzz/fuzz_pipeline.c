@@ -19,6 +19,7 @@
 struct pipeline {
 	struct payload_packer *packer;
 	struct buf frame;
+	struct event_memory sent, received; /* of calls */
 	struct coverage coverage;
 };
 
@@ -54,8 +55,9 @@ on_call(void *context, const struct call_event *call)
 
 	payload_packer_call(p->packer, &packed, &p->coverage);
 	buf_reset(&p->frame);
-	event_encode_call(&p->frame, &packed);
-	assert(event_decode_call(take_frame(p, EVENT_CALL), &decoded) == 0);
+	event_encode_call(&p->frame, &p->sent, &packed);
+	assert(event_decode_call(take_frame(p, EVENT_CALL), &p->received,
+				 &decoded) == 0);
 	assert(decoded.connection == call->connection);
 }
 

@@ -52,6 +52,24 @@ sample_call(void)
 	return call;
 }
 
+/* As the first call of all. */
+static void
+encode_first(struct buf *wire, const struct call_event *call)
+{
+	struct event_memory memory = { 0 };
+
+	event_encode_call(wire, &memory, call);
+}
+
+static int
+decode_first(struct bytes payload, struct call_event *call)
+{
+	static struct event_memory memory; /* outlives the slices of `call` */
+
+	memset(&memory, 0, sizeof(memory));
+	return event_decode_call(payload, &memory, call);
+}
+
 static void
 a_call_survives_the_wire(void **state)
 {
@@ -60,8 +78,8 @@ a_call_survives_the_wire(void **state)
 
 	(void)state;
 	buf_init(&wire, 1 << 16);
-	event_encode_call(&wire, &in);
-	assert_int_equal(event_decode_call(payload_of(&wire, EVENT_CALL), &out),
+	encode_first(&wire, &in);
+	assert_int_equal(decode_first(payload_of(&wire, EVENT_CALL), &out),
 			 0);
 	assert_int_equal(out.protocol, PROTOCOL_http);
 	assert_int_equal(out.connection, 77);
@@ -89,6 +107,68 @@ a_call_survives_the_wire(void **state)
 	buf_free(&wire);
 }
 
+/* Encodes and decodes one more call; returns the bytes it took. */
+static size_t
+send_next(struct event_memory memories[2], const struct call_event *in)
+{
+	struct call_event out;
+	struct buf wire;
+	size_t size;
+
+	buf_init(&wire, 1 << 16);
+	event_encode_call(&wire, &memories[0], in);
+	assert_int_equal(event_decode_call(payload_of(&wire, EVENT_CALL),
+					   &memories[1], &out),
+			 0);
+	for (int i = 0; i < FIELD_COUNT; i++)
+		assert_true(bytes_equal(out.fields[i], in->fields[i]));
+	assert_true(bytes_equal(out.request.content_type,
+				in->request.content_type));
+	assert_true(bytes_equal(out.response.content_type,
+				in->response.content_type));
+	assert_memory_equal(out.client.ip, in->client.ip, 16);
+	assert_memory_equal(out.server.ip, in->server.ip, 16);
+	assert_int_equal(out.client.port, in->client.port);
+	assert_int_equal(out.request.first_ns, in->request.first_ns);
+	assert_int_equal(out.request.last_ns, in->request.last_ns);
+	assert_int_equal(out.response.first_ns, in->response.first_ns);
+	assert_int_equal(out.response.last_ns, in->response.last_ns);
+	size = wire.size;
+	buf_free(&wire);
+	return size;
+}
+
+static void
+a_call_may_lean_on_the_one_before(void **state)
+{
+	struct event_memory memories[2] = { 0 };
+	struct call_event call = sample_call();
+	char text[EVENT_MEMORY_TEXT + 2];
+	size_t first, same;
+
+	(void)state;
+	first = send_next(memories, &call);
+	same = send_next(memories, &call);
+	assert_true(same + 40 < first);
+	/* Back in time, other texts, none, and from the other end. */
+	call.request.first_ns -= 1000000000;
+	call.request.last_ns += 5;
+	call.fields[FIELD_METHOD] = bytes_of("PUT");
+	call.fields[FIELD_SUMMARY] = bytes_of("");
+	call.client.ip[15] = 1;
+	call.client.port++;
+	assert_true(send_next(memories, &call) < first);
+	/* Texts around the longest that is remembered. */
+	memset(text, 'x', sizeof(text));
+	for (size_t size = 0; size <= sizeof(text); size++) {
+		call.fields[FIELD_PATH] = bytes_make(text, size);
+		send_next(memories, &call);
+		send_next(memories, &call);
+		call.fields[FIELD_PATH] = bytes_of("short");
+		send_next(memories, &call);
+	}
+}
+
 static void
 a_call_without_a_status_keeps_none(void **state)
 {
@@ -97,8 +177,8 @@ a_call_without_a_status_keeps_none(void **state)
 
 	(void)state;
 	buf_init(&wire, 1 << 16);
-	event_encode_call(&wire, &in);
-	assert_int_equal(event_decode_call(payload_of(&wire, EVENT_CALL), &out),
+	encode_first(&wire, &in);
+	assert_int_equal(decode_first(payload_of(&wire, EVENT_CALL), &out),
 			 0);
 	assert_int_equal(out.status, -1);
 	buf_free(&wire);
@@ -114,8 +194,8 @@ times_outside_the_range_are_clamped_by_the_encoder(void **state)
 	in.request.first_ns = -5;
 	in.request.last_ns = INT64_MAX;
 	buf_init(&wire, 1 << 16);
-	event_encode_call(&wire, &in);
-	assert_int_equal(event_decode_call(payload_of(&wire, EVENT_CALL), &out),
+	encode_first(&wire, &in);
+	assert_int_equal(decode_first(payload_of(&wire, EVENT_CALL), &out),
 			 0);
 	assert_int_equal(out.request.first_ns, 0);
 	assert_int_equal(out.request.last_ns, EVENT_TIME_MAX);
@@ -131,15 +211,15 @@ every_prefix_of_a_call_is_refused(void **state)
 
 	(void)state;
 	buf_init(&wire, 1 << 16);
-	event_encode_call(&wire, &in);
+	encode_first(&wire, &in);
 	whole = payload_of(&wire, EVENT_CALL);
 	for (size_t size = 0; size < whole.size; size++) {
 		/* A copy of its own, so that ASan sees a read past the end. */
 		uint8_t *copy = malloc(size ? size : 1);
 
 		memcpy(copy, whole.data, size);
-		assert_int_equal(event_decode_call(bytes_make(copy, size),
-						   &out),
+		assert_int_equal(decode_first(bytes_make(copy, size),
+					      &out),
 				 ERR_CORRUPT);
 		free(copy);
 	}
@@ -155,10 +235,10 @@ trailing_bytes_are_refused(void **state)
 
 	(void)state;
 	buf_init(&wire, 1 << 16);
-	event_encode_call(&wire, &in);
+	encode_first(&wire, &in);
 	buf_u8(&wire, 0);
 	payload = bytes_from(buf_view(&wire), FRAME_HEADER);
-	assert_int_equal(event_decode_call(payload, &out), ERR_CORRUPT);
+	assert_int_equal(decode_first(payload, &out), ERR_CORRUPT);
 	buf_free(&wire);
 }
 
@@ -172,8 +252,8 @@ decode_changed(void (*change)(struct call_event *call))
 
 	change(&in);
 	buf_init(&wire, 1 << 16);
-	event_encode_call(&wire, &in);
-	rc = event_decode_call(payload_of(&wire, EVENT_CALL), &out);
+	encode_first(&wire, &in);
+	rc = decode_first(payload_of(&wire, EVENT_CALL), &out);
 	buf_free(&wire);
 	return rc;
 }
@@ -391,7 +471,7 @@ a_full_buffer_gets_no_half_frame(void **state)
 
 	(void)state;
 	buf_init(&wire, 100);
-	event_encode_call(&wire, &call);
+	encode_first(&wire, &call);
 	assert_true(wire.failed);
 	assert_int_equal(wire.size, 0);
 	buf_free(&wire);
@@ -402,6 +482,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_survives_the_wire),
+		cmocka_unit_test(a_call_may_lean_on_the_one_before),
 		cmocka_unit_test(a_call_without_a_status_keeps_none),
 		cmocka_unit_test(
 			times_outside_the_range_are_clamped_by_the_encoder),

@@ -24,6 +24,7 @@
 #define BODIES_BLOCK (INDEX + COUNT) /* 5, 13, 21, … */
 
 struct fixture {
+	struct event_memory last_call;
 	char path[40];
 	struct store_writer *store;
 	struct parser parser;
@@ -106,7 +107,7 @@ take_call(struct fixture *f, uint64_t connection, struct payload_ref head,
 	call.request.first_ns = call.request.last_ns = 1;
 	call.request.head_ref = head;
 	call.request.body_ref = body;
-	event_encode_call(&f->wire, &call);
+	event_encode_call(&f->wire, &f->last_call, &call);
 	return take(f);
 }
 
