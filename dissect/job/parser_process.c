@@ -23,7 +23,7 @@
 
 /* Frames wait until their payload blocks are closed: enough to fill blocks
  * well, little enough that a running dissection can be watched. */
-#define PENDING_BYTES (768u << 10)
+#define PENDING_BYTES (384u << 10)
 #define PENDING_NS (200 * CLOCK_NS_PER_MS)
 #define FRAMES_MAX (64u << 20)
 #define INTERFACE_FIXED 8 /* of an interface's block, before its options */
