@@ -14,8 +14,9 @@
  * straight into the buffer. */
 #define BUFFER_SIZE ((size_t)1 << 20)
 #define RAW_SIZE    (BUFFER_SIZE + ((size_t)128 << 10))
-/* Compressed input is topped up below this. */
-#define RAW_LOW ((size_t)640 << 10)
+/* Compressed input is topped up below this: more than a frame takes that
+ * compresses well, little enough that moving it to the front costs nothing. */
+#define RAW_LOW ((size_t)320 << 10)
 /* How long a wait on a pipe goes without looking for cancellation. */
 #define WAIT_MS 100
 

@@ -175,6 +175,9 @@ pcapng_next(struct pcapng *p, struct pcapng_block *block)
 	if (status < 0)
 		return status;
 	p->pending = length;
+	/* The next block, whose headers will be wanted before its bytes. */
+	__builtin_prefetch(p->in->at + length);
+	__builtin_prefetch(p->in->at + length + 64);
 	return 1;
 }
 

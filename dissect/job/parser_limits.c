@@ -14,7 +14,7 @@
 /* Code, libraries, stacks, and what malloc reserves and does not touch. */
 #define UNTOUCHED_BYTES (96 * MIB)
 
-#define BLOCK_BYTES (512u << 10)
+#define BLOCK_BYTES (256u << 10)
 #define COMPRESSION_LEVEL 1
 #define RATIO_LIMIT 200
 #define DEDUP_ENTRIES 16384 /* 53 bytes each */

@@ -262,7 +262,8 @@ field_done(struct section *s)
 	sink_header(s->sink, s->name, value);
 	if (s->framing)
 		note_header(s->framing, s->name, value, s->sink);
-	s->name = s->value = bytes_make(NULL, 0);
+	s->name = bytes_make(NULL, 0);
+	s->value = bytes_make(NULL, 0);
 }
 
 static int
