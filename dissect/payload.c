@@ -24,6 +24,10 @@
 
 #define DEDUP_MIN_SIZE 64 /* bytes below which storing is cheaper */
 #define DEDUP_WAYS 4
+/* Heads repeat what was said a moment ago, in long matches: a table that
+ * stays in the fastest cache finds those at twice the speed. */
+#define HEADS_HASH_LOG 11
+#define HEADS_MIN_MATCH 7
 #define SECRET_SIZE 192   /* XXH3's own secret has that many */
 
 /* What became of a body that was seen before. */
@@ -102,8 +106,6 @@ payload_packer_new(const struct payload_options *options,
 	p->zstd = ZSTD_createCCtx();
 	if (!p->zstd)
 		abort();
-	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel,
-			       options->level);
 	p->sets = alloc_zero(sets, sizeof(*p->sets));
 	p->seen = alloc_zero(sets * DEDUP_WAYS, sizeof(*p->seen));
 	p->set_mask = sets - 1;
@@ -128,6 +130,19 @@ payload_packer_free(struct payload_packer *p)
 	free(p);
 }
 
+static void
+set_level(struct payload_packer *p, const struct block *b)
+{
+	int own = 0; /* the level's choice */
+
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel,
+			       p->options.level);
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_hashLog,
+			       b->bodies ? own : HEADS_HASH_LOG);
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_minMatch,
+			       b->bodies ? own : HEADS_MIN_MATCH);
+}
+
 /* Compresses the open block and hands it over. */
 static void
 block_close(struct payload_packer *p, struct block *b)
@@ -141,6 +156,7 @@ block_close(struct payload_packer *p, struct block *b)
 		return;
 	buf_reset(&p->compressed);
 	at = buf_reserve(&p->compressed, bound);
+	set_level(p, b);
 	size = ZSTD_compress2(p->zstd, at, bound, b->raw.data, b->raw.size);
 	assert(!ZSTD_isError(size)); /* the room suffices by contract */
 	out = (struct payload_block){

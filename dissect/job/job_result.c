@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What one segment may be, so that sums do not overflow. */
+#define SEGMENT_MOST ((json_int_t)1 << 40)
+
 struct packet_window
 job_result_window(const struct job_options *options,
 		  const struct snapshot *snapshot)
@@ -43,6 +46,23 @@ segment_files(const struct snapshot *snapshot)
 	json_array_foreach(segments, i, segment)
 		json_array_append(files, json_object_get(segment, "file"));
 	return files;
+}
+
+uint64_t
+job_result_uncompressed(const struct snapshot *snapshot)
+{
+	json_t *segments = json_object_get(snapshot->manifest, "segments");
+	json_t *segment;
+	uint64_t sum = 0;
+	size_t i;
+
+	json_array_foreach(segments, i, segment) {
+		json_int_t bytes = json_integer_value(
+			json_object_get(segment, "uncompressed_bytes"));
+
+		sum += bytes > 0 && bytes < SEGMENT_MOST ? (uint64_t)bytes : 0;
+	}
+	return sum;
 }
 
 json_t *

@@ -14,6 +14,9 @@ struct packet_window job_result_window(const struct job_options *options,
 uint64_t job_result_bytes(const struct snapshot *snapshot,
 			  struct packet_window window);
 
+/* The bytes of all segments, uncompressed, as the manifest has them. */
+uint64_t job_result_uncompressed(const struct snapshot *snapshot);
+
 /* What the database says of where it comes from (new reference). */
 json_t *job_result_meta(const struct job_options *options,
 			const struct snapshot *snapshot);

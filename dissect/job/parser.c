@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "dissect/job/parser_limits.h"
 #include "dissect/job/segment_channel.h"
 
 #define PIPE_BYTES (1 << 20)
@@ -101,6 +102,7 @@ parser_start(struct parser *p, const struct parser_setup *setup,
 	p->events = events[0];
 	p->channel = channel[0];
 	p->frame_limit = setup->options->max_body + FRAME_SLACK;
+	p->receive_limit = parser_event_limit(setup);
 	p->cpu_limited = setup->options->cpu_seconds > 0;
 	buf_init(&p->in, p->frame_limit + READ_BYTES + FRAME_HEADER);
 	if (rc < 0)
@@ -118,6 +120,7 @@ parser_read(struct parser *p)
 	n = read(p->events, at, READ_BYTES);
 	if (n > 0) {
 		p->in.size += (size_t)n;
+		p->received += (uint64_t)n;
 		return (int)n;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -126,6 +129,12 @@ parser_read(struct parser *p)
 	p->events = -1;
 	p->ended_ns = clock_monotonic_ns();
 	return ERR_EMPTY;
+}
+
+bool
+parser_babbles(const struct parser *p)
+{
+	return p->received > p->receive_limit;
 }
 
 int

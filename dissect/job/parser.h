@@ -28,6 +28,8 @@ struct parser {
 	int events;   /* pipe, non-blocking; -1 at its end */
 	int channel;  /* socket, non-blocking; -1 at its end */
 	size_t frame_limit;
+	uint64_t received;        /* bytes of events … */
+	uint64_t receive_limit;   /* … and how many there may be */
 	bool cpu_limited;         /* by --cpu-seconds */
 	struct buf in;            /* received, not yet a whole frame */
 	struct event_progress progress; /* as last told */
@@ -47,6 +49,9 @@ int parser_start(struct parser *p, const struct parser_setup *setup,
  * when there are none now, or ERR_EMPTY at the end.
  */
 int parser_read(struct parser *p);
+
+/* It has sent more than its packets can give. */
+bool parser_babbles(const struct parser *p);
 
 /* Takes the next whole frame: 1, 0, or ERR_CORRUPT.  `*offset` (start with 0)
  * is where the next one begins; parser_drop forgets what was taken. */

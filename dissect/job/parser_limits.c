@@ -17,6 +17,9 @@
 #define BLOCK_BYTES (256u << 10)
 #define COMPRESSION_LEVEL 1
 #define RATIO_LIMIT 200
+#define COMPRESSION_REACH (512u << 10) /* its window */
+#define EVENT_FACTOR 16
+#define EVENT_FLOOR (16 * MIB) /* for what does not depend on packets */
 #define DEDUP_ENTRIES 16384 /* 53 bytes each */
 
 /* What a tracked connection costs at most beside what its buffers hold. */
@@ -36,6 +39,22 @@ uint64_t
 parser_address_space(const struct parser_setup *setup)
 {
 	return share(setup) + UNTOUCHED_BYTES;
+}
+
+/*
+ * A small request or datagram takes about 100 bytes of events and came in
+ * about as many bytes of packet; pipelined ones of 16 bytes are the worst
+ * case of calls.  A body may store more than it was on the wire when it
+ * repeats itself farther back than level 1 looks.
+ */
+uint64_t
+parser_event_limit(const struct parser_setup *setup)
+{
+	uint64_t body = setup->options->max_body / COMPRESSION_REACH;
+	uint64_t factor =
+		EVENT_FACTOR + (body < RATIO_LIMIT ? body : RATIO_LIMIT);
+
+	return EVENT_FLOOR + factor * setup->uncompressed_bytes;
 }
 
 static void

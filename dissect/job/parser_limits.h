@@ -18,3 +18,7 @@ struct parser_limits parser_limits(const struct parser_setup *setup);
 /* Bytes of address space for RLIMIT_AS: the parser's share of memory, and the
  * room that code and untouched reservations take. */
 uint64_t parser_address_space(const struct parser_setup *setup);
+
+/* Bytes of events that an honest parser cannot exceed, whatever the packets:
+ * what a hostile one can make the writer store. */
+uint64_t parser_event_limit(const struct parser_setup *setup);

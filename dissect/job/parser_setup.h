@@ -9,6 +9,7 @@ struct parser_setup {
 	const struct job_options *options;
 	const struct packet_segment *segments;
 	uint32_t segment_count;
+	uint64_t uncompressed_bytes; /* of all segments */
 	struct packet_window window;
 	unsigned index, count; /* this shard, of how many */
 };

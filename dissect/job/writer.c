@@ -80,7 +80,11 @@ take_frames(struct writer *w, struct parser *p)
 static void
 read_events(struct writer *w, struct parser *p)
 {
-	if (parser_read(p) > 0)
+	if (parser_read(p) <= 0)
+		return;
+	if (parser_babbles(p))
+		parser_fail(p, "sent more than its packets can give");
+	else
 		take_frames(w, p);
 }
 
@@ -264,6 +268,7 @@ start_parsers(struct writer *w, struct error *e)
 		.options = w->options,
 		.segments = w->snapshot->segments,
 		.segment_count = w->snapshot->segment_count,
+		.uncompressed_bytes = job_result_uncompressed(w->snapshot),
 		.window = w->window,
 		.count = w->options->parsers,
 	};
