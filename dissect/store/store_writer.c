@@ -43,8 +43,8 @@ static const char *const statement_texts[WRITER_STATEMENT_COUNT] = {
 		"ON CONFLICT DO UPDATE SET answers = answers + 1,"
 		" first_ts = min(first_ts, ?3), last_ts = max(last_ts, ?3)",
 	[WRITER_PROCESS] =
-		"INSERT OR REPLACE INTO procs VALUES (?,?,?,?,?,?,?,?,?,?,"
-		"?,?,?,?,?,?,?)",
+		("INSERT OR REPLACE INTO procs VALUES (?,?,?,?,?,?,?,?,?,?,"
+		 "?,?,?,?,?,?,?)"),
 	[WRITER_ZONE] = "INSERT INTO zones VALUES (?,?,?,?,?,?,?,?,?,?)",
 	[WRITER_FAULT] = "INSERT INTO faults (kind, text) VALUES (?,?)",
 	[WRITER_META] = "INSERT OR REPLACE INTO meta VALUES (?,?)",

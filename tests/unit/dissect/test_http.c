@@ -198,7 +198,7 @@ head_of(const char *before, struct bytes lines)
 	struct buf request, head;
 	struct stream_context context = {
 		.options = { UINT64_MAX, 1 << 16, 1 << 16, 16 },
-		.events = { &head, keep_head, NULL, NULL },
+		.events = { .context = &head, .call = keep_head },
 		.coverage = &coverage,
 		.buffered_limit = 1 << 20,
 	};
