@@ -96,7 +96,7 @@ struct http_server {
 		uv_pipe_t pipe;
 	} listener;
 	bool is_unix;
-	bool quiet;
+	bool quiet, is_closed;
 	uv_timer_t sweep;
 	struct client_list clients, dirty;
 	size_t client_count;
@@ -168,6 +168,10 @@ void old_messages_post(struct client *c, const struct http_request *r);
 bool api_is_path(struct bytes path);
 void api_request(struct client *c, const struct http_request *r);
 void api_send(struct client *c, const struct mcp_outgoing *message);
+
+/* http_exports.c */
+bool exports_is_path(struct bytes path);
+void exports_request(struct client *c, const struct http_request *r);
 
 /* http_status.c */
 void health_get(struct client *c, const struct http_request *r);

@@ -103,6 +103,11 @@ dispatch(struct client *c, const struct http_request *r)
 		api_request(c, r);
 		return;
 	}
+	if (exports_is_path(path)) {
+		c->endpoint = ENDPOINT_EXPORTS;
+		exports_request(c, r);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		const struct route *route = &routes[i];
 
@@ -533,7 +538,9 @@ http_server_is_busy(const struct http_server *s)
 void
 http_server_close(struct http_server *s)
 {
-	s->quiet = true;
+	if (s->is_closed)
+		return;
+	s->quiet = s->is_closed = true;
 	close_listener(s);
 	if (!uv_is_closing((uv_handle_t *)&s->sweep))
 		uv_close((uv_handle_t *)&s->sweep, NULL);
