@@ -80,10 +80,13 @@ measure(struct bytes text)
 json_t *
 rpc_parse(struct bytes text, size_t *values, struct rpc_error *e)
 {
-	struct extent x = measure(text);
 	json_error_t where;
+	struct extent x;
 	json_t *value;
 
+	if (text.size == 0)
+		text = bytes_of("");
+	x = measure(text);
 	if (values)
 		*values = x.values;
 	if (x.depth > RPC_MAX_DEPTH || x.values > RPC_MAX_VALUES) {
