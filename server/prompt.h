@@ -6,6 +6,9 @@
  *    "arguments":[{"name","title"?,"description","required":bool}],
  *    "text":[lines]}
  *
+ * Instead of "text" it may have "messages", an array of MCP prompt messages
+ * whose strings are treated the same way.
+ *
  * The lines, joined by newlines, become one user message.  In them {{name}}
  * is replaced by the argument's value, and {{name|words}} by the words when
  * the argument was left out.

@@ -55,6 +55,8 @@ enum tool_status {
 struct tool_result {
 	json_t *structured;  /* object; owned by the caller */
 	char *text;          /* compact rendering that stands alone; owned */
+	json_t *content;     /* array of MCP content blocks to show instead of
+			      * the text, or NULL; owned by the caller */
 	uint32_t wait_ms;
 };
 

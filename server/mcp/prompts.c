@@ -122,6 +122,52 @@ render(struct buf *out, struct bytes text, const json_t *given)
 	}
 }
 
+/* A value with the strings in it rendered (new reference). */
+static json_t *
+render_value(json_t *value, const json_t *given, size_t limit)
+{
+	json_t *copy, *member;
+	const char *name;
+	struct buf text;
+	size_t i;
+
+	if (json_is_string(value)) {
+		buf_init(&text, limit);
+		render(&text, bytes_of(json_string_value(value)), given);
+		copy = json_string(buf_cstr(&text));
+		buf_free(&text);
+		return copy;
+	}
+	if (json_is_array(value)) {
+		copy = json_array();
+		json_array_foreach(value, i, member)
+			json_array_append_new(copy, render_value(member, given,
+								 limit));
+		return copy;
+	}
+	if (!json_is_object(value))
+		return json_incref(value);
+	copy = json_object();
+	json_object_foreach(value, name, member)
+		json_object_set_new(copy, name,
+				    render_value(member, given, limit));
+	return copy;
+}
+
+static void
+write_messages(struct buf *out, json_t *prompt, const json_t *given)
+{
+	json_t *messages = render_value(json_object_get(prompt, "messages"),
+					given, out->limit);
+
+	buf_text(out, "{\"description\":");
+	rpc_write_json(out, json_object_get(prompt, "description"));
+	buf_text(out, ",\"messages\":");
+	rpc_write_json(out, messages);
+	buf_u8(out, '}');
+	json_decref(messages);
+}
+
 static void
 write_prompt(struct buf *out, json_t *prompt, const json_t *given)
 {
@@ -160,6 +206,9 @@ handle_prompts_get(struct mcp_request *r)
 	if (check_given(r, prompt, given) < 0 ||
 	    check_required(r, prompt, given) < 0)
 		return HANDLED_FAILED;
-	write_prompt(&r->body, prompt, given);
+	if (json_object_get(prompt, "messages"))
+		write_messages(&r->body, prompt, given);
+	else
+		write_prompt(&r->body, prompt, given);
 	return HANDLED;
 }

@@ -37,7 +37,10 @@ write_success(struct mcp_request *r, const struct tool_result *result)
 {
 	struct buf *out = &r->body;
 
-	if (result->text) {
+	if (result->content) {
+		buf_text(out, "{\"content\":");
+		rpc_write_json(out, result->content);
+	} else if (result->text) {
 		write_text_content(out, bytes_of(result->text));
 	} else {
 		char *text = json_dumps(result->structured, JSON_COMPACT);
@@ -81,6 +84,7 @@ call_tool(struct mcp_request *r)
 		}
 	}
 	json_decref(result.structured);
+	json_decref(result.content);
 	free(result.text);
 }
 

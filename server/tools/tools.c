@@ -93,7 +93,8 @@ void
 tool_result_free(struct tool_result *r)
 {
 	json_decref(r->structured);
+	json_decref(r->content);
 	free(r->text);
-	r->structured = NULL;
+	r->structured = r->content = NULL;
 	r->text = NULL;
 }

@@ -195,26 +195,37 @@ const struct session_host mcp_session_host = {
 	.wake = session_wake,
 };
 
+/* An error that carries the id of the message, if there is one. */
+static void
+refuse(struct client *c, unsigned status, const struct mcp_incoming *m,
+       int code, const char *text)
+{
+	struct rpc_error e = { 0 };
+
+	rpc_fail(&e, code, "%s", text);
+	client_refuse(c, status, m, &e);
+}
+
 /* The session that the request names, or NULL after an answer.  A session of
  * another token does not exist for this one. */
 static struct session *
-find_session(struct client *c, const struct http_request *r)
+find_session(struct client *c, const struct http_request *r,
+	     const struct mcp_incoming *m)
 {
 	struct bytes id = http_request_field(r, "Mcp-Session-Id");
 	struct session *session;
-	struct rpc_error e = { 0 };
 
 	if (!id.data) {
-		client_fail(c, 400, "the header Mcp-Session-Id is missing: "
-				    "send initialize first");
+		refuse(c, 400, m, RPC_INVALID_REQUEST,
+		       "the header Mcp-Session-Id is missing: send initialize "
+		       "first");
 		return NULL;
 	}
 	session = session_find(&c->server->sessions, id, c->server->now_ns);
 	if (session && !session->is_old && session->owner == c->token)
 		return session;
-	rpc_fail(&e, MCP_SESSION_UNKNOWN,
-		 "no such session: send initialize for a new one");
-	client_refuse(c, 404, NULL, &e);
+	refuse(c, 404, m, MCP_SESSION_UNKNOWN,
+	       "no such session: send initialize for a new one");
 	return NULL;
 }
 
@@ -232,8 +243,8 @@ mcp_session_message(struct client *c, struct session *session,
 	}
 	c->stream = stream_new(session, c);
 	if (!c->stream) {
-		client_fail(c, 429, "too many requests of this session are "
-				    "unanswered");
+		refuse(c, 429, m, MCP_BUSY,
+		       "too many requests of this session are unanswered");
 		return;
 	}
 	c->waiting = WAITING_STREAM;
@@ -248,12 +259,13 @@ begin_session(struct client *c, const struct http_request *r,
 	struct session *session;
 
 	if (http_request_field(r, "Mcp-Session-Id").data) {
-		client_fail(c, 400, "initialize belongs to no session");
+		refuse(c, 400, m, RPC_INVALID_REQUEST,
+		       "initialize belongs to no session");
 		return;
 	}
 	session = session_new(&c->server->sessions, c->server->now_ns);
 	if (!session) {
-		client_fail(c, 503, "too many sessions are in use");
+		refuse(c, 503, m, MCP_BUSY, "too many sessions are in use");
 		return;
 	}
 	c->server->metrics.sessions++;
@@ -265,17 +277,19 @@ begin_session(struct client *c, const struct http_request *r,
 }
 
 static bool
-check_revision(struct client *c, const struct http_request *r)
+check_revision(struct client *c, const struct http_request *r,
+	       const struct mcp_incoming *m)
 {
 	switch (mcp_headers_era(r)) {
 	case HEADER_UNKNOWN:
-		client_fail(c, 400, "MCP-Protocol-Version names no revision "
-				    "that this server speaks");
+		refuse(c, 400, m, RPC_INVALID_REQUEST,
+		       "MCP-Protocol-Version names no revision that this "
+		       "server speaks");
 		return false;
 	case HEADER_MODERN:
-		client_fail(c, 400, "a request of revision 2026-07-28 needs "
-				    "params._meta[\"io.modelcontextprotocol/"
-				    "protocolVersion\"]");
+		refuse(c, 400, m, RPC_INVALID_PARAMS,
+		       "a request of revision 2026-07-28 needs "
+		       "params._meta[\"" META_VERSION "\"]");
 		return false;
 	case HEADER_ABSENT:
 	case HEADER_LEGACY:
@@ -295,9 +309,9 @@ legacy_post(struct client *c, const struct http_request *r,
 		begin_session(c, r, m);
 		return;
 	}
-	if (!check_revision(c, r))
+	if (!check_revision(c, r, m))
 		return;
-	session = find_session(c, r);
+	session = find_session(c, r, m);
 	if (session)
 		mcp_session_message(c, session, m);
 }
@@ -392,9 +406,9 @@ mcp_get(struct client *c, const struct http_request *r)
 		client_fail(c, 406, "Accept must allow text/event-stream");
 		return;
 	}
-	if (!check_revision(c, r))
+	if (!check_revision(c, r, NULL))
 		return;
-	session = find_session(c, r);
+	session = find_session(c, r, NULL);
 	if (!session)
 		return;
 	if (last.data && !sse_parse_id(last, &after))
@@ -412,7 +426,7 @@ mcp_delete(struct client *c, const struct http_request *r)
 		client_fail(c, 405, "revision 2026-07-28 uses POST only");
 		return;
 	}
-	session = find_session(c, r);
+	session = find_session(c, r, NULL);
 	if (!session)
 		return;
 	session_end(session);
