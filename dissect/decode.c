@@ -85,7 +85,8 @@ decode_path(const struct packet_record *record)
 {
 	uint64_t words[2] = { 0, 0 };
 
-	if (record->captured >= sizeof(words))
+	if (record->captured >= sizeof(words) &&
+	    link_has_addresses(record->link_type))
 		memcpy(words, record->data, sizeof(words));
 	return (words[0] ^ (words[1] << 17 | words[1] >> 47)) *
 		       0x9e3779b97f4a7c15u +

@@ -663,7 +663,13 @@ take_tcp(struct engine *e, struct connection *c, enum side side,
 
 	if (p->tcp.flags & TCP_SYN)
 		c->midstream = false; /* overtaken by its first bytes */
-	tcp_observe(c->tcp, side, p, at->time_ns);
+	if (tcp_is_part(c->tcp, side, p, at->time_ns)) {
+		e->coverage.duplicate_packets++;
+		c->duplicates++;
+	} else {
+		count_in_connection(c, side, p, at);
+		tcp_observe(c->tcp, side, p, at->time_ns);
+	}
 	tcp_reassemble(c->tcp, &e->reassembly, side, p, at);
 	connection_wait(e->table, c, r->sides[0].count + r->sides[1].count > 0);
 }
@@ -677,11 +683,14 @@ take_packet(struct engine *e, struct connection *c, enum side side,
 		.packet = { record->segment, record->offset },
 	};
 
-	count_in_connection(c, side, p, &at);
-	if (c->tcp)
+	if (c->tcp) {
 		take_tcp(e, c, side, p, &at);
-	else if (p->ip_protocol == IP_PROTOCOL_UDP && p->payload.size > 0)
-		stream_data(connection_stream(c), side, p->payload, &at);
+	} else {
+		count_in_connection(c, side, p, &at);
+		if (p->ip_protocol == IP_PROTOCOL_UDP && p->payload.size > 0)
+			stream_data(connection_stream(c), side, p->payload,
+				    &at);
+	}
 	connection_touch(e->table, c, kind_of(c), e->reassembly.now_ns);
 }
 

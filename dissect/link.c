@@ -97,6 +97,13 @@ link_first(struct decode *d, uint16_t link_type)
 	}
 }
 
+bool
+link_has_addresses(uint16_t link_type)
+{
+	return link_type == LINK_ETHERNET || link_type == LINK_SLL ||
+	       link_type == LINK_SLL2;
+}
+
 /* IEEE 802.2 with SNAP (RFC 1042): an EtherType behind AA AA 03 00 00 00. */
 static enum layer
 link_llc(struct decode *d)

@@ -11,6 +11,10 @@
 /* The first layer of a packet of this LINKTYPE_. */
 enum layer link_first(struct decode *d, uint16_t link_type);
 
+/* True when a packet begins with 16 bytes that differ from hop to hop; false
+ * where it begins with IP, or with no more than a family in front of that. */
+bool link_has_addresses(uint16_t link_type);
+
 /* Each takes its header and returns what follows it; link_ethertype goes by
  * d->number. */
 enum layer link_ethernet(struct decode *d);

@@ -2,6 +2,7 @@
 #include "dissect/tcp.h"
 
 #include "base/clock.h"
+#include "dissect/duplicate.h"
 
 #define FAST_RETRANSMISSION_NS (20 * CLOCK_NS_PER_MS)
 #define OUT_OF_ORDER_NS        (3 * CLOCK_NS_PER_MS)
@@ -25,6 +26,15 @@ static int32_t
 seq_minus(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b);
+}
+
+/* Where a packet was seen, in as many bits as there is room for. */
+static uint16_t
+short_path(const struct packet *p)
+{
+	uint64_t half = p->path ^ p->path >> 32;
+
+	return (uint16_t)(half ^ half >> 16);
 }
 
 static int64_t
@@ -295,7 +305,25 @@ observe_sequence(struct tcp *t, enum side side, const struct packet *p,
 	if (!s->seen || seq_minus(end, s->next_seq) > 0) {
 		s->next_seq = end;
 		s->next_ns = time_ns;
+		s->whole_seq = p->tcp.seq;
+		s->whole_path = short_path(p);
 	}
+}
+
+bool
+tcp_is_part(const struct tcp *t, enum side side, const struct packet *p,
+	    int64_t time_ns)
+{
+	const struct tcp_side *s = &t->sides[side];
+	uint32_t whole = s->next_seq - s->whole_seq;
+	uint32_t from = p->tcp.seq - s->whole_seq;
+
+	return p->payload_length > 0 && p->payload_length < whole &&
+	       from <= whole - p->payload_length &&
+	       p->tcp.ack == s->last_ack &&
+	       short_path(p) != s->whole_path &&
+	       !(p->tcp.flags & (TCP_SYN | TCP_RST)) &&
+	       time_minus(time_ns, s->next_ns) <= DUPLICATE_ELSEWHERE_NS;
 }
 
 static void

@@ -43,8 +43,11 @@ struct tcp_side {
 	int64_t last_ack_ns;
 	uint32_t isn;
 	uint32_t next_seq;    /* one past the highest sent */
+	uint32_t whole_seq;   /* of the packet that reached next_seq, which may
+			       * yet be met in parts elsewhere */
 	uint32_t last_ack;
 	uint32_t dup_acks;    /* in a row */
+	uint16_t whole_path;  /* where, in short */
 	uint16_t window;      /* unscaled, of the last packet */
 	uint8_t shift;        /* window scale in force; 0: none or unknown */
 	uint8_t timed;        /* segments being timed, oldest first */
@@ -79,6 +82,14 @@ bool tcp_begins_another(const struct tcp *t, enum side side,
 
 /* Counts the packet into the facts.  Call in the order of capture. */
 void tcp_observe(struct tcp *t, enum side side, const struct packet *p,
+		 int64_t time_ns);
+
+/*
+ * Is `p` a part of a super-packet that was just seen whole at another place
+ * (a socket's packet, before the device that cuts it)?  Then it was sent once,
+ * and tcp_observe has counted it.
+ */
+bool tcp_is_part(const struct tcp *t, enum side side, const struct packet *p,
 		 int64_t time_ns);
 
 /* Passes the packet on to the reassembly. */

@@ -355,6 +355,40 @@ one_direction_is_told_and_its_calls_say_why(void **state)
 }
 
 static void
+see_at(uint32_t interface, uint32_t seq, const char *data)
+{
+	struct packet_record r;
+
+	build((struct given){ false, ACK, seq, 500, data, 0 });
+	r = record();
+	r.interface = interface;
+	engine_packet(engine, &r);
+	now += MS;
+}
+
+/* Loopback and devices without offload cut what the socket sent at once. */
+static void
+a_super_packet_seen_whole_and_in_parts_was_sent_once(void **state)
+{
+	const struct coverage *v;
+
+	(void)state;
+	CLIENT(SYN, 99, 0, NULL, 0);
+	see_at(1, 100, "abcdef");
+	see_at(2, 100, "abc");
+	see_at(2, 103, "def");
+	now += 60 * MS;
+	see_at(1, 103, "def"); /* sent again */
+	v = finish();
+	assert_int_equal(seen[0].packets[SIDE_CLIENT], 3);
+	assert_int_equal(seen[0].duplicate_packets, 2);
+	assert_int_equal(seen[0].tcp.retransmissions[SIDE_CLIENT] +
+				 seen[0].tcp.out_of_order[SIDE_CLIENT],
+			 1);
+	assert_int_equal(v->duplicate_packets, 2);
+}
+
+static void
 a_doubled_capture_counts_everything_once(void **state)
 {
 	const struct coverage *v;
@@ -700,6 +734,7 @@ main(void)
 		TEST(a_syn_without_answer_is_half_open),
 		TEST(one_direction_is_told_and_its_calls_say_why),
 		TEST(a_doubled_capture_counts_everything_once),
+		TEST(a_super_packet_seen_whole_and_in_parts_was_sent_once),
 		TEST(datagrams_between_two_ports_are_one_conversation),
 		TEST(an_answer_from_a_well_known_port_seen_first_is_the_server),
 		TEST(icmp_and_sctp_are_counted_without_a_stream),
