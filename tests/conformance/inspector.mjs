@@ -4,11 +4,11 @@
  *
  * usage: node inspector.mjs AFTERTAP WORK_DIR
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { Checks } from './checks.mjs';
+import { prepare } from './prepare.mjs';
 import * as traffic from './traffic.mjs';
 
 const LAUNCHER = 'node_modules/@modelcontextprotocol/inspector/clients/' +
@@ -20,18 +20,6 @@ const [aftertap, work] = process.argv.slice(2);
 const scratch = join(work, 'scratch', 'inspector');
 const home = join(scratch, 'home');
 const checks = new Checks();
-
-function prepare() {
-	const file = join(scratch, 'shop.pcap');
-	const run = (...words) => execFileSync(aftertap,
-		['--home', home, '--quiet', ...words], { stdio: 'ignore' });
-
-	mkdirSync(scratch, { recursive: true });
-	traffic.writeCapture(file);
-	run('import', '--name', 'shop', file);
-	run('snapshots', 'create', 'shop', '--captures', 'shop');
-	run('dissect', 'shop', '--name', 'main');
-}
 
 /* {status, result, stderr} of one run of the Inspector. */
 function inspect(era, method, ...options) {
@@ -95,7 +83,7 @@ function checkCalls(era) {
 		messages?.[0].content.text.includes('shop/main'), messages);
 }
 
-prepare();
+prepare(aftertap, scratch);
 for (const era of ['legacy', 'auto', 'modern']) {
 	checkLists(era);
 	checkCalls(era);

