@@ -29,9 +29,16 @@ struct access_line {
 	int64_t took_ns;
 };
 
+/* An empty log; when it is not `on`, nothing is ever written. */
 void access_log_init(struct access_log *log, bool on);
+
+/* Frees what was not flushed. */
 void access_log_free(struct access_log *log);
+
+/* Adds a line for a request that was answered at `wall_ns` (UTC); everything
+ * in it that came from the client is escaped. */
 void access_log_add(struct access_log *log, const struct access_line *line,
 		    int64_t wall_ns);
+
 /* Writes what was collected; what standard error does not take is lost. */
 void access_log_flush(struct access_log *log);

@@ -33,8 +33,11 @@ struct event_store {
 	size_t count, bytes;
 };
 
+/* An empty store that keeps within `limits` (copied). */
 void event_store_init(struct event_store *s,
 		      const struct event_limits *limits);
+
+/* Frees all events. */
 void event_store_free(struct event_store *s);
 
 /* Keeps a copy of the message. */

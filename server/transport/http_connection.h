@@ -53,9 +53,13 @@ struct http_answer {
 	bool has_size;
 };
 
+/* A connection without bytes yet; `handler` and `context` are borrowed for its
+ * life. */
 void http_connection_init(struct http_connection *c,
 			  const struct http_parser_limits *limits,
 			  const struct http_handler *handler, void *context);
+
+/* Frees what it buffers; calls no handler. */
 void http_connection_free(struct http_connection *c);
 
 /* Bytes that were read.  False: more than may wait; read no further until the

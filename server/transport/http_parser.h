@@ -34,8 +34,11 @@ enum http_progress {
 	HTTP_REFUSED,  /* `status` and `reason` say why; feed nothing more */
 };
 
+/* Ready for the first request; `limits` are borrowed. */
 void http_parser_init(struct http_parser *p,
 		      const struct http_parser_limits *limits);
+
+/* Frees the request in hand. */
 void http_parser_free(struct http_parser *p);
 
 /* Takes bytes off the front of `in`. */

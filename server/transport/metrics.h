@@ -45,10 +45,13 @@ struct metrics_now {
 	uint64_t captured_packets, dropped_packets;
 };
 
+/* The endpoint's name as the label has it. */
 const char *endpoint_text(enum http_endpoint endpoint);
 
+/* Counts an answered request and how long it took. */
 void metrics_request(struct metrics *m, enum http_endpoint endpoint,
 		     unsigned status, int64_t took_ns);
 
+/* Appends everything in Prometheus' text format (version 0.0.4). */
 void metrics_write(const struct metrics *m, const struct metrics_now *now,
 		   struct buf *out);

@@ -82,9 +82,11 @@ struct session_table {
 	size_t count, streams;
 };
 
+/* An empty table; all but `limits` (copied) are borrowed for its life. */
 void session_table_init(struct session_table *t, struct mcp_server *server,
 			const struct session_limits *limits,
 			const struct session_host *host, void *context);
+
 /* Ends all sessions. */
 void session_table_free(struct session_table *t);
 

@@ -14,9 +14,14 @@ struct tls;         /* one connection */
 /* From PEM files: the certificate with its chain, and its key. */
 struct tls_context *tls_context_new(const char *certificate, const char *key,
 				    struct error *e);
+
+/* NULL is allowed. */
 void tls_context_free(struct tls_context *context);
 
+/* The server's side of a new connection; the context outlives it. */
 struct tls *tls_new(struct tls_context *context);
+
+/* NULL is allowed. */
 void tls_free(struct tls *t);
 
 /* Bytes off the wire; `take` gets what they say, in pieces.  False when the

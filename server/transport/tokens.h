@@ -22,6 +22,7 @@ enum role {
 	ROLE_ADMIN,    /* also deletes, controls capturing, reveals */
 };
 
+/* "viewer", "operator", "admin". */
 const char *role_name(enum role role);
 
 struct token {
