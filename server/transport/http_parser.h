@@ -34,7 +34,7 @@ enum http_progress {
 	HTTP_REFUSED,  /* `status` and `reason` say why; feed nothing more */
 };
 
-/* Ready for the first request; `limits` are borrowed. */
+/* Ready for the first request; `limits` are copied. */
 void http_parser_init(struct http_parser *p,
 		      const struct http_parser_limits *limits);
 
