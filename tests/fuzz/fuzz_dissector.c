@@ -113,7 +113,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			     .body_limit = small ? 16 : 1u << 16,
 			     .head_limit = small ? 64 : 1u << 17,
 			     .pending_limit = small ? 2 : 64 },
-		.events = { NULL, on_call, NULL, on_name },
+		.events = { .call = on_call, .name = on_name },
 		.coverage = &coverage,
 		.buffered_limit = small ? 4096 : 1u << 20,
 	};

@@ -107,7 +107,9 @@ play(const struct script *script, struct replay replay, struct buf *out)
 	struct coverage coverage = { 0 };
 	struct stream_context context = {
 		.options = script->options,
-		.events = { out, record_call, NULL, record_name },
+		.events = { .context = out,
+			    .call = record_call,
+			    .name = record_name },
 		.coverage = &coverage,
 		.buffered_limit = 16u << 20,
 	};

@@ -218,7 +218,7 @@ replay(struct network *n, uint32_t loss_permille, struct tally *tally)
 	struct coverage coverage = { 0 };
 	struct stream_context context = {
 		.options = { UINT64_MAX, 1 << 16, 1 << 16, 100 },
-		.events = { tally, on_call, NULL, NULL },
+		.events = { .context = tally, .call = on_call },
 		.coverage = &coverage,
 		.buffered_limit = 1 << 24,
 	};

@@ -51,7 +51,7 @@ setup(void **state)
 		return 1;
 	f->context = (struct stream_context){
 		.options = { UINT64_MAX, 1 << 16, 1 << 16, 16 },
-		.events = { f, on_call, NULL, NULL },
+		.events = { .context = f, .call = on_call },
 		.coverage = &f->coverage,
 		.buffered_limit = 1 << 20,
 	};
