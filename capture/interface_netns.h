@@ -10,3 +10,10 @@
  * block) begins "netns:<inode>".  0: not known.
  */
 uint64_t interface_netns(struct bytes options, bool big_endian);
+
+/*
+ * Whether it is none but a process's plaintext of TLS, whose packets are no
+ * part of the connection between the same addresses and ports: its description
+ * goes on with " plaintext ".
+ */
+bool interface_is_plaintext(struct bytes options, bool big_endian);

@@ -25,6 +25,13 @@
 /* Times are kept where their differences cannot overflow. */
 #define TIME_MAX (INT64_MAX / 4)
 
+/* An interface. */
+struct engine_place {
+	uint32_t realm; /* who_realm; 0: not known */
+	uint32_t apart; /* the realm of its own that its connections are in; 0:
+			 * they are in that of their addresses */
+};
+
 struct engine {
 	struct engine_options options;
 	struct event_sink events; /* the caller's */
@@ -35,8 +42,8 @@ struct engine {
 	struct duplicates *duplicates;
 	struct defrag *defrag;
 	struct who *who;
-	uint32_t *realms; /* of interfaces, by number */
-	uint32_t realm_count;
+	struct engine_place *places; /* interfaces, by number */
+	uint32_t place_count;
 	int64_t tick_ns;
 	uint64_t next_id;
 	uint64_t calls;              /* emitted so far */
@@ -433,7 +440,7 @@ engine_free(struct engine *e)
 	duplicates_free(e->duplicates);
 	defrag_free(e->defrag);
 	who_free(e->who);
-	free(e->realms);
+	free(e->places);
 	free(e->reassembly.recent);
 	free(e);
 }
@@ -494,22 +501,42 @@ advance_time(struct engine *e, int64_t time_ns)
 
 /* ---- interfaces and who was there ---- */
 
+static struct engine_place *
+engine_place(struct engine *e, uint32_t number)
+{
+	uint32_t count = e->place_count;
+
+	if (number >= INTERFACES_MAX)
+		return NULL;
+	if (number >= count) {
+		e->place_count = number + 1 + count / 2;
+		e->places = alloc_resize(e->places, e->place_count,
+					 sizeof(*e->places));
+		memset(e->places + count, 0,
+		       (e->place_count - count) * sizeof(*e->places));
+	}
+	return &e->places[number];
+}
+
 void
 engine_interface(struct engine *e, uint32_t number, uint32_t stream,
 		 uint64_t netns)
 {
-	uint32_t realm = who_realm(stream, netns), count = e->realm_count;
+	uint32_t realm = who_realm(stream, netns);
+	struct engine_place *place = realm ? engine_place(e, number) : NULL;
 
-	if (realm == 0 || number >= INTERFACES_MAX)
-		return;
-	if (number >= count) {
-		e->realm_count = number + 1 + count / 2;
-		e->realms = alloc_resize(e->realms, e->realm_count,
-					 sizeof(*e->realms));
-		memset(e->realms + count, 0,
-		       (e->realm_count - count) * sizeof(*e->realms));
-	}
-	e->realms[number] = realm;
+	if (place)
+		place->realm = realm;
+}
+
+void
+engine_interface_apart(struct engine *e, uint32_t number)
+{
+	struct engine_place *place = engine_place(e, number);
+
+	/* Far from the inodes of namespaces, which begin at 0xf0000000. */
+	if (place)
+		place->apart = ~number;
 }
 
 void
@@ -518,12 +545,12 @@ engine_custom_block(struct engine *e, uint32_t stream, struct bytes body)
 	who_block(e->who, stream, body, e->reassembly.now_ns);
 }
 
-static uint32_t
-interface_realm(const struct engine *e, const struct packet_record *record)
+static struct engine_place
+interface_place(const struct engine *e, const struct packet_record *record)
 {
-	return record->interface < e->realm_count
-		       ? e->realms[record->interface]
-		       : 0;
+	return record->interface < e->place_count
+		       ? e->places[record->interface]
+		       : (struct engine_place){ 0 };
 }
 
 /* ---- packets ---- */
@@ -699,11 +726,14 @@ take_packet(struct engine *e, struct connection *c, enum side side,
  * loopback addresses never leave it. */
 static void
 note_realm(struct connection *c, const struct packet_record *record,
-	   uint32_t realm, bool source_is_low)
+	   struct engine_place place, bool source_is_low)
 {
 	bool outbound = record->direction == PACKET_OUTBOUND;
+	uint32_t realm = place.realm;
 
-	if (c->key.realm)
+	if (realm == 0)
+		return;
+	if (c->key.realm && !place.apart)
 		c->realms[0] = c->realms[1] = realm;
 	else if (record->direction && record->link_type == LINK_TYPE_RAW)
 		c->realms[outbound == source_is_low ? 0 : 1] = realm;
@@ -715,7 +745,7 @@ find_and_take(struct engine *e, const struct packet *p,
 	      const struct packet_record *record,
 	      const struct connection_key *key, bool source_is_low)
 {
-	uint32_t realm = interface_realm(e, record);
+	struct engine_place place = interface_place(e, record);
 	uint64_t hash = connection_hash(e->table, key);
 	struct connection *c = connection_find(e->table, key, hash);
 
@@ -723,8 +753,7 @@ find_and_take(struct engine *e, const struct packet *p,
 		e->coverage.duplicate_packets++;
 		if (c) {
 			c->duplicates++;
-			if (realm)
-				note_realm(c, record, realm, source_is_low);
+			note_realm(c, record, place, source_is_low);
 		}
 		return;
 	}
@@ -737,8 +766,7 @@ find_and_take(struct engine *e, const struct packet *p,
 		c = open_connection(e, key, hash, record);
 		find_direction(c, p, source_is_low);
 	}
-	if (realm)
-		note_realm(c, record, realm, source_is_low);
+	note_realm(c, record, place, source_is_low);
 	take_packet(e, c, packet_side(c, source_is_low), p, record);
 }
 
@@ -746,6 +774,7 @@ void
 engine_packet(struct engine *e, const struct packet_record *packet)
 {
 	struct packet_record record = *packet;
+	struct engine_place place;
 	struct connection_key key;
 	struct packet p;
 	enum packet_verdict verdict;
@@ -765,11 +794,15 @@ engine_packet(struct engine *e, const struct packet_record *packet)
 		verdict = defragment(e, &p);
 	if (verdict != PACKET_OK)
 		return;
-	key = connection_key(&p.source, &p.target, p.ip_protocol,
-			     interface_realm(e, &record), &source_is_low);
+	place = interface_place(e, &record);
+	key = connection_key(&p.source, &p.target, p.ip_protocol, place.realm,
+			     &source_is_low);
+	/* Where sockets of these ends are known (who.c). */
 	if (connection_shard(&key, e->options.shard_count) !=
 	    e->options.shard_index)
 		return;
+	if (place.apart)
+		key.realm = place.apart;
 	if (!fragment)
 		count_packet(e, &record);
 	if (engine_filter_passes(&e->options.filter, &p))

@@ -40,6 +40,10 @@ void engine_free(struct engine *e);
 void engine_interface(struct engine *e, uint32_t number, uint32_t stream,
 		      uint64_t netns);
 
+/* Packets of that interface form connections of their own, whatever their
+ * addresses and ports: it is a process's plaintext of TLS. */
+void engine_interface_apart(struct engine *e, uint32_t number);
+
 /* The body of a custom block of this stream: who was there, or anything. */
 void engine_custom_block(struct engine *e, uint32_t stream, struct bytes body);
 

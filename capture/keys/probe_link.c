@@ -35,16 +35,17 @@ probe_failed(const char *call, struct error *e)
 }
 
 static int
-probe_multi(int program, const char *path, uint64_t offset, bool returns,
-	    struct error *e)
+probe_multi(int program, const char *path, const struct probe_place *place,
+	    uint32_t pid, struct error *e)
 {
 	struct multi_attributes a = {
 		.program = (uint32_t)program,
 		.attach_type = PROBE_MULTI_TYPE,
 		.path = (uint64_t)(uintptr_t)path,
-		.offsets = (uint64_t)(uintptr_t)&offset,
+		.offsets = (uint64_t)(uintptr_t)&place->offset,
 		.count = 1,
-		.multi_flags = returns ? MULTI_RETURN : 0,
+		.multi_flags = place->returns ? MULTI_RETURN : 0,
+		.pid = pid,
 	};
 	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &a, sizeof(a));
 
@@ -100,15 +101,33 @@ probe_perf(int program, const char *path, uint64_t offset, bool returns,
 	return fd;
 }
 
+/* The descriptor's own name: no path can be swapped meanwhile. */
+static void
+probe_path(int file, char path[DESCRIPTOR_PATH_SIZE])
+{
+	snprintf(path, DESCRIPTOR_PATH_SIZE, "/proc/self/fd/%d", file);
+}
+
 int
 probe_link_attach(enum probe_method method, int program, int file,
 		  uint64_t offset, bool returns, struct error *e)
 {
+	const struct probe_place place = { offset, returns };
 	char path[DESCRIPTOR_PATH_SIZE];
 
-	/* The descriptor's own name: no path can be swapped meanwhile. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	probe_path(file, path);
 	return method == PROBE_MULTI
-		       ? probe_multi(program, path, offset, returns, e)
+		       ? probe_multi(program, path, &place, 0, e)
 		       : probe_perf(program, path, offset, returns, e);
+}
+
+int
+probe_link_attach_process(int program, int file,
+			  const struct probe_place *place, uint32_t pid,
+			  struct error *e)
+{
+	char path[DESCRIPTOR_PATH_SIZE];
+
+	probe_path(file, path);
+	return probe_multi(program, path, place, pid, e);
 }

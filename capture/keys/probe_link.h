@@ -27,3 +27,14 @@ enum probe_method {
  */
 int probe_link_attach(enum probe_method method, int program, int file,
 		      uint64_t offset, bool returns, struct error *e);
+
+struct probe_place {
+	uint64_t offset; /* in the file */
+	bool returns;    /* when the function there returns */
+};
+
+/* The same by uprobe_multi, for one process only; its program runs for no
+ * other. */
+int probe_link_attach_process(int program, int file,
+			      const struct probe_place *place, uint32_t pid,
+			      struct error *e);

@@ -65,7 +65,7 @@ interfaces_number(struct interfaces *i, struct interface_key key)
 	return *number;
 }
 
-static void
+void
 interfaces_note(struct interfaces *i, uint32_t number, const char *name,
 		uint64_t inode)
 {

@@ -302,7 +302,7 @@ uint32_t
 inventory_evict_raw(struct inventory *i, uint32_t except)
 {
 	uint32_t number = inventory_first_raw(i);
-	char *raw, *sidecar;
+	char *raw, *sidecar, *plain;
 
 	if (number && number == except)
 		number = i->waiting_count > 1 ? i->waiting[1] : 0;
@@ -310,8 +310,11 @@ inventory_evict_raw(struct inventory *i, uint32_t except)
 		return 0;
 	raw = inventory_path(i->raw, number, ".raw");
 	sidecar = inventory_path(i->raw, number, ".json");
+	plain = inventory_path(i->raw, number, ".plain");
 	(void)unlink(sidecar);
 	(void)unlink(raw);
+	(void)unlink(plain);
+	free(plain);
 	free(raw);
 	free(sidecar);
 	inventory_sealed(i, number);

@@ -22,6 +22,9 @@ const char record_usage[] =
 	"  --filter EXPRESSION    as tcpdump takes it (pcap-filter)\n"
 	"  --snaplen BYTES        keep so much of each packet\n"
 	"  --tls-keys             keep TLS secrets of processes here as well\n"
+	"  --tls-plaintext LIST   keep what these processes (pids) say over TLS,\n"
+	"                         as plaintext; slows them down: for sessions\n"
+	"                         older than the recorder\n"
 	"  --replay FILE          packets of a capture file instead\n"
 	"  --replay-speed FACTOR  1: as they came; 0: at once (default)\n"
 	"  --plain-source         AF_PACKET, without BPF\n"
@@ -46,6 +49,7 @@ enum option_code {
 	OPTION_FILTER,
 	OPTION_SNAPLEN,
 	OPTION_KEYS,
+	OPTION_PLAINTEXT,
 	OPTION_REPLAY,
 	OPTION_SPEED,
 	OPTION_PLAIN,
@@ -70,6 +74,7 @@ static const struct option long_options[] = {
 	{ "filter", required_argument, NULL, OPTION_FILTER },
 	{ "snaplen", required_argument, NULL, OPTION_SNAPLEN },
 	{ "tls-keys", no_argument, NULL, OPTION_KEYS },
+	{ "tls-plaintext", required_argument, NULL, OPTION_PLAINTEXT },
 	{ "replay", required_argument, NULL, OPTION_REPLAY },
 	{ "replay-speed", required_argument, NULL, OPTION_SPEED },
 	{ "plain-source", no_argument, NULL, OPTION_PLAIN },
@@ -157,6 +162,27 @@ take_number(const char *text, uint64_t least, uint64_t most, uint64_t *value)
 		       : ERR_INVALID;
 }
 
+static int
+take_processes(struct record_options *o, const char *text)
+{
+	struct bytes rest = bytes_of(text);
+
+	while (rest.size > 0) {
+		const uint8_t *comma = memchr(rest.data, ',', rest.size);
+		size_t size = comma ? (size_t)(comma - rest.data) : rest.size;
+		uint64_t pid;
+
+		if (!text_u64(bytes_first(rest, size), &pid) || pid == 0 ||
+		    pid > INT32_MAX)
+			return ERR_INVALID;
+		if (o->process_count == RECORD_LIST_MAX)
+			return ERR_LIMIT;
+		o->processes[o->process_count++] = (uint32_t)pid;
+		rest = bytes_from(rest, comma ? size + 1 : size);
+	}
+	return o->process_count > 0 ? 0 : ERR_INVALID;
+}
+
 /* What decides how packets come. */
 static int
 take_source_option(struct record_options *o, int code, const char *value)
@@ -211,6 +237,8 @@ take_option(struct record_options *o, int code, const char *value)
 	case OPTION_KEYS:
 		o->keys = true;
 		return 0;
+	case OPTION_PLAINTEXT:
+		return take_processes(o, value);
 	case OPTION_QUOTA:
 		return take_size(value, 4 << 20, &o->quota);
 	case OPTION_SEGMENT_SIZE:
@@ -254,11 +282,12 @@ check_options(const struct record_options *o, struct error *e)
 	const struct source_options *s = &o->source;
 
 	if (s->replay_file &&
-	    (s->interfaces || s->namespace_count || s->cgroup || o->keys))
+	    (s->interfaces || s->namespace_count || s->cgroup || o->keys ||
+	     o->process_count))
 		return error_set(e, ERR_INVALID,
 				 "--replay reads a file: --interface, --netns, "
-				 "--cgroup and --tls-keys have no meaning with "
-				 "it");
+				 "--cgroup, --tls-keys and --tls-plaintext "
+				 "have no meaning with it");
 	if (s->replay_speed > 0 && !s->replay_file)
 		return error_set(e, ERR_INVALID,
 				 "--replay-speed needs --replay FILE");

@@ -25,6 +25,8 @@ struct record_options {
 	int64_t duration_ns; /* 0: until stopped */
 	uint64_t packets;    /* 0: any number */
 	bool keys;
+	uint32_t processes[RECORD_LIST_MAX]; /* whose plaintext is kept */
+	size_t process_count;
 	bool quiet;
 	bool help, version;
 	json_t *given; /* what the user said, for capture.json */

@@ -68,7 +68,7 @@ recorder_new(const struct recorder_settings *settings)
 	r->node = alloc_string(settings->node);
 	r->program = alloc_string(settings->program);
 	r->directory = home_path(r->home, "captures", r->name, NULL);
-	r->lock = -1;
+	r->lock = r->plain = -1;
 	r->sealer.descriptor = -1;
 	r->steps = json_array();
 	r->seen_interfaces = json_object();
@@ -79,6 +79,7 @@ recorder_new(const struct recorder_settings *settings)
 static void
 recorder_free(struct recorder *r)
 {
+	recorder_close_plain(r);
 	recorder_reap(r, true);
 	sealer_stop(&r->sealer);
 	if (r->lock >= 0)

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "capture/source/source.h"
@@ -57,6 +58,10 @@ int recorder_attach(struct recorder *r, struct source *source, json_t *about,
 
 /* Takes what the source has, at most `limit` bytes; how many it took. */
 uint64_t recorder_drain(struct recorder *r, uint64_t limit);
+
+/* Packets of plaintext (capture/keys/plaintext_packet.h) for the open segment,
+ * which is opened when there is none. */
+void recorder_take_plain(struct recorder *r, struct bytes records);
 
 /* What time brings: flush, rotation, sealing, quota, a disk that has room
  * again.  To be called ten times a second while packets come, else at least

@@ -46,6 +46,8 @@ struct recorder {
 
 	struct raw_writer *writer; /* of the open raw segment, or NULL */
 	uint32_t number;           /* its */
+	int plain;                 /* descriptor of its plaintext, or -1 */
+	uint64_t plain_bytes;      /* in there */
 	struct recorder_closing closing[CLOSING_MAX]; /* those before it */
 	size_t closing_count;
 	int64_t opened_ns;         /* monotonic; opened_utc the same in UTC */
@@ -83,11 +85,16 @@ void recorder_lose(struct recorder *r, const struct loss *loss);
 
 /* The open raw segment (recorder_raw.c). */
 void recorder_close_segment(struct recorder *r);
+/* Opens one when none is; false when that fails, which is said. */
+bool recorder_have_segment(struct recorder *r);
 void recorder_reap(struct recorder *r, bool wait);
 void recorder_flush(struct recorder *r, int64_t now_ns);
 void recorder_disk_look(struct recorder *r, int64_t now_ns);
 void recorder_write_losses(struct recorder *r);
 void recorder_write_sidecar(struct recorder *r, bool closed);
+
+/* Ends the file of plaintext (recorder_plain.c). */
+void recorder_close_plain(struct recorder *r);
 
 /* What the source counted since last time becomes losses. */
 void recorder_look(struct recorder *r);

@@ -158,6 +158,7 @@ recorder_close_segment(struct recorder *r)
 	if (!r->writer)
 		return;
 	recorder_look(r);
+	recorder_close_plain(r);
 	if (r->closing_count == CLOSING_MAX)
 		recorder_reap(r, true);
 	r->direct = raw_writer_direct(r->writer);
@@ -172,19 +173,25 @@ recorder_close_segment(struct recorder *r)
 	r->number = 0;
 }
 
+bool
+recorder_have_segment(struct recorder *r)
+{
+	struct error error = { 0 };
+
+	if (r->writer || recorder_open_segment(r, 0, &error) == 0)
+		return true;
+	recorder_event(r, LOG_ERROR, "%s", error.text);
+	return false;
+}
+
 /* Losses without packets get a segment of their own. */
 void
 recorder_write_losses(struct recorder *r)
 {
-	struct error error = { 0 };
-
 	if (r->writer || r->losses.count == 0 || !r->source)
 		return;
-	if (recorder_open_segment(r, 0, &error) < 0) {
-		recorder_event(r, LOG_ERROR, "%s", error.text);
-		return;
-	}
-	recorder_close_segment(r);
+	if (recorder_have_segment(r))
+		recorder_close_segment(r);
 }
 
 /* Counts the packets of a span that cannot be written. */

@@ -22,12 +22,15 @@
 #include "capture/recorder/raw_file.h"
 #include "capture/recorder/seal_check.h"
 #include "capture/recorder/seal_identity.h"
+#include "capture/recorder/seal_plain.h"
 #include "capture/segment_writer.h"
 #include "capture/source/raw_filter.h"
 #include "capture/source/raw_reader.h"
 
 /* Raw segments are bounded, and one makes one sealed segment. */
 #define UNBOUNDED ((uint64_t)1 << 60)
+/* if_name of what is no interface. */
+#define PLAINTEXT_NAME "tls plaintext"
 #define READ_STEP ((uint64_t)4 << 20)
 
 /* A packet's interface as the source tells it. */
@@ -39,10 +42,11 @@ struct place {
 struct sealing {
 	const char *directory;
 	uint32_t number;
-	char *raw, *sidecar; /* what goes */
+	char *raw, *sidecar, *plain; /* what goes */
 	char *staging;       /* where the segment is made */
 	json_t *about;       /* the sidecar; NULL: missing or damaged */
 	struct raw_file file;
+	struct seal_plain plaintext;
 	struct interfaces *interfaces;
 	char *interfaces_path;
 	struct map *places; /* place → interface number */
@@ -63,6 +67,12 @@ seal_path(const char *directory, const char *folder, uint32_t number,
 	return alloc_format("%s/%s/%06u%s", directory, folder, number, suffix);
 }
 
+static bool
+seal_is_plain(const struct raw_packet *packet)
+{
+	return (packet->ifindex & RAW_PLAINTEXT) != 0;
+}
+
 static uint32_t
 seal_place_number(struct sealing *s, const struct raw_packet *packet)
 {
@@ -74,8 +84,14 @@ seal_place_number(struct sealing *s, const struct raw_packet *packet)
 
 	if (!number)
 		return INTERFACES_MAX - 1;
-	if (added)
-		*number = interfaces_number(s->interfaces, key);
+	if (!added)
+		return *number;
+	if (seal_is_plain(packet))
+		key.link_type = LINK_TYPE_RAW;
+	*number = interfaces_number(s->interfaces, key);
+	if (seal_is_plain(packet))
+		interfaces_note(s->interfaces, *number, PLAINTEXT_NAME,
+				packet->cgroup);
 	return *number;
 }
 
@@ -118,7 +134,7 @@ seal_load_interfaces(struct sealing *s)
 static int64_t
 seal_time(const struct sealing *s, const struct raw_packet *packet)
 {
-	if (!s->monotonic)
+	if (!s->monotonic || seal_is_plain(packet))
 		return packet->time_ns < 0 ? 0 : packet->time_ns;
 	return clock_map_utc(&s->file.header.clock, (uint64_t)packet->time_ns);
 }
@@ -128,7 +144,7 @@ seal_wants(struct sealing *s, const struct raw_packet *packet)
 {
 	const struct interface *place;
 
-	if (!s->filter)
+	if (!s->filter || seal_is_plain(packet))
 		return true;
 	place = interfaces_at(s->interfaces, seal_place_number(s, packet));
 	return raw_filter_matches(s->filter, (uint16_t)place->key.link_type,
@@ -136,13 +152,27 @@ seal_wants(struct sealing *s, const struct raw_packet *packet)
 				  packet->length);
 }
 
+typedef int seal_visitor(struct sealing *s, const struct raw_packet *packet,
+			 struct error *e);
+
+/* What processes said up to then. */
+static int
+seal_each_plain(struct sealing *s, int64_t until_ns, seal_visitor *each,
+		struct error *e)
+{
+	struct seal_plain *p = &s->plaintext;
+	int status = 0;
+
+	for (; status == 0 && p->has_packet && p->packet.time_ns <= until_ns;
+	     seal_plain_next(p))
+		status = each(s, &p->packet, e);
+	return status;
+}
+
 /* Calls `each` for every packet that is wanted; how many were not is left in
  * the result. */
 static int
-seal_each(struct sealing *s,
-	  int (*each)(struct sealing *s, const struct raw_packet *packet,
-		      struct error *e),
-	  struct error *e)
+seal_each(struct sealing *s, seal_visitor *each, struct error *e)
 {
 	struct raw_reader r;
 	struct raw_packet packet;
@@ -152,7 +182,11 @@ seal_each(struct sealing *s,
 	s->result->filtered = 0;
 	raw_reader_init(&r, (enum raw_format)s->file.header.format,
 			s->file.records);
+	seal_plain_rewind(&s->plaintext);
 	while (status == 0 && raw_reader_next(&r, &packet) > 0) {
+		status = seal_each_plain(s, seal_time(s, &packet), each, e);
+		if (status < 0)
+			break;
 		if (seal_wants(s, &packet))
 			status = each(s, &packet, e);
 		else
@@ -163,6 +197,8 @@ seal_each(struct sealing *s,
 		next = packet.offset + READ_STEP;
 	}
 	raw_reader_free(&r);
+	if (status == 0)
+		status = seal_each_plain(s, INT64_MAX, each, e);
 	return status;
 }
 
@@ -202,6 +238,20 @@ seal_write(struct sealing *s, const struct raw_packet *packet, struct error *e)
 	return segment_writer_packet(s->writer, &out, e);
 }
 
+/* What if_description says; free(3).  That of plaintext begins alike, so that
+ * its owners are found alike (capture/interface_netns.h). */
+static char *
+seal_description(const struct interface *item)
+{
+	unsigned long long inode = item->inode;
+
+	if (item->key.ifindex & RAW_PLAINTEXT)
+		return alloc_format("netns:%llu plaintext of TLS at process "
+				    "%u, headers are synthetic", inode,
+				    item->key.ifindex & ~RAW_PLAINTEXT);
+	return alloc_format("netns:%llu ifindex %u", inode, item->key.ifindex);
+}
+
 static int
 seal_declare_interfaces(struct sealing *s, struct error *e)
 {
@@ -210,9 +260,7 @@ seal_declare_interfaces(struct sealing *s, struct error *e)
 	for (size_t i = 0; status == 0 && i < interfaces_count(s->interfaces);
 	     i++) {
 		const struct interface *item = interfaces_at(s->interfaces, i);
-		char *about = alloc_format("netns:%llu ifindex %u",
-					   (unsigned long long)item->inode,
-					   item->key.ifindex);
+		char *about = seal_description(item);
 		struct buf options;
 		uint32_t id;
 
@@ -220,7 +268,7 @@ seal_declare_interfaces(struct sealing *s, struct error *e)
 		if (item->name[0])
 			pcapng_put_option(&options, PCAPNG_INTERFACE_NAME,
 					  bytes_of(item->name));
-		if (item->inode)
+		if (item->inode || item->key.ifindex & RAW_PLAINTEXT)
 			pcapng_put_option(&options,
 					  PCAPNG_INTERFACE_DESCRIPTION,
 					  bytes_of(about));
@@ -369,6 +417,7 @@ seal_remove_raw(const struct sealing *s)
 	/* The sidecar first: without it the raw one is still a segment. */
 	(void)unlink(s->sidecar);
 	(void)unlink(s->raw);
+	(void)unlink(s->plain);
 }
 
 static void
@@ -452,6 +501,7 @@ seal_open(struct sealing *s, struct error *e)
 		s->about = NULL;
 	s->monotonic = s->file.header.clock_kind != RAW_CLOCK_UTC;
 	losses_parse(json_object_get(s->about, "losses"), &s->losses);
+	seal_plain_open(&s->plaintext, s->plain);
 	seal_open_filter(s);
 	seal_load_interfaces(s);
 	seal_note_damage(s);
@@ -470,11 +520,13 @@ seal_close(struct sealing *s)
 	interfaces_free(s->interfaces);
 	map_free(s->places);
 	raw_file_close(&s->file);
+	seal_plain_close(&s->plaintext);
 	json_decref(s->about);
 	free(s->interfaces_path);
 	free(s->staging);
 	free(s->sidecar);
 	free(s->raw);
+	free(s->plain);
 }
 
 int
@@ -490,6 +542,7 @@ seal_segment(const char *directory, uint32_t number,
 	s->number = number;
 	s->raw = seal_path(directory, "raw", number, ".raw");
 	s->sidecar = seal_path(directory, "raw", number, ".json");
+	s->plain = seal_path(directory, "raw", number, ".plain");
 	s->staging = seal_path(directory, "sealing", number, "");
 	s->result = result;
 	if (file_exists(index)) {

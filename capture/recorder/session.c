@@ -17,6 +17,7 @@
 #include "capture/home.h"
 #include "capture/identity/identity.h"
 #include "capture/keys/keys.h"
+#include "capture/keys/plaintext.h"
 #include "capture/recorder/control.h"
 #include "capture/recorder/privileges.h"
 #include "capture/recorder/recorder.h"
@@ -39,6 +40,7 @@ struct session {
 	struct source *source;
 	struct identity *identity;
 	struct keys *keys;
+	struct plaintext *plaintext;
 	struct control *control;
 	int signals; /* signalfd */
 	int clock;   /* timerfd that ends when the clock is set */
@@ -137,6 +139,30 @@ session_open_keys(struct session *s, struct error *e)
 	return status;
 }
 
+static void
+session_take_plaintext(void *context, struct bytes records)
+{
+	struct session *s = context;
+
+	recorder_take_plain(s->recorder, records);
+}
+
+static int
+session_open_plaintext(struct session *s, struct error *e)
+{
+	const struct record_options *o = s->options;
+	const struct plaintext_options options = {
+		.pids = o->processes,
+		.pid_count = o->process_count,
+		.context = s,
+		.take = session_take_plaintext,
+	};
+
+	if (o->process_count == 0)
+		return 0;
+	return plaintext_open(&options, &s->plaintext, e);
+}
+
 static int
 session_open_source(struct session *s, struct error *e)
 {
@@ -232,6 +258,8 @@ session_open(struct session *s, const char *home, const char *program,
 	if (status == 0)
 		status = session_open_keys(s, e);
 	if (status == 0)
+		status = session_open_plaintext(s, e);
+	if (status == 0)
 		session_open_identity(s);
 	if (status == 0)
 		status = session_attach(s, e);
@@ -271,6 +299,9 @@ session_status(struct session *s)
 				    identity_describe(s->identity));
 	if (s->keys)
 		json_object_set_new(status, "keys", keys_describe(s->keys));
+	if (s->plaintext)
+		json_object_set_new(status, "plaintext",
+				    plaintext_describe(s->plaintext));
 	return status;
 }
 
@@ -283,6 +314,8 @@ session_handle(void *context, const char *command,
 	if (strcmp(command, "status") == 0)
 		return session_status(s);
 	if (strcmp(command, "rotate") == 0) {
+		if (s->plaintext)
+			plaintext_dispatch(s->plaintext);
 		client->segment = recorder_rotate(s->recorder);
 		client->waiting = true;
 		return NULL;
@@ -348,6 +381,7 @@ session_poll_set(const struct session *s, struct pollfd *polled)
 		s->source ? s->source->type->descriptor(s->source) : -1,
 		s->identity ? identity_descriptor(s->identity) : -1,
 		s->keys ? keys_descriptor(s->keys) : -1,
+		s->plaintext ? plaintext_descriptor(s->plaintext) : -1,
 		recorder_seal_descriptor(s->recorder),
 	};
 	size_t count = sizeof(descriptors) / sizeof(descriptors[0]);
@@ -389,6 +423,9 @@ session_turn(struct session *s, int timeout_ms)
 		(void)identity_dispatch(s->identity, NULL);
 	if (s->keys && polled[4].revents)
 		(void)keys_dispatch(s->keys, NULL);
+	/* Before the segment of its time is closed. */
+	if (s->plaintext)
+		plaintext_dispatch(s->plaintext);
 	control_dispatch(s->control, session_handle, s);
 	session_every_second(s, clock_monotonic_ns());
 	recorder_tick(s->recorder);
@@ -450,6 +487,8 @@ session_finish(struct session *s)
 {
 	struct recorder_counts counts;
 
+	plaintext_close(s->plaintext);
+	s->plaintext = NULL;
 	recorder_detach(s->recorder);
 	s->source->type->close(s->source);
 	s->source = NULL;
@@ -475,6 +514,7 @@ session_close(struct session *s)
 {
 	identity_close(s->identity);
 	keys_close(s->keys);
+	plaintext_close(s->plaintext);
 	control_close(s->control);
 	if (s->source)
 		s->source->type->close(s->source);

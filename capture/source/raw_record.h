@@ -19,6 +19,10 @@
 /* Room for IPv6 BIG TCP super-packets. */
 #define RAW_PACKET_MAX (512u << 10)
 
+/* Marks `ifindex` as no interface's but that of plaintext (keys/plaintext.h):
+ * below it is the number of a process. */
+#define RAW_PLAINTEXT 0x80000000u
+
 enum raw_direction {
 	RAW_DIRECTION_UNKNOWN,
 	RAW_INGRESS, /* as pcapng's epb_flags: 1 inbound, 2 outbound */

@@ -148,11 +148,12 @@ see_interface(void *context, uint32_t number,
 	      const struct pcapng_block *block, bool big_endian)
 {
 	struct parser_state *p = context;
+	struct bytes options = bytes_from(block->body, INTERFACE_FIXED);
 
 	engine_interface(p->engine, number, packet_reader_stream(p->reader),
-			 interface_netns(bytes_from(block->body,
-						    INTERFACE_FIXED),
-					 big_endian));
+			 interface_netns(options, big_endian));
+	if (interface_is_plaintext(options, big_endian))
+		engine_interface_apart(p->engine, number);
 }
 
 static void
