@@ -117,8 +117,7 @@ place_of(struct place *p, struct sock *sk)
 	bpf_probe_read_kernel(p->remote, 16, &c->skc_v6_daddr);
 }
 
-/* Only threads that have called one of the functions are followed: the
- * storage is made there. */
+/* Of every thread: one that reads a socket may call the library only then. */
 static __always_inline int
 socket_used(struct sock *sk, _Bool received)
 {
@@ -127,7 +126,7 @@ socket_used(struct sock *sk, _Bool received)
 
 	if (!sk || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	t = thread_get(0);
+	t = thread_get(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t)
 		return 0;
 	t->uses++;

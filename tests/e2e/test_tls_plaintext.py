@@ -6,9 +6,7 @@ then is in the capture beside the encrypted packets, for tshark and for us.
 
 usage: test_tls_plaintext.py AFTERTAP AFTERTAP-CAPTURE
 """
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -153,37 +151,56 @@ def tshark(*words):
                           capture_output=True).stdout
 
 
-def check_tshark(exported, directory, wanted, failures):
-    """What Wireshark shows of the interfaces of plaintext alone."""
+def check_tshark(exported, directory, pids, wanted, failures):
+    """What Wireshark shows of the plaintext of some processes alone."""
     plain = os.path.join(directory, "plain.pcapng")
-    tshark("-r", exported, "-Y", 'frame.interface_name == "tls plaintext"',
-           "-w", plain)
+    views = " or ".join(f'frame.interface_description contains "process {p},"'
+                        for p in pids)
+    tshark("-r", exported, "-Y", views, "-w", plain)
     decode = [w for port in PORTS.values()
               for w in ("-d", f"tcp.port=={port},http")]
-    lines = tshark("-r", plain, *decode, "-Y", "http", "-T", "fields", "-e",
-                   "frame.interface_description", "-e", "http.request.uri",
-                   "-e", "http.response.code").splitlines()
-    asked = sorted(line.split("\t")[1] for line in lines
-                   if line.split("\t")[1])
-    failures.check("requests that tshark shows", asked, sorted(wanted))
+    lines = [line.split("\t") for line in tshark(
+        "-r", plain, *decode, "-Y", "http", "-T", "fields", "-e",
+        "frame.interface_name", "-e", "http.request.uri", "-e",
+        "http.response.code").splitlines()]
+    failures.check(f"requests that tshark shows of {pids}",
+                   sorted(line[1] for line in lines if line[1]),
+                   sorted(wanted))
     failures.check("answers that tshark shows",
-                   len([x for x in lines if x.split("\t")[2] == "200"]),
-                   len(wanted))
+                   sum(line[2] == "200" for line in lines), len(wanted))
+    failures.check("the interface", {line[0] for line in lines},
+                   {"tls plaintext"})
     bad = tshark("-r", plain, "-o", "tcp.check_checksum:TRUE", "-o",
                  "ip.check_checksum:TRUE", "-Y",
                  "tcp.checksum.status == 0 or ip.checksum.status == 0 or"
-                 " tcp.analysis.retransmission or tcp.analysis.ack_lost_segment"
-                 )
+                 " tcp.analysis.flags")
     failures.check("packets that tshark objects to", bad, "")
-    return {line.split("\t")[0] for line in lines}
 
 
-def check_ours(aftertap, wanted, pids, failures):
-    aftertap.run("snapshots", "create", "s", "--captures", "live")
-    aftertap.run("dissect", "s", "--wait")
-    calls = aftertap.json("calls", "--filter", "http", "--limit", "200")
-    print(json.dumps(calls)[:3000], file=sys.stderr)
-    return calls
+def check_ours(aftertap, pids, wanted, failures):
+    """Every call once as each end saw it, its ends known, and the encrypted
+    connections apart."""
+    ports = ", ".join(map(str, PORTS.values()))
+    aftertap.run("dissect", "s", "--name", "d")
+    rows = list(aftertap.rows("s/d", "path || '?' || query, status, src_pid, dst_pid, dst_port",
+                              f"dst_port IN ({ports})"))
+    failures.check("calls", sorted(r[1] for r in rows), sorted(wanted * 2))
+    failures.check("their status", {r[2] for r in rows}, {200})
+    failures.check("their ends", {(r[3], r[4], r[5]) for r in rows}, {
+        (pids["client"], pids["node" if name == "node" else "worker"], port)
+        for name, port in PORTS.items()})
+    flows = aftertap.json(
+        "--db", "s/d", "sql", "SELECT dst_port, protocol, count(*) FROM"
+        f" connections WHERE dst_port IN ({ports}) OR src_port IN ({ports})"
+        " GROUP BY 1, 2 ORDER BY 1, 2", "--limit", "100")["rows"]
+    failures.check("connections, those of plaintext twice",
+                   [f for f in flows if f[1] == "http"],
+                   [[port, "http", 2] for port in sorted(PORTS.values())])
+    failures.check("the encrypted ones",
+                   [f for f in flows if f[1] != "http"],
+                   [[port, f[1], 1] for port, f in zip(
+                       sorted(PORTS.values()),
+                       [f for f in flows if f[1] != "http"])])
 
 
 def main():
@@ -212,16 +229,17 @@ def main():
             told = recorder.communicate(timeout=120)[1]
             failures.check("the recorder ends", recorder.returncode, 0)
             client.close()
-        print(told, file=sys.stderr)
+        if recorder.returncode:
+            print(told)
         aftertap.run("snapshots", "create", "s", "--captures", "live")
         exported = os.path.join(directory, "all.pcapng")
         aftertap.run("export", "s", exported)
-        # Each is seen by the one who asks and by the one who answers.
-        about = check_tshark(exported, directory, wanted * 2, failures)
-        print(about, file=sys.stderr)
-        failures.check("interfaces of plaintext", len(about), 3)
-        shutil.copytree(home, "/tmp/key2_home", dirs_exist_ok=True)
-        shutil.copy(exported, "/tmp/key2_all.pcapng")
+        check_tshark(exported, directory, [worker, node], wanted, failures)
+        check_tshark(exported, directory, [client.child.pid], wanted, failures)
+        check_ours(aftertap, {"worker": worker, "node": node,
+                              "client": client.child.pid}, wanted, failures)
+        failures.check("what waits to be sealed", os.listdir(
+            os.path.join(home, "captures", "live", "raw")), [])
     failures.exit()
 
 
