@@ -12,25 +12,17 @@
 #include "dissect/decode.h"
 #include "dissect/defrag.h"
 #include "dissect/duplicate.h"
+#include "dissect/places.h"
 #include "dissect/who.h"
 
 /* How often, in packet time, idle and waiting connections are looked for. */
 #define TICK_NS (100 * CLOCK_NS_PER_MS)
 /* Packet time this far behind is a clock that was set back. */
 #define SET_BACK_NS (60 * CLOCK_NS_PER_S)
-/* Interfaces whose network namespace is remembered. */
-#define INTERFACES_MAX (1u << 20)
 /* Packets as a network namespace's own stack has them (LINKTYPE_RAW). */
 #define LINK_TYPE_RAW 101
 /* Times are kept where their differences cannot overflow. */
 #define TIME_MAX (INT64_MAX / 4)
-
-/* An interface. */
-struct engine_place {
-	uint32_t realm; /* who_realm; 0: not known */
-	uint32_t apart; /* the realm of its own that its connections are in; 0:
-			 * they are in that of their addresses */
-};
 
 struct engine {
 	struct engine_options options;
@@ -42,8 +34,7 @@ struct engine {
 	struct duplicates *duplicates;
 	struct defrag *defrag;
 	struct who *who;
-	struct engine_place *places; /* interfaces, by number */
-	uint32_t place_count;
+	struct places places;
 	int64_t tick_ns;
 	uint64_t next_id;
 	uint64_t calls;              /* emitted so far */
@@ -440,7 +431,7 @@ engine_free(struct engine *e)
 	duplicates_free(e->duplicates);
 	defrag_free(e->defrag);
 	who_free(e->who);
-	free(e->places);
+	places_free(&e->places);
 	free(e->reassembly.recent);
 	free(e);
 }
@@ -501,56 +492,23 @@ advance_time(struct engine *e, int64_t time_ns)
 
 /* ---- interfaces and who was there ---- */
 
-static struct engine_place *
-engine_place(struct engine *e, uint32_t number)
-{
-	uint32_t count = e->place_count;
-
-	if (number >= INTERFACES_MAX)
-		return NULL;
-	if (number >= count) {
-		e->place_count = number + 1 + count / 2;
-		e->places = alloc_resize(e->places, e->place_count,
-					 sizeof(*e->places));
-		memset(e->places + count, 0,
-		       (e->place_count - count) * sizeof(*e->places));
-	}
-	return &e->places[number];
-}
-
 void
 engine_interface(struct engine *e, uint32_t number, uint32_t stream,
 		 uint64_t netns)
 {
-	uint32_t realm = who_realm(stream, netns);
-	struct engine_place *place = realm ? engine_place(e, number) : NULL;
-
-	if (place)
-		place->realm = realm;
+	places_note(&e->places, number, who_realm(stream, netns));
 }
 
 void
 engine_interface_apart(struct engine *e, uint32_t number)
 {
-	struct engine_place *place = engine_place(e, number);
-
-	/* Far from the inodes of namespaces, which begin at 0xf0000000. */
-	if (place)
-		place->apart = ~number;
+	places_set_apart(&e->places, number);
 }
 
 void
 engine_custom_block(struct engine *e, uint32_t stream, struct bytes body)
 {
 	who_block(e->who, stream, body, e->reassembly.now_ns);
-}
-
-static struct engine_place
-interface_place(const struct engine *e, const struct packet_record *record)
-{
-	return record->interface < e->place_count
-		       ? e->places[record->interface]
-		       : (struct engine_place){ 0 };
 }
 
 /* ---- packets ---- */
@@ -726,7 +684,7 @@ take_packet(struct engine *e, struct connection *c, enum side side,
  * loopback addresses never leave it. */
 static void
 note_realm(struct connection *c, const struct packet_record *record,
-	   struct engine_place place, bool source_is_low)
+	   struct place place, bool source_is_low)
 {
 	bool outbound = record->direction == PACKET_OUTBOUND;
 	uint32_t realm = place.realm;
@@ -745,7 +703,7 @@ find_and_take(struct engine *e, const struct packet *p,
 	      const struct packet_record *record,
 	      const struct connection_key *key, bool source_is_low)
 {
-	struct engine_place place = interface_place(e, record);
+	struct place place = places_at(&e->places, record->interface);
 	uint64_t hash = connection_hash(e->table, key);
 	struct connection *c = connection_find(e->table, key, hash);
 
@@ -774,7 +732,7 @@ void
 engine_packet(struct engine *e, const struct packet_record *packet)
 {
 	struct packet_record record = *packet;
-	struct engine_place place;
+	struct place place;
 	struct connection_key key;
 	struct packet p;
 	enum packet_verdict verdict;
@@ -794,7 +752,7 @@ engine_packet(struct engine *e, const struct packet_record *packet)
 		verdict = defragment(e, &p);
 	if (verdict != PACKET_OK)
 		return;
-	place = interface_place(e, &record);
+	place = places_at(&e->places, record.interface);
 	key = connection_key(&p.source, &p.target, p.ip_protocol, place.realm,
 			     &source_is_low);
 	/* Where sockets of these ends are known (who.c). */
