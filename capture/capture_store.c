@@ -90,6 +90,10 @@ capture_read_entry(const char *segments, const char *name, json_t *items,
 	json_t *entry;
 	int status = json_file_read(path, &entry, e);
 
+	if (status == ERR_NOTFOUND) { /* evicted since the folder was read */
+		free(path);
+		return 0;
+	}
 	if (status == 0 && (segment_index_parse(entry, &index) < 0 ||
 			    json_array_size(items) >= SEGMENTS_MAX)) {
 		json_decref(entry);

@@ -28,6 +28,8 @@
  * whose clock jumps about may have nothing but edges. */
 #define SCAN_BUDGET_NS    (2 * CLOCK_NS_PER_S)
 #define PACKETS_PER_CHECK 4096
+/* How often to begin again because a running recorder evicted a segment. */
+#define EVICTION_TRIES 4
 
 /* One segment that may go into the snapshot. */
 struct candidate {
@@ -47,6 +49,7 @@ struct making {
 	struct segment_index covered; /* all that the captures have */
 	struct segment_index inside;  /* what lies in the window */
 	bool exact;                   /* `inside` was counted, not estimated */
+	bool evicted;                 /* a segment went while we looked */
 };
 
 static bool
@@ -279,6 +282,34 @@ making_empty(const struct making *m, struct error *e)
 			 clock_format(m->covered.last_ns, last));
 }
 
+/* A segment is not there any more: its recorder needed the room, and what is
+ * left can still be frozen, or the capture was deleted. */
+static int
+making_gone(struct making *m, const struct candidate *c, struct error *e)
+{
+	const char *name = making_capture_name(m, c);
+	char *path = home_path(m->home, "captures", name, "capture.json", NULL);
+
+	m->evicted = file_exists(path);
+	free(path);
+	return error_set(e, ERR_NOTFOUND,
+			 m->evicted ? "capture \"%s\" loses its oldest "
+				      "segments to its quota faster than they "
+				      "can be frozen"
+				    : "capture \"%s\" was deleted meanwhile",
+			 name);
+}
+
+static bool
+making_is_there(const struct making *m, const struct candidate *c)
+{
+	char *path = making_segment_path(m, c);
+	bool there = file_exists(path);
+
+	free(path);
+	return there;
+}
+
 /* Keeps the candidates that have a packet in the window. */
 static int
 making_count_all(struct making *m, struct error *e)
@@ -296,6 +327,8 @@ making_count_all(struct making *m, struct error *e)
 
 		if (status == ERR_CANCELLED)
 			return making_cancel(e);
+		if (status < 0 && !making_is_there(m, c))
+			return making_gone(m, c, e);
 		if (status < 0)
 			return error_set(e, status,
 					 "cannot read segment %u of capture "
@@ -422,7 +455,7 @@ making_manifest(const struct making *m)
 
 /* Links one segment into the staged snapshot. */
 static int
-making_link(const struct making *m, const struct candidate *c,
+making_link(struct making *m, const struct candidate *c,
 	    const char *staged, struct error *e)
 {
 	json_t *entry = making_entry(m, c);
@@ -434,9 +467,7 @@ making_link(const struct making *m, const struct candidate *c,
 	int status = file_link_or_copy(from, to, NULL, e);
 
 	if (status == ERR_NOTFOUND)
-		status = error_set(e, ERR_NOTFOUND,
-				   "capture \"%s\" was deleted meanwhile",
-				   making_capture_name(m, c));
+		status = making_gone(m, c, e);
 	if (status == 0 && (lstat(to, &st) < 0 || !S_ISREG(st.st_mode) ||
 			    (uint64_t)st.st_size != c->index.stored_bytes))
 		status = error_set(e, ERR_CORRUPT,
@@ -450,7 +481,7 @@ making_link(const struct making *m, const struct candidate *c,
 }
 
 static int
-making_link_all(const struct making *m, const char *staged, struct error *e)
+making_link_all(struct making *m, const char *staged, struct error *e)
 {
 	char *segments = home_path(staged, "segments", NULL);
 	int status = file_make_dirs(segments, e);
@@ -509,7 +540,7 @@ making_taken(const char *name, struct error *e)
 }
 
 static int
-making_build(const struct making *m, const char *final, json_t **manifest,
+making_build(struct making *m, const char *final, json_t **manifest,
 	     struct error *e)
 {
 	char *parent = home_path(m->home, "snapshots", NULL);
@@ -552,6 +583,33 @@ making_check(const struct making *m, const char *final, struct error *e)
 	return 0;
 }
 
+/* Makes the snapshot of what there is now. */
+static int
+making_try(struct making *m, const char *final, json_t **manifest,
+	   struct error *e)
+{
+	int status;
+
+	m->captures = json_array();
+	m->segments = json_array();
+	json_array_clear(m->missing);
+	m->candidates = NULL;
+	m->count = 0;
+	m->covered = m->inside = (struct segment_index){ 0 };
+	m->evicted = false;
+	status = making_find_captures(m, e);
+	if (status == 0)
+		status = making_find_segments(m, e);
+	if (status == 0)
+		status = making_count_all(m, e);
+	if (status == 0)
+		status = making_build(m, final, manifest, e);
+	free(m->candidates);
+	json_decref(m->captures);
+	json_decref(m->segments);
+	return status;
+}
+
 int
 snapshot_create(const char *home, const struct snapshot_request *request,
 		json_t **manifest, struct error *e)
@@ -568,21 +626,15 @@ snapshot_create(const char *home, const struct snapshot_request *request,
 				 "100 letters, digits, '.', '_' and '-', "
 				 "beginning with a letter or digit");
 	final = home_path(home, "snapshots", request->name, NULL);
-	m.captures = json_array();
-	m.segments = json_array();
 	m.missing = json_array();
 	status = making_check(&m, final, e);
-	if (status == 0)
-		status = making_find_captures(&m, e);
-	if (status == 0)
-		status = making_find_segments(&m, e);
-	if (status == 0)
-		status = making_count_all(&m, e);
-	if (status == 0)
-		status = making_build(&m, final, manifest, e);
-	free(m.candidates);
-	json_decref(m.captures);
-	json_decref(m.segments);
+	for (int left = EVICTION_TRIES; status == 0 && left > 0; left--) {
+		status = making_try(&m, final, manifest, e);
+		if (status != ERR_NOTFOUND || !m.evicted)
+			break;
+		if (left > 1)
+			status = 0;
+	}
 	json_decref(m.missing);
 	free(final);
 	return status;

@@ -50,8 +50,7 @@ while time.time() < end:
     log.write("%d %d %d\\n" % (number, before, time.time_ns()))
     log.flush()
     number += 1
-    if number % 2:
-        outlet.sendto(os.urandom(32000), ("127.0.0.1", bulk))
+    outlet.sendto(os.urandom(24000), ("127.0.0.1", bulk))
     time.sleep(0.005)
 """
 
@@ -250,7 +249,7 @@ def record(options, folder, group):
     log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
     recorder = subprocess.Popen(
         [options.capture, "--home", folder, "--name", "endure", "--cgroup",
-         group.path, "--quota", "24MiB", "--segment-size", "4MiB",
+         group.path, "--quota", "48MiB", "--segment-size", "4MiB",
          "--segment-time", "4s"], stdout=log, stderr=log)
     deadline = time.time() + 20
     while "recording" not in open(log.name, encoding="utf-8").read():
