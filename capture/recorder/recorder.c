@@ -134,6 +134,10 @@ recorder_prepare(struct recorder *r, struct error *e)
 	if (status < 0)
 		return status;
 	r->next_number = inventory_next(r->inventory);
+	/* A description that was lost does not make segments worthless: a start
+	 * that fails must leave them alone. */
+	if (r->next_number > 1)
+		r->fresh = false;
 	if (inventory_raw_count(r->inventory) > 0)
 		recorder_event(r, LOG_WARN,
 			       "%zu raw segments of the recorder before are "

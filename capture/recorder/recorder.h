@@ -89,6 +89,7 @@ struct recorder_counts {
 	uint64_t disk_bytes;     /* the capture takes */
 	uint64_t quota;
 	size_t waiting;          /* raw segments to be sealed */
+	unsigned seal_failures;  /* in a row */
 	bool disk_full;
 	bool direct;             /* O_DIRECT in use */
 };

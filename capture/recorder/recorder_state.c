@@ -188,6 +188,7 @@ recorder_counts(struct recorder *r, struct recorder_counts *counts)
 		.disk_bytes = r->disk_bytes,
 		.quota = r->settings.quota,
 		.waiting = inventory_raw_count(r->inventory),
+		.seal_failures = r->seal_failures,
 		.disk_full = r->disk != DISK_GOOD,
 		.direct = r->writer ? raw_writer_direct(r->writer) : r->direct,
 	};

@@ -74,6 +74,28 @@ def kills(aftertap, workspace):
     check.that("what was sealed stays", packets == again[:len(packets)])
 
 
+def lost_description(aftertap, workspace):
+    """A start that fails leaves segments alone, whatever capture.json says."""
+    sender = Sender(PORT)
+    sender.start()
+    child = recorder(aftertap, "d")
+    time.sleep(0.5)
+    sender.stop()
+    check.check("the recorder ends well", child.stop(), 0)
+    capture = os.path.join(aftertap.home, "captures", "d")
+    before = sorted(os.listdir(os.path.join(capture, "segments")))
+    with open(os.path.join(capture, "capture.json"), "w") as file:
+        file.write("{")
+    failed = subprocess.run(
+        [os.path.join(os.path.dirname(aftertap.binary), "aftertap-capture"),
+         "--home", aftertap.home, "--name", "d", "--filter", "("],
+        capture_output=True, check=False)
+    check.check("the filter is refused", failed.returncode, 1)
+    check.that("there are segments", before)
+    check.check("and they stay", sorted(os.listdir(
+        os.path.join(capture, "segments"))), before)
+
+
 def quota(aftertap, workspace):
     """The oldest goes; what a snapshot holds stays."""
     sender = Sender(PORT, size=1400, rate=800)
@@ -288,7 +310,8 @@ def main():
     aftertap = support.Aftertap(sys.argv[1], "")
     recording.need_recording(aftertap)
     support.need("tcpdump")
-    for part in (over_mcp, several, beside_tcpdump, quota, full_disk, kills):
+    for part in (over_mcp, several, beside_tcpdump, quota, full_disk,
+                 lost_description, kills):
         with support.workspace() as workspace:
             print(f"== {part.__name__}: {part.__doc__}")
             aftertap.home = os.path.join(workspace, "home")

@@ -205,6 +205,31 @@ seals_all(void **state)
 	json_decref(entry);
 }
 
+/* A gap that nobody could count, in a recording of silence. */
+static void
+seals_losses_alone(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+	struct found found;
+	json_t *entry;
+
+	make_raw(directory, 9, 0);
+	make_sidecar(directory, 9,
+		     "{\"source\":\"cgroup\",\"losses\":["
+		     "{\"cause\":\"recorder_down\","
+		     "\"from_ns\":1600000000000000000,"
+		     "\"to_ns\":1600000001000000000}]}");
+	assert_int_equal(seal_segment(directory, 9, &result, NULL), 0);
+	assert_false(result.empty);
+	assert_false(there(directory, "raw", 9, ".raw"));
+	found = check_segment(directory, 9);
+	assert_int_equal(found.packets, 0);
+	entry = read_entry(directory, 9);
+	assert_int_equal(json_array_size(json_object_get(entry, "losses")), 1);
+	json_decref(entry);
+}
+
 /* Stopped between publishing and removing, or before publishing. */
 static void
 seals_again(void **state)
@@ -316,6 +341,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(seals_all, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(seals_losses_alone,
+						scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(seals_again, scratch_setup,
 						scratch_teardown),
