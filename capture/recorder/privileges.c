@@ -76,6 +76,22 @@ privileges_confine(const char *directory, struct error *e)
 	return status;
 }
 
+/* In somebody's directories root's rights to files are theirs to abuse, by
+ * links to where only root may write. */
+static int
+privileges_disown(cap_t held)
+{
+	static const cap_value_t files[] = { CAP_DAC_OVERRIDE, CAP_FOWNER,
+					     CAP_CHOWN,	       CAP_FSETID,
+					     CAP_SETUID,       CAP_SETGID };
+	const int count = (int)(sizeof(files) / sizeof(files[0]));
+
+	if (cap_set_flag(held, CAP_EFFECTIVE, count, files, CAP_CLEAR) < 0 ||
+	    cap_set_flag(held, CAP_PERMITTED, count, files, CAP_CLEAR) < 0)
+		return -1;
+	return cap_set_flag(held, CAP_INHERITABLE, count, files, CAP_CLEAR);
+}
+
 int
 privileges_become_owner(const char *home, struct error *e)
 {
@@ -88,7 +104,8 @@ privileges_become_owner(const char *home, struct error *e)
 	held = cap_get_proc();
 	if (!held || prctl(PR_SET_KEEPCAPS, 1) < 0 ||
 	    setgroups(0, NULL) < 0 || setgid(info.st_gid) < 0 ||
-	    setuid(info.st_uid) < 0 || cap_set_proc(held) < 0 ||
+	    setuid(info.st_uid) < 0 || privileges_disown(held) < 0 ||
+	    cap_set_proc(held) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 1) < 0)
 		status = error_set_errno(e, errno,
 					 "cannot become the owner of %s",
@@ -104,10 +121,10 @@ privileges_needed(const struct privileges_needs *needs, cap_value_t cap)
 
 	switch (cap) {
 	case CAP_NET_ADMIN:
-		return needs->attach || needs->identify;
 	case CAP_NET_RAW:
 		return needs->attach;
 	case CAP_BPF:
+		return needs->counters || needs->attach || watch;
 	case CAP_PERFMON:
 		return needs->attach || watch;
 	case CAP_SYS_PTRACE:

@@ -26,9 +26,11 @@ int privileges_become_owner(const char *home, struct error *e);
 
 /* Which capabilities stay, by what is still to be done. */
 struct privileges_needs {
+	bool counters;  /* maps of BPF programs, which kernels before 6.0 let
+			 * nobody read without BPF */
 	bool attach;    /* new interfaces: NET_ADMIN, BPF, PERFMON, SYS_ADMIN for
 			 * setns(2) */
-	bool identify;  /* /proc of others, sock_diag, BPF iterators */
+	bool identify;  /* /proc of others, BPF iterators */
 	bool keys;      /* uprobes on new programs */
 };
 

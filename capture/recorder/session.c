@@ -31,6 +31,8 @@
 #define SECOND_NS     CLOCK_NS_PER_S
 #define DRAIN_LIMIT   ((uint64_t)64 << 20)
 #define POLLED_MAX    (8 + CONTROL_CLIENTS)
+/* A stop does not wait for what fails so often. */
+#define SEAL_ATTEMPTS 3
 /* A status lists no more interfaces than this. */
 #define STATUS_INTERFACES 100
 
@@ -209,6 +211,7 @@ session_attach(struct session *s, struct error *e)
 {
 	const char *type = s->source->type->name;
 	const struct privileges_needs needs = {
+		.counters = strcmp(type, "cgroup") == 0,
 		.attach = strcmp(type, "interface") == 0 ||
 			  strcmp(type, "af_packet") == 0,
 		.identify = s->identity != NULL,
@@ -497,7 +500,7 @@ session_finish(struct session *s)
 		 s->options->name);
 	while (!s->hurry && !recorder_is_sealed(s->recorder, UINT32_MAX)) {
 		recorder_counts(s->recorder, &counts);
-		if (counts.disk_full)
+		if (counts.disk_full || counts.seal_failures >= SEAL_ATTEMPTS)
 			break;
 		session_turn(s, IDLE_MS);
 	}
