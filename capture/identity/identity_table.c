@@ -398,6 +398,24 @@ identity_table_counts(const struct identity_table *t,
 	};
 }
 
+void
+identity_table_namespaces(const struct identity_table *t,
+			  void (*each)(void *context, uint64_t cookie,
+				       uint64_t inode),
+			  void *context)
+{
+	const void *key;
+	void *value;
+	size_t cursor = 0;
+
+	while (map_next(t->sockets, &cursor, &key, &value)) {
+		const struct identity_socket *socket = value;
+
+		if (socket->netns && socket->netns_cookie)
+			each(context, socket->netns_cookie, socket->netns);
+	}
+}
+
 /* What is to be written: sockets by their place in the table. */
 struct selection {
 	const struct identity_table *table;

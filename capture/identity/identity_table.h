@@ -64,6 +64,13 @@ size_t identity_table_find(const struct identity_table *t, int64_t time_ns,
 			   const struct identity_end *end,
 			   const struct identity_socket *found[2]);
 
+/* Calls `each` for the namespace of every socket that knows both its numbers:
+ * the cookie that packets carry, and the inode. */
+void identity_table_namespaces(const struct identity_table *t,
+			       void (*each)(void *context, uint64_t cookie,
+					    uint64_t inode),
+			       void *context);
+
 /* The process of an entry, or NULL.  Borrowed. */
 const struct identity_process *identity_table_process(
 	const struct identity_table *t, uint64_t id);

@@ -42,7 +42,7 @@ int interfaces_save(struct interfaces *i, const char *path, struct error *e);
 /* The number of an interface, which is added when it is new. */
 uint32_t interfaces_number(struct interfaces *i, struct interface_key key);
 
-/* Notes the name (NULL: not known) and namespace of one. */
+/* Notes what is learned of one; NULL and 0 are nothing. */
 void interfaces_note(struct interfaces *i, uint32_t number, const char *name,
 		     uint64_t inode);
 

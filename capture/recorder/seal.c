@@ -325,7 +325,8 @@ seal_statistics(struct sealing *s, struct error *e)
 		struct buf body;
 
 		seal_losses_of(s, i, &kernel, &own);
-		if (kernel + own == 0)
+		/* Losses without number or packet make a segment too. */
+		if (kernel + own == 0 && (i > 0 || s->result->packets > 0))
 			continue;
 		buf_init(&body, 256);
 		buf_le32(&body, (uint32_t)i);
@@ -368,8 +369,12 @@ seal_make(struct sealing *s, struct error *e)
 		.segment_ns = INT64_MAX / 2,
 		.first_number = s->number,
 	};
+	const struct interface_key nowhere = { .link_type = s->link_type };
 	int status;
 
+	if (interfaces_count(s->interfaces) == 0)
+		(void)interfaces_number(s->interfaces, nowhere);
+	seal_identity_namespaces(s->identity, s->interfaces);
 	s->writer = segment_writer_new(&settings);
 	seal_annotate(s);
 	status = seal_declare_interfaces(s, e);

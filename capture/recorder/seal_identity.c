@@ -4,7 +4,11 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/map.h"
 #include "capture/identity/identity_table.h"
+
+/* Of a node, in the life of a recording. */
+#define NAMESPACES_MAX 65536u
 
 struct seal_identity {
 	struct identity_table *table; /* NULL: there is nothing to tell */
@@ -48,6 +52,35 @@ seal_identity_want(struct seal_identity *i, int64_t time_ns, uint16_t link_type,
 
 	if (i->table)
 		identity_wanted_packet(i->wanted, &wanted);
+}
+
+static void
+note_namespace(void *context, uint64_t cookie, uint64_t inode)
+{
+	uint64_t *known = map_put(context, &cookie, NULL);
+
+	if (known)
+		*known = inode;
+}
+
+void
+seal_identity_namespaces(const struct seal_identity *i,
+			 struct interfaces *interfaces)
+{
+	struct map *inodes;
+
+	if (!i->table)
+		return;
+	inodes = map_new(sizeof(uint64_t), sizeof(uint64_t), NAMESPACES_MAX);
+	identity_table_namespaces(i->table, note_namespace, inodes);
+	for (size_t at = 0; at < interfaces_count(interfaces); at++) {
+		const struct interface *one = interfaces_at(interfaces, at);
+		const uint64_t *inode = map_get(inodes, &one->key.netns);
+
+		if (one->inode == 0 && inode)
+			interfaces_note(interfaces, (uint32_t)at, NULL, *inode);
+	}
+	map_free(inodes);
 }
 
 int

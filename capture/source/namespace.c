@@ -82,21 +82,26 @@ namespace_run(int descriptor, int (*work)(void *context), void *context,
 }
 
 uint64_t
+namespace_inode(void)
+{
+	struct stat about;
+
+	return stat("/proc/thread-self/ns/net", &about) == 0 ? about.st_ino : 0;
+}
+
+uint64_t
 namespace_cookie(void)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t cookie = 0;
 	socklen_t size = sizeof cookie;
-	struct stat about;
 
 	if (fd >= 0 &&
 	    getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0)
 		cookie = 0;
 	if (fd >= 0)
 		close(fd);
-	if (cookie == 0 && stat("/proc/thread-self/ns/net", &about) == 0)
-		cookie = about.st_ino;
-	return cookie;
+	return cookie ? cookie : namespace_inode();
 }
 
 struct link_list {

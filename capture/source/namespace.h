@@ -33,6 +33,9 @@ int namespace_run(int descriptor, int (*work)(void *context), void *context,
  */
 uint64_t namespace_cookie(void);
 
+/* The inode number of the calling thread's namespace; 0: /proc is missing. */
+uint64_t namespace_inode(void);
+
 /* One network interface. */
 struct link {
 	uint32_t ifindex;

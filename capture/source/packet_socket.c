@@ -250,6 +250,7 @@ packet_socket_open(struct packet_socket *s, const struct packet_wanted *wanted,
 				       "opening a packet socket (it needs "
 				       "CAP_NET_RAW)");
 	s->netns = namespace_cookie();
+	s->netns_inode = namespace_inode();
 	socket_links(s, wanted);
 	status = socket_ring(s, ring_bytes, e);
 	if (status == 0)

@@ -24,7 +24,8 @@ struct packet_socket {
 	size_t size;          /* of all blocks */
 	size_t count;
 	size_t next;          /* the block that is filled next */
-	uint64_t netns;
+	uint64_t netns;       /* cookie */
+	uint64_t netns_inode;
 	struct link *links;   /* those wanted that there are */
 	size_t link_count;
 	uint64_t packets;     /* seen, so far */

@@ -24,6 +24,7 @@ struct survey {
 	struct place_names *names;
 	struct map *done;  /* inode numbers of namespaces */
 	const char *label; /* of the namespace being read */
+	uint64_t inode;
 	unsigned refused;
 };
 
@@ -66,6 +67,7 @@ survey_links(void *context)
 		memcpy(name->interface, links[i].name, sizeof links[i].name);
 		snprintf(name->netns, sizeof name->netns, "%s", s->label);
 		name->hardware = links[i].hardware;
+		name->inode = s->inode;
 	}
 	free(links);
 	return status;
@@ -86,6 +88,7 @@ survey_file(struct survey *s, const char *path, const char *label)
 			snprintf(number, sizeof number, "net:[%llu]",
 				 (unsigned long long)inode);
 			s->label = label ? label : number;
+			s->inode = inode;
 			if (namespace_run(fd, survey_links, s, NULL) < 0)
 				s->refused++;
 		}
@@ -124,12 +127,11 @@ place_names_refresh(struct place_names *n)
 
 	s.done = map_new(sizeof(uint64_t), 1, NAMESPACES_MAX);
 	s.label = "";
-	survey_links(&s); /* our own needs no right */
 	if (stat("/proc/self/ns/net", &about) == 0) {
-		uint64_t inode = about.st_ino;
-
-		map_put(s.done, &inode, NULL);
+		s.inode = about.st_ino;
+		map_put(s.done, &s.inode, NULL);
 	}
+	survey_links(&s); /* our own needs no right */
 	survey_directory(&s, "/run/netns", false);
 	survey_directory(&s, "/proc", true);
 	map_free(s.done);

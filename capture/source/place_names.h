@@ -18,6 +18,7 @@ struct place_name {
 	char interface[IF_NAMESIZE];
 	char netns[64]; /* its ip-netns(8) name, or net:[inode] */
 	uint16_t hardware; /* ARPHRD_* */
+	uint64_t inode;    /* of the namespace */
 };
 
 struct place_names;

@@ -349,6 +349,11 @@ af_packet_describe_links(const struct af_packet_namespace *n,
 				"netns", (json_int_t)n->socket.netns,
 				"link_type", link_type, "unseen_ns",
 				(json_int_t)0);
+		if (n->socket.netns_inode)
+			json_object_set_new(
+				out, "netns_inode",
+				json_integer((json_int_t)
+						     n->socket.netns_inode));
 		if (n->name)
 			json_object_set_new(out, "netns_name",
 					    json_string(n->name));

@@ -16,12 +16,16 @@
 #include <bpf/bpf.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "capture/link_types.h"
 #include "capture/source/bpf_source.h"
 #include "capture/source/degraded.h"
 #include "capture/source/kernel.h"
 #include "capture/source/namespace.h"
 #include "capture/source/place_names.h"
+
+/* All of /proc is walked for names, so not whenever a place turns up. */
+#define NAMES_NS (10 * CLOCK_NS_PER_S)
 
 struct cgroup_source {
 	struct bpf_source bpf; /* first: this is one */
@@ -31,6 +35,7 @@ struct cgroup_source {
 	struct bpf_filter_program filters[2];
 	struct place_names *names;
 	size_t named_places;   /* places there were when names were read */
+	int64_t named_ns;      /* when */
 };
 
 static void
@@ -157,6 +162,9 @@ cgroup_start(struct cgroup_source *s, const struct source_options *options,
 					   &s->bpf.program, &s->filters[i], e);
 	for (int i = 0; i < 2 && status == 0; i++)
 		status = cgroup_attach(s, i == 1, e);
+	/* Now, because the right to enter them is given up after this. */
+	if (status == 0)
+		place_names_refresh(s->names);
 	return status;
 }
 
@@ -188,12 +196,14 @@ cgroup_refresh(struct source *source, struct error *e)
 	struct cgroup_source *s = (struct cgroup_source *)source;
 	struct packet_place_counts *list;
 	size_t count = packet_program_places(&s->bpf.program, &list);
+	int64_t now = clock_monotonic_ns();
 
 	(void)e;
 	free(list);
-	if (count == s->named_places)
+	if (count == s->named_places || now - s->named_ns < NAMES_NS)
 		return 0;
 	s->named_places = count;
+	s->named_ns = now;
 	place_names_refresh(s->names);
 	return 0;
 }
@@ -215,6 +225,9 @@ cgroup_describe_place(const struct cgroup_source *s,
 
 	if (name)
 		json_object_set_new(out, "name", json_string(name->interface));
+	if (name && name->inode)
+		json_object_set_new(out, "netns_inode",
+				    json_integer((json_int_t)name->inode));
 	if (name && name->netns[0])
 		json_object_set_new(out, "netns_name",
 				    json_string(name->netns));

@@ -30,6 +30,7 @@ struct interface_namespace {
 	int fd;
 	int watch;                 /* readable when interfaces change */
 	uint64_t cookie;
+	uint64_t inode;
 };
 
 struct interface_source {
@@ -108,6 +109,7 @@ begin_here(void *context)
 	struct begin_context *c = context;
 
 	c->namespace->cookie = namespace_cookie();
+	c->namespace->inode = namespace_inode();
 	c->namespace->watch = namespace_watch(c->error);
 	return c->namespace->watch < 0 ? c->namespace->watch : 0;
 }
@@ -337,6 +339,9 @@ describe_one(const struct interface_namespace *n, const struct attachment *one,
 			(json_int_t)one->unseen_ns, "unseen_packets",
 			(json_int_t)one->unseen_packets, "gone",
 			one->gone_ns != 0);
+	if (n->inode)
+		json_object_set_new(out, "netns_inode",
+				    json_integer((json_int_t)n->inode));
 	if (n->name)
 		json_object_set_new(out, "netns_name", json_string(n->name));
 	json_array_append_new(interfaces, out);
