@@ -120,6 +120,27 @@ attachment_find(struct attachments *a, uint32_t ifindex)
 	return NULL;
 }
 
+/* Forgets the one that has been gone longest when there are many. */
+static void
+forget_gone(struct attachments *a)
+{
+	size_t oldest = a->count, gone = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (a->list[i].gone_ns == 0)
+			continue;
+		gone++;
+		if (oldest == a->count ||
+		    a->list[i].gone_ns < a->list[oldest].gone_ns)
+			oldest = i;
+	}
+	if (gone < ATTACHMENTS_GONE_MAX)
+		return;
+	a->count--;
+	memmove(a->list + oldest, a->list + oldest + 1,
+		(a->count - oldest) * sizeof *a->list);
+}
+
 static void
 add_link(struct attachments *a, const struct link *link, int64_t now,
 	 struct error *e)
@@ -127,8 +148,12 @@ add_link(struct attachments *a, const struct link *link, int64_t now,
 	struct error own = { 0 };
 	struct attachment *one;
 
-	if (a->count == ATTACHMENTS_MAX)
+	forget_gone(a);
+	if (a->count == ATTACHMENTS_MAX) {
+		degraded_add(a->degraded, "an interface",
+			     "%s: there are too many", link->name);
 		return;
+	}
 	a->list = alloc_resize(a->list, a->count + 1, sizeof *a->list);
 	one = &a->list[a->count++];
 	memset(one, 0, sizeof *one);

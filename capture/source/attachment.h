@@ -42,6 +42,9 @@ struct attachments {
 };
 
 #define ATTACHMENTS_MAX 65536u
+/* So many of those that are gone are remembered: packets of theirs may still
+ * be in the open segment. */
+#define ATTACHMENTS_GONE_MAX 1024u
 
 /*
  * Lists the interfaces of the calling thread's namespace, attaches to new ones

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
-/* Adds one entry; `format` and what follows say why. */
+/* Adds one entry, as long as they are few; `format` and what follows say
+ * why. */
 void degraded_add(json_t *list, const char *feature, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
