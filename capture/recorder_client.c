@@ -46,7 +46,10 @@ client_connect(const struct recorder_question *q, struct error *e)
 	char *directory = home_path(q->home, "captures", q->name, NULL);
 	struct sockaddr_un address;
 	int at = recorder_client_address(directory, &address);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	/* A recorder that hangs does not hang whoever asks it: connecting waits
+	 * for room in the queue of a socket that blocks. */
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			0);
 	int failed = at < 0 || fd < 0 ||
 		     connect(fd, (const struct sockaddr *)&address,
 			     sizeof(address)) < 0;
@@ -54,6 +57,10 @@ client_connect(const struct recorder_question *q, struct error *e)
 	if (failed && (errno == ENOENT || errno == ECONNREFUSED))
 		error_set(e, ERR_NOTFOUND, "nothing records capture \"%s\"",
 			  q->name);
+	else if (failed && errno == EAGAIN)
+		error_set(e, ERR_TIMEOUT,
+			  "the recorder of capture \"%s\" does not take "
+			  "questions", q->name);
 	else if (failed)
 		error_set_errno(e, errno,
 				"cannot ask the recorder of capture \"%s\"",
