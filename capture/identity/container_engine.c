@@ -20,6 +20,8 @@
 #define ANSWER_MAX ((size_t)1 << 20)
 #define READ_STEP  ((size_t)16 << 10)
 #define ID_MAX     128
+/* Names of Kubernetes have up to 253 characters. */
+#define LABEL_MAX  512
 
 struct container_engine {
 	char *socket; /* NULL: none is there */
@@ -50,7 +52,7 @@ label(const json_t *labels, const char *name)
 {
 	const char *text = json_string_value(json_object_get(labels, name));
 
-	return text ? alloc_string(text) : NULL;
+	return text && strlen(text) <= LABEL_MAX ? alloc_string(text) : NULL;
 }
 
 bool

@@ -133,7 +133,7 @@ pod_component(struct bytes part, struct container_id *out)
 			out->pod_uid[0] = '\0';
 			return false;
 		}
-		out->pod_uid[i] = c == '_' ? '-' : c;
+		out->pod_uid[i] = (char)(c == '_' ? '-' : c);
 	}
 	out->pod_uid[uid.size] = '\0';
 	return true;

@@ -210,6 +210,8 @@ set_socket(struct identity *i, struct known_socket *s,
 		facts->remote_port = event->remote_port;
 	}
 	s->stale = false;
+	/* Where padding differs, an entry is written once too often.
+	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	if (memcmp(&before, facts, sizeof(before)) != 0)
 		known_socket_changed(i->known, s, key);
 }

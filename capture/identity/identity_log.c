@@ -261,9 +261,8 @@ identity_log_flush(struct identity_log *log, bool sync, struct error *e)
 		problem = errno;
 		if (rc < 0) {
 			/* Whole frames only: the next flush begins anew. */
-			if (ftruncate(log->fd, (off_t)log->bytes) < 0 ||
-			    lseek(log->fd, 0, SEEK_END) < 0)
-				rc = ERR_IO;
+			if (ftruncate(log->fd, (off_t)log->bytes) == 0)
+				(void)lseek(log->fd, 0, SEEK_END);
 			return error_set_errno(e, problem,
 					       "cannot write \"%s\"",
 					       log->path);

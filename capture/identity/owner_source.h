@@ -31,7 +31,7 @@ typedef void owner_source_handler(void *context, const struct owner_head *head,
  * {"feature","why"}.  DENIED or UNSUPPORTED when nothing useful is left.
  */
 int owner_source_open(const struct owner_source_options *options,
-		      struct owner_source **o, json_t *degraded,
+		      struct owner_source **source, json_t *degraded,
 		      struct error *e);
 void owner_source_close(struct owner_source *o);
 

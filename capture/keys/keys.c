@@ -301,7 +301,8 @@ keys_describe(const struct keys *k)
 		k->loader.method == PROBE_MULTI ? "uprobe_multi"
 						: "perf_uprobe",
 		"secrets", (json_int_t)k->written, "lost",
-		(json_int_t)(k->lost + key_loader_lost(&k->loader)));
+		(json_int_t)k->lost +
+			(json_int_t)key_loader_lost(&k->loader));
 
 	key_files_describe(k->files, object);
 	json_object_set(object, "degraded", k->loader.degraded);

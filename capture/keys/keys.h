@@ -33,7 +33,7 @@ struct keys_options {
  * CAP_SYS_ADMIN), UNSUPPORTED (the kernel lacks a feature), what the file
  * gives; `*k` is NULL then.  That nothing to attach to runs yet is no error.
  */
-int keys_open(const struct keys_options *options, struct keys **k,
+int keys_open(const struct keys_options *options, struct keys **out,
 	      struct error *e);
 
 /* Readable when a program was started that is not known yet, or when half of

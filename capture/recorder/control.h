@@ -34,7 +34,7 @@ struct control_client {
 };
 
 /* Listens in `directory`; one that is left from before is replaced. */
-int control_open(const char *directory, struct control **c, struct error *e);
+int control_open(const char *directory, struct control **out, struct error *e);
 
 /* Stops listening; who waits is hung up on.  NULL is allowed. */
 void control_close(struct control *c);

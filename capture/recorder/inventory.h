@@ -16,7 +16,7 @@ struct inventory;
 
 /* Reads segments/ and raw/ of the directory; makes both when missing.  What
  * was half removed before a crash (data without an entry) is removed. */
-int inventory_load(const char *directory, struct inventory **i,
+int inventory_load(const char *directory, struct inventory **out,
 		   struct error *e);
 void inventory_free(struct inventory *i);
 
