@@ -12,13 +12,35 @@ RESULT = ("dissect/event.h", "dissect/registry.h", "dissect/payload.h",
           "dissect/protocol_name.h")
 # The store's read side: everything in its folder but what writes.
 STORE_WRITES = ("dissect/store/store_writer.h", "dissect/store/writer.h")
+# The parts of the recorder.
+RECORDER = ("bpf", "source", "recorder", "identity", "keys")
+
+
+def beyond(*parts):
+    """The folders of the recorder's other parts."""
+    return tuple(f"capture/{part}/" for part in RECORDER if part not in parts)
+
+
 SERVER_MAY = ("base/", "schema/", "capture/", "dissect/store/",
               "server/") + RESULT
+# The recorder is a program of its own, asked over its socket.
+SERVER_NEVER = STORE_WRITES + beyond()
 
 # (folder, may, never)
 RULES = (
     ("base/", ("base/",), ()),
-    ("capture/", ("base/", "capture/"), ()),
+    ("capture/bpf/", ("capture/bpf/", "capture/source/raw_record.h",
+                      "capture/keys/key_event.h"), ()),
+    ("capture/source/", ("base/", "capture/"), beyond("source", "bpf")),
+    ("capture/identity/", ("base/", "capture/identity/", "capture/bpf/",
+                           "capture/source/raw_record.h",
+                           "capture/packet_peek.h", "capture/pcapng.h",
+                           "capture/segment_writer.h"), ()),
+    ("capture/keys/", ("base/", "capture/"), beyond("keys", "bpf")),
+    # Puts the others together, and knows none of their programs.
+    ("capture/recorder/", ("base/", "capture/"), ("capture/bpf/",)),
+    # What the server and dissections link: files, not the recording of them.
+    ("capture/", ("base/", "capture/"), beyond()),
     ("dissect/proto/", ("base/", "dissect/"),
      ("dissect/store/", "dissect/job/")),
     ("dissect/store/", ("base/", "schema/", "dissect/"),
@@ -39,16 +61,16 @@ RULES = (
     ("server/transport/", ("base/", "schema/", "server/transport/",
                            "server/mcp/", "server/tool.h", "server/serve.h"), ()),
     ("server/tools/", SERVER_MAY,
-     STORE_WRITES + ("server/mcp/", "server/transport/", "server/cli/")),
+     SERVER_NEVER + ("server/mcp/", "server/transport/", "server/cli/")),
     # Fills the table that server/mcp declares and is given by pointer.
     ("server/resources/", SERVER_MAY,
-     STORE_WRITES + ("server/transport/", "server/cli/")),
+     SERVER_NEVER + ("server/transport/", "server/cli/")),
     ("server/jobs/", SERVER_MAY,
-     STORE_WRITES + ("server/mcp/", "server/transport/", "server/cli/",
+     SERVER_NEVER + ("server/mcp/", "server/transport/", "server/cli/",
                      "server/tools/")),
     ("server/clients/", ("base/", "schema/", "server/clients/"), ()),
     # The command line builds the program, so it sees all of the server.
-    ("server/cli/", SERVER_MAY, STORE_WRITES),
+    ("server/cli/", SERVER_MAY, SERVER_NEVER),
     ("server/", ("base/", "server/"), ()),
 )
 
@@ -57,7 +79,14 @@ LIBRARIES = (
     ("sqlite3.h", ("dissect/store/",)),
     ("llhttp.h", ("dissect/proto/http", "server/transport/")),
     ("seccomp.h", ("base/sandbox",)),
-    ("bpf/", ("capture/",)),
+    ("bpf/", ("capture/bpf/", "capture/source/", "capture/identity/",
+              "capture/keys/")),
+    ("pcap.h", ()),
+    ("pcap/", ("capture/source/",)),
+    ("libelf.h", ()),
+    ("elf.h", ("capture/keys/",)),
+    ("sys/capability.h", ("base/sandbox", "capture/recorder/",
+                          "capture/source/")),
     ("uv.h", ("server/", "dissect/job/", "capture/")),
 )
 
@@ -75,7 +104,8 @@ def check_project_include(path, name):
 def check_library_include(path, name):
     for header, owners in LIBRARIES:
         if name.startswith(header) and not path.startswith(owners):
-            return f"<{name}> belongs to {' and '.join(owners)} alone"
+            return (f"<{name}> belongs to "
+                f"{' and '.join(owners) or 'nobody: see the table'}")
     return None
 
 
@@ -102,6 +132,13 @@ BAD = [
     {"server/tools/a.c": '#include "dissect/store/store_writer.h"\n'},
     {"server/tools/a.c": "#include <sqlite3.h>\n"},
     {"dissect/proto/dns.c": "#include <llhttp.h>\n"},
+    {"server/tools/a.c": '#include "capture/recorder/recorder.h"\n'},
+    {"server/cli/a.c": '#include "capture/keys/keys.h"\n'},
+    {"capture/a.c": '#include "capture/source/source.h"\n'},
+    {"capture/keys/a.c": '#include "capture/identity/identity.h"\n'},
+    {"capture/recorder/a.c": "#include <bpf/bpf.h>\n"},
+    {"server/tools/a.c": "#include <bpf/libbpf.h>\n"},
+    {"capture/keys/a.c": "#include <libelf.h>\n"},
     {"base/a.c": '#include "a.h"\n'},  # not by full path
 ]
 GOOD = {
@@ -109,6 +146,8 @@ GOOD = {
     "dissect/proto/http1.c": '#include <llhttp.h>\n#include "base/buf.h"\n',
     "dissect/store/a.c": '#include <sqlite3.h>\n#include "dissect/event.h"\n',
     "server/tools/a.c": '#include "dissect/store/store.h"\n',
+    "capture/recorder/a.c": '#include "capture/source/source.h"\n',
+    "capture/keys/a.c": '#include <bpf/bpf.h>\n#include "base/buf.h"\n',
     "tests/unit/a.c": '#include "server/tools/db.h"\n',
 }
 
