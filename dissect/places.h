@@ -25,4 +25,5 @@ void places_set_apart(struct places *p, uint32_t number);
 /* What is known of an interface. */
 struct place places_at(const struct places *p, uint32_t number);
 
+/* Frees them. */
 void places_free(struct places *p);

@@ -30,13 +30,16 @@ SERVER_NEVER = STORE_WRITES + beyond()
 RULES = (
     ("base/", ("base/",), ()),
     ("capture/bpf/", ("capture/bpf/", "capture/source/raw_record.h",
-                      "capture/keys/key_event.h"), ()),
+                      "capture/keys/key_event.h",
+                      "capture/keys/plaintext_event.h"), ()),
     ("capture/source/", ("base/", "capture/"), beyond("source", "bpf")),
     ("capture/identity/", ("base/", "capture/identity/", "capture/bpf/",
                            "capture/source/raw_record.h",
                            "capture/packet_peek.h", "capture/pcapng.h",
                            "capture/segment_writer.h"), ()),
-    ("capture/keys/", ("base/", "capture/"), beyond("keys", "bpf")),
+    ("capture/keys/", ("base/", "capture/keys/", "capture/bpf/",
+                       "capture/source/raw_record.h", "capture/secrets.h"),
+     ()),
     # Puts the others together, and knows none of their programs.
     ("capture/recorder/", ("base/", "capture/"), ("capture/bpf/",)),
     # What the server and dissections link: files, not the recording of them.
