@@ -179,7 +179,7 @@ class AftertapInterface(Aftertap):
 
 class AftertapPlain(Aftertap):
     name = "aftertap, AF_PACKET"
-    options = ("--interface", "lo", "--source", "af_packet")
+    options = ("--interface", "lo", "--plain-source")
 
 
 RECORDERS = (Nothing, Tcpdump, Dumpcap, Aftertap, AftertapInterface,
