@@ -19,6 +19,12 @@
 #define CGROUP_PASS 1
 #define INTERFACE_PASS TC_ACT_UNSPEC /* the same number as TCX_NEXT */
 
+/* The number of lo in every network namespace (include/net/net_namespace.h). */
+#define LOOPBACK_IFINDEX 1
+
+/* IPv6 and TCP with as many options as it can have. */
+#define BARE_SEGMENT 100
+
 const volatile struct packet_settings settings;
 
 struct {
@@ -85,6 +91,18 @@ place_of(struct __sk_buff *skb, struct packet_place *place)
 			return 1;
 	}
 	return 0;
+}
+
+/*
+ * Where all senders are seen, what comes in over loopback was seen already,
+ * unless the kernel answered for a socket that is gone (TIME_WAIT): such
+ * segments are bare, so bare ones are taken both ways.
+ */
+static __always_inline int
+is_repeated(const struct __sk_buff *skb)
+{
+	return settings.loopback_once && skb->ifindex == LOOPBACK_IFINDEX &&
+	       skb->len > BARE_SEGMENT;
 }
 
 /* How much of the packet is to be copied; counts it and, if so, the cut. */

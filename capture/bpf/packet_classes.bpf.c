@@ -77,7 +77,8 @@ SEC("cgroup_skb/ingress")
 int
 cgroup_ingress(struct __sk_buff *skb)
 {
-	capture(skb, RAW_INGRESS);
+	if (!is_repeated(skb))
+		capture(skb, RAW_INGRESS);
 	return CGROUP_PASS;
 }
 

@@ -19,7 +19,8 @@ struct packet_settings {
 	__u8 ask_netns;       /* bpf_get_netns_cookie() is there */
 	__u8 ask_cgroup;      /* bpf_skb_cgroup_id() is there */
 	__u8 tags;            /* the frame may have lost a VLAN tag */
-	__u8 reserved[5];
+	__u8 loopback_once;   /* leave out what comes in over loopback */
+	__u8 reserved[4];
 };
 
 /* One more MiB waiting to be read wakes the reader. */

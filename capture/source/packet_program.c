@@ -59,6 +59,7 @@ program_settings(const struct packet_program_options *options,
 	memset(settings, 0, sizeof *settings);
 	settings->netns = options->netns;
 	settings->tags = options->interface;
+	settings->loopback_once = options->loopback_once;
 	settings->snaplen = RAW_PACKET_MAX;
 	if (options->snaplen && options->snaplen < RAW_PACKET_MAX)
 		settings->snaplen = options->snaplen;

@@ -18,6 +18,7 @@ struct bpf_object;
 
 struct packet_program_options {
 	bool interface; /* programs for interfaces, else for cgroups */
+	bool loopback_once; /* leave out what comes in over loopback */
 	bool fixed_sizes; /* do not even try dynptrs */
 	size_t ring_bytes;
 	uint64_t netns;   /* said of every packet; 0: ask for each */

@@ -34,6 +34,7 @@ struct cgroup_source {
 	int links[2];          /* ingress, egress */
 	struct bpf_filter_program filters[2];
 	struct place_names *names;
+	bool loopback_once;    /* all senders are seen */
 	size_t named_places;   /* places there were when names were read */
 	int64_t named_ns;      /* when */
 };
@@ -62,6 +63,7 @@ cgroup_find(struct cgroup_source *s, const struct source_options *options,
 {
 	bool whole = true;
 
+	s->loopback_once = false;
 	if (options->cgroup) {
 		s->path = alloc_string(options->cgroup);
 		s->cgroup = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -73,6 +75,7 @@ cgroup_find(struct cgroup_source *s, const struct source_options *options,
 	s->cgroup = kernel_cgroup_root(&s->path, &whole, e);
 	if (s->cgroup < 0)
 		return s->cgroup == ERR_NOTFOUND ? ERR_UNSUPPORTED : s->cgroup;
+	s->loopback_once = whole;
 	if (!whole)
 		degraded_add(s->bpf.degraded, "the whole node",
 			     "this is a cgroup namespace: only sockets of %s "
@@ -147,6 +150,7 @@ cgroup_start(struct cgroup_source *s, const struct source_options *options,
 	};
 	int status = cgroup_find(s, options, e);
 
+	load.loopback_once = s->loopback_once;
 	if (status == 0)
 		status = cgroup_namespaces(options, cookies, e);
 	if (status == 0)
@@ -253,6 +257,8 @@ cgroup_describe(const struct source *source)
 	free(list);
 	json_object_set_new(out, "interfaces", interfaces);
 	json_object_set_new(out, "cgroup", json_string(s->path));
+	if (s->loopback_once)
+		json_object_set_new(out, "loopback", json_string("egress"));
 	return out;
 }
 

@@ -63,6 +63,17 @@ def ip_packet(link, data):
     return data[:size] if size not in (0, 40) else data
 
 
+def tcp_segment(packet):
+    """(addresses and ports, sequence number, payload) of a TCP packet."""
+    if packet[0] >> 4 == 4:
+        at, addresses = packet[0] % 16 * 4, packet[12:20]
+    else:
+        at, addresses = 40, packet[8:40]
+    data = at + (packet[at + 12] >> 4) * 4
+    return (addresses + packet[at:at + 4],
+            int.from_bytes(packet[at + 4:at + 8], "big"), packet[data:])
+
+
 def tcp_ports(packet):
     """(source, destination) of an unfragmented IP packet, else None."""
     at, protocol = (packet[0] % 16 * 4, packet[9]) if packet[0] >> 4 == 4 \
