@@ -77,7 +77,10 @@ struct thread {
 	__u8 pending;     /* 1 + label whose secret comes next, by OpenSSL */
 	__u8 expanding;   /* 1 + label that HKDF derives */
 	__u8 output_size;
-	__u8 pad;
+	__u8 seeds;       /* of the PRF of OpenSSL 1.1.1 that is set up */
+	__u64 input;      /* secret of its derivation that is set up */
+	__u8 input_size;
+	__u8 pad[7];
 };
 
 struct {
@@ -387,6 +390,105 @@ key_openssl(struct pt_regs *ctx)
 		return derive_keys_13(&d);
 	if (d.seed_count >= 3)
 		return derive_keys_12(&d);
+	return 0;
+}
+
+/* Commands of EVP_PKEY_CTX_ctrl (openssl/kdf.h and evp.h of 1.1.1). */
+#define OP_DERIVE          0x400
+#define CONTROL_PRF_SECRET 0x1001
+#define CONTROL_PRF_SEED   0x1002
+#define CONTROL_HKDF_KEY   0x1005
+#define CONTROL_HKDF_INFO  0x1006
+
+/* The seeds of a key expansion are its label, the server's random, then the
+ * client's. */
+static __always_inline int
+control_seed(struct thread *t, __u64 size, __u64 data)
+{
+	__u8 number = t->seeds;
+	struct key_event *e;
+	char text[4] = { 0 };
+
+	if (!number || t->input_size != 48)
+		return 0;
+	t->seeds = number + 1;
+	if (number == 1) {
+		bpf_probe_read_user(text, 4, (void *)data);
+		if (size != 13 || text[0] != 'k' || text[1] != 'e' ||
+		    text[2] != 'y')
+			t->seeds = 0;
+		return 0;
+	}
+	if (size != KEY_RANDOM_SIZE)
+		t->seeds = 0;
+	if (number != 3 || !t->seeds)
+		return 0;
+	t->seeds = 0;
+	e = event_begin(KEY_HOOK_OPENSSL, KEY_MASTER);
+	if (!e)
+		return 0;
+	e->has_random = 1;
+	bpf_probe_read_user(e->random, KEY_RANDOM_SIZE, (void *)data);
+	event_send(e, t->input, 48);
+	return 0;
+}
+
+/* As derive_keys_13: a label, then "key" with what that label made. */
+static __always_inline int
+control_info(struct thread *t, __u64 data)
+{
+	char info[24] = { 0 };
+	struct key_event *e;
+	__u8 label;
+
+	/* Of "key" there are 13 bytes. */
+	bpf_probe_read_user(info, 13, (void *)data);
+	if (info[3] != 't' || info[4] != 'l' || info[5] != 's' || info[2] < 9)
+		return 0;
+	if (info[2] == 9) {
+		label = t->pending;
+		t->pending = 0;
+		if (info[9] != 'k' || info[10] != 'e' || !label ||
+		    (t->input_size != 32 && t->input_size != 48))
+			return 0;
+		e = event_begin(KEY_HOOK_OPENSSL, label - 1);
+		if (e)
+			event_send(e, t->input, t->input_size);
+		return 0;
+	}
+	bpf_probe_read_user(info, 21, (void *)data);
+	label = label_of(info + 9, (__u32)info[2] - 6);
+	if (label)
+		t->pending = label;
+	return 0;
+}
+
+/* int EVP_PKEY_CTX_ctrl(EVP_PKEY_CTX *, int keytype, int optype, int cmd,
+ *	int size, void *data), with which OpenSSL 1.1.1 sets up a derivation */
+SEC("uprobe")
+int
+key_openssl_1(struct pt_regs *ctx)
+{
+	__u32 command = (__u32)PT_REGS_PARM4(ctx);
+	__u64 size = (__u32)PT_REGS_PARM5(ctx), data = ctx->r9;
+	struct thread *t;
+
+	if ((int)PT_REGS_PARM2(ctx) != -1 ||
+	    (__u32)PT_REGS_PARM3(ctx) != OP_DERIVE)
+		return 0;
+	t = thread_get(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return 0;
+	if (command == CONTROL_PRF_SECRET || command == CONTROL_HKDF_KEY) {
+		t->input = data;
+		t->input_size = size <= KEY_SECRET_MAX ? size : 0;
+		t->seeds = command == CONTROL_PRF_SECRET;
+		return 0;
+	}
+	if (command == CONTROL_PRF_SEED)
+		return control_seed(t, size, data);
+	if (command == CONTROL_HKDF_INFO)
+		return control_info(t, data);
 	return 0;
 }
 

@@ -311,6 +311,7 @@ static bool
 files_is_library_name(const char *name)
 {
 	return strncmp(name, "libcrypto.so.3", 14) == 0 ||
+	       strncmp(name, "libcrypto.so.1.1", 16) == 0 ||
 	       strncmp(name, "libnettle.so.", 13) == 0 ||
 	       strncmp(name, "libgnutls.so.", 13) == 0;
 }

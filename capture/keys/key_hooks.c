@@ -80,6 +80,22 @@ hooks_openssl(struct elf_file *f, bool is_program, struct key_hooks *hooks)
 	return true;
 }
 
+/* Before 3 derivations were set up by controls of EVP_PKEY; 1.1.1 is the first
+ * to have EVP_PKEY_CTX_ctrl_uint64 beside them, and HKDF for TLS 1.3. */
+static bool
+hooks_openssl_1(struct elf_file *f, bool is_program, struct key_hooks *hooks)
+{
+	uint64_t offset, other;
+
+	if (!elf_file_function(f, "EVP_PKEY_CTX_ctrl", is_program, &offset) ||
+	    !elf_file_function(f, "EVP_PKEY_CTX_ctrl_uint64", is_program,
+			       &other))
+		return false;
+	hooks_add(hooks, KEY_PROGRAM_OPENSSL_1, offset);
+	hooks->name = "OpenSSL 1.1.1 EVP_PKEY_CTX_ctrl";
+	return true;
+}
+
 static bool
 hooks_gnutls(struct elf_file *f, bool is_program, struct key_hooks *hooks)
 {
@@ -108,8 +124,7 @@ hooks_known_library(const char *path)
 		const char *begin, *why;
 	} known[] = {
 		{ "libjvm.so", "Java: JSSE has no function to ask" },
-		{ "libssl.so.1", "OpenSSL 1: not supported" },
-		{ "libcrypto.so.1", "OpenSSL 1: not supported" },
+		{ "libcrypto.so.1", "OpenSSL before 1.1.1: not supported" },
 		{ "libssl3.so", "NSS: no exported function has the secrets" },
 		{ "libmbedtls.so", "mbed TLS: not supported" },
 		{ "libwolfssl.so", "wolfSSL: not supported" },
@@ -134,7 +149,7 @@ hooks_known_data(struct elf_file *f)
 		{ "rustls", "rustls: no exported function has the secrets" },
 		{ "BoringSSL", "static BoringSSL: not supported" },
 		{ "AWS-LC", "static AWS-LC: not supported" },
-		{ "OpenSSL 1.1", "static OpenSSL 1.1: not supported" },
+		{ "OpenSSL 1.1", "static OpenSSL 1.1 whose symbols are gone" },
 		{ "OpenSSL 3.", "static OpenSSL 3 whose symbols are gone" },
 	};
 	struct elf_section data, names;
@@ -165,6 +180,7 @@ key_hooks_find(int fd, const char *path, bool is_program, bool thorough)
 	if (!f)
 		return hooks;
 	if (!hooks_go(f, &hooks) && !hooks_openssl(f, is_program, &hooks) &&
+	    !hooks_openssl_1(f, is_program, &hooks) &&
 	    !hooks_gnutls(f, is_program, &hooks)) {
 		hooks.why = hooks_known_library(path);
 		if (!hooks.why && is_program && thorough)

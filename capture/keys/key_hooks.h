@@ -8,6 +8,7 @@
 /* The BPF programs of capture/bpf/key_probes.bpf.c, in its order. */
 enum key_program_kind {
 	KEY_PROGRAM_OPENSSL,
+	KEY_PROGRAM_OPENSSL_1,
 	KEY_PROGRAM_GO,
 	KEY_PROGRAM_HKDF,
 	KEY_PROGRAM_HKDF_RETURN,

@@ -34,6 +34,8 @@ loader_program(const struct key_probes *s, enum key_program_kind kind)
 	switch (kind) {
 	case KEY_PROGRAM_OPENSSL:
 		return s->progs.key_openssl;
+	case KEY_PROGRAM_OPENSSL_1:
+		return s->progs.key_openssl_1;
 	case KEY_PROGRAM_GO:
 		return s->progs.key_go;
 	case KEY_PROGRAM_HKDF:

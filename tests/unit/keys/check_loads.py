@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 
-PROGRAMS = {"key_openssl", "key_go", "key_hkdf", "key_hkdf_return", "key_prf",
+PROGRAMS = {"key_openssl", "key_openssl_1",
+            "key_go", "key_hkdf", "key_hkdf_return", "key_prf",
             "program_started", "socket_received", "socket_sent"}
 
 
