@@ -64,8 +64,8 @@ what_differs_is_a_mismatch(void **state)
 		VERSION "Mcp-Method: TOOLS/LIST\r\n",
 		VERSION "Mcp-Method: tools/call\r\n",
 		VERSION "Mcp-Method: tools/list\r\nMcp-Method: tools/list\r\n",
-		"MCP-Protocol-Version: 2025-11-25\r\n"
-		"Mcp-Method: tools/list\r\n",
+		("MCP-Protocol-Version: 2025-11-25\r\n"
+		 "Mcp-Method: tools/list\r\n"),
 	};
 
 	(void)state;
