@@ -402,6 +402,7 @@ pages_of_workloads_are_whole(void **state)
 	second = workloads(*state, q);
 	assert_int_equal(json_array_size(fixture_get(second, "workloads")), 2);
 	assert_null(fixture_get(second, "next_cursor"));
+	json_decref(second);
 	q.order = "bytes"; /* another question */
 	q.to_ns = INT64_MAX;
 	assert_int_equal(store_workloads(((struct fixture *)*state)->store, &q,
