@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "capture/export_file.h"
 #include "capture/export_secrets.h"
+#include "capture/export_who.h"
 #include "capture/home.h"
 #include "capture/packet_filter.h"
 #include "capture/packet_observer.h"
@@ -14,6 +15,8 @@
 #include "capture/snapshot.h"
 
 #define PACKETS_PER_CHECK 4096
+/* What is known of processes and sockets while it is written. */
+#define WHO_MEMORY ((size_t)64 << 20)
 
 struct export
 {
@@ -21,6 +24,7 @@ struct export
 	struct packet_filter *filter;
 	struct packet_reader *reader;
 	struct export_file *file;
+	struct export_who *who;       /* NULL: the format cannot hold it */
 	struct segment_index written; /* packets and their times */
 	struct export_secrets secrets;
 };
@@ -34,7 +38,8 @@ export_on_interface(void *context, uint32_t number,
 	export_file_interface(x->file, number, block, big_endian);
 }
 
-/* Names are kept unless only some packets are wanted; secrets stand in front
+/* Names are kept unless only some packets are wanted, and of who was there
+ * what those packets need; secrets stand in front
  * already if they were asked for; statistics and the rest would be untrue of a
  * part. */
 static void
@@ -45,6 +50,9 @@ export_on_block(void *context, const struct pcapng_block *block,
 
 	if (block->type == PCAPNG_NAMES && packet_filter_is_open(x->filter))
 		export_file_block(x->file, block, big_endian);
+	if (block->type == PCAPNG_CUSTOM && x->who)
+		export_who_block(x->who, packet_reader_stream(x->reader),
+				 block->body);
 }
 
 static struct packet_window
@@ -82,6 +90,8 @@ export_one(struct export *x, const struct packet_record *packet,
 		return 0;
 	segment_index_packet(&x->written, packet->time_ns, packet->captured,
 			     packet->length);
+	if (x->who)
+		export_who_packet(x->who, packet);
 	return export_file_packet(x->file, packet, options, big_endian, e);
 }
 
@@ -145,6 +155,10 @@ export_result(const struct export *x, uint64_t size)
 			    segment_time_json(x->written.first_ns));
 	json_object_set_new(result, "last",
 			    segment_time_json(x->written.last_ns));
+	if (x->who && export_who_left_out(x->who) > 0)
+		json_object_set_new(
+			result, "identities_left_out",
+			json_integer((json_int_t)export_who_left_out(x->who)));
 	export_tell_secrets(x, result);
 	free(path);
 	return result;
@@ -168,6 +182,21 @@ export_write_secrets(struct export *x, const char *home, struct snapshot *s,
 	return status;
 }
 
+/* Of the whole snapshot everybody is kept, of a part those who are in it. */
+static struct export_who *
+export_identities(const struct export *x)
+{
+	const struct packet_window *asked = &x->request->window;
+	const struct export_who_options options = {
+		.file = x->file,
+		.all = packet_filter_is_open(x->filter) &&
+		       asked->from_ns == INT64_MIN && asked->to_ns == INT64_MAX,
+		.memory_limit = WHO_MEMORY,
+	};
+
+	return x->request->pcap ? NULL : export_who_new(&options);
+}
+
 static int
 export_run(struct export *x, const char *home, struct snapshot *s,
 	   json_t **result, struct error *e)
@@ -187,12 +216,16 @@ export_run(struct export *x, const char *home, struct snapshot *s,
 	x->reader = packet_reader_new(s->segments, s->segment_count, window,
 				      snapshot_source(s));
 	packet_reader_observe(x->reader, observer);
+	x->who = export_identities(x);
 	status = export_packets(x, e);
+	if (status == 0 && x->who)
+		export_who_finish(x->who);
 	if (status == 0)
 		status = export_file_publish(x->file, &size, e);
 	if (status == 0 && result)
 		*result = export_result(x, size);
 	packet_reader_free(x->reader);
+	export_who_free(x->who);
 	return status;
 }
 

@@ -37,7 +37,8 @@ struct export_request {
 /*
  * {"path","format","packets","bytes","first","last"}: merged in time order,
  * with secrets also "tls_handshakes","tls_handshakes_with_secrets",
- * "imported_secrets";
+ * "imported_secrets"; pcapng keeps the identity blocks that its packets need
+ * (export_who.h), and "identities_left_out" counts those that did not fit;
  * "bytes" is the size of the file, which replaces one of that name.  Several
  * link types in one pcap are ERR_UNSUPPORTED (say pcapng), no matching packet
  * ERR_EMPTY, a bad address ERR_INVALID; nothing is left behind on error.

@@ -42,6 +42,9 @@ RULES = (
      ()),
     # Puts the others together, and knows none of their programs.
     ("capture/recorder/", ("base/", "capture/"), ("capture/bpf/",)),
+    # Exports keep the blocks that say who was there.
+    ("capture/export_who.c", ("base/", "capture/"),
+     tuple(folder for folder in beyond() if folder != "capture/identity/")),
     # What the server and dissections link: files, not the recording of them.
     ("capture/", ("base/", "capture/"), beyond()),
     ("dissect/proto/", ("base/", "dissect/"),
