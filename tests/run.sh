@@ -8,4 +8,4 @@ sh tests/support/packages.sh test
 cmake --preset dev >/dev/null
 cmake --build --preset dev
 exec ctest --test-dir build/dev --output-on-failure --no-tests=error \
-	-LE 'bench|tidy' "$@"
+	-LE 'bench|tidy|quiet' "$@"
