@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
+#include "base/sandbox.h"
 #include "base/buf.h"
 #include "base/clock.h"
 
@@ -161,6 +162,11 @@ engine_run(void *context)
 {
 	struct container_engine *engine = context;
 
+	/* It parses what others say and needs no right of root's: capabilities
+	 * are a thread's own, and what the program gives up later would stay
+	 * here. */
+	if (sandbox_drop_privileges(NULL) < 0)
+		return NULL;
 	pthread_mutex_lock(&engine->mutex);
 	while (!engine->ending) {
 		struct container_labels labels;

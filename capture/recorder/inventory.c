@@ -299,24 +299,18 @@ inventory_evict(struct inventory *i, struct segment_index *gone)
 }
 
 uint32_t
-inventory_evict_raw(struct inventory *i, uint32_t except)
+inventory_oldest_raw(const struct inventory *i, uint32_t except)
 {
-	uint32_t number = inventory_first_raw(i);
-	char *raw, *sidecar, *plain;
+	for (size_t k = 0; k < i->waiting_count; k++)
+		if (i->waiting[k] != except)
+			return i->waiting[k];
+	return 0;
+}
 
-	if (number && number == except)
-		number = i->waiting_count > 1 ? i->waiting[1] : 0;
-	if (!number)
-		return 0;
-	raw = inventory_path(i->raw, number, ".raw");
-	sidecar = inventory_path(i->raw, number, ".json");
-	plain = inventory_path(i->raw, number, ".plain");
-	(void)unlink(sidecar);
-	(void)unlink(raw);
-	(void)unlink(plain);
-	free(plain);
-	free(raw);
-	free(sidecar);
-	inventory_sealed(i, number);
-	return number;
+void
+inventory_return_raw(struct inventory *i, uint32_t number)
+{
+	inventory_add_raw(i, number);
+	qsort(i->waiting, i->waiting_count, sizeof(*i->waiting),
+	      inventory_by_value);
 }

@@ -49,6 +49,8 @@ uint64_t inventory_disk(const struct inventory *i);
  */
 bool inventory_evict(struct inventory *i, struct segment_index *gone);
 
-/* Removes the oldest raw segment that waits, but not `except`; its number, 0:
- * none. */
-uint32_t inventory_evict_raw(struct inventory *i, uint32_t except);
+/* The oldest raw segment that waits, but not `except`; 0: there is none. */
+uint32_t inventory_oldest_raw(const struct inventory *i, uint32_t except);
+
+/* One that inventory_sealed took from those that wait waits again. */
+void inventory_return_raw(struct inventory *i, uint32_t number);

@@ -38,15 +38,19 @@ probe(void)
 	return status == 0 ? STATUS_DONE : STATUS_FAILED;
 }
 
-/* seal --directory D --number N [--urgent]: what the recorder runs, not
+/* seal --directory D --number N [--urgent|--discard]: what the recorder runs, not
  * people. */
 static int
 seal(int argc, char **argv)
 {
-	bool urgent = argc == 7 && strcmp(argv[6], "--urgent") == 0;
+	enum sealer_task task = SEALER_IDLE;
 	uint64_t number;
 
-	if (argc != (urgent ? 7 : 6) || strcmp(argv[2], "--directory") != 0 ||
+	if (argc == 7 && strcmp(argv[6], "--urgent") == 0)
+		task = SEALER_URGENT;
+	if (argc == 7 && strcmp(argv[6], "--discard") == 0)
+		task = SEALER_DISCARD;
+	if (argc != (task == SEALER_IDLE ? 6 : 7) || strcmp(argv[2], "--directory") != 0 ||
 	    strcmp(argv[4], "--number") != 0 ||
 	    !text_u64(bytes_of(argv[5]), &number) || number == 0 ||
 	    number > UINT32_MAX) {
@@ -54,7 +58,7 @@ seal(int argc, char **argv)
 		      stderr);
 		return STATUS_USAGE;
 	}
-	return sealer_main(argv[3], (uint32_t)number, urgent);
+	return sealer_main(argv[3], (uint32_t)number, task);
 }
 
 static int

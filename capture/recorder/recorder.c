@@ -69,7 +69,7 @@ recorder_new(const struct recorder_settings *settings)
 	r->program = alloc_string(settings->program);
 	r->directory = home_path(r->home, "captures", r->name, NULL);
 	r->lock = r->plain = -1;
-	r->sealer.descriptor = -1;
+	r->sealer.descriptor = r->discard.descriptor = -1;
 	r->steps = json_array();
 	r->seen_interfaces = json_object();
 	(void)clock_map_note(&r->clock, clock_pair_now());
@@ -82,6 +82,7 @@ recorder_free(struct recorder *r)
 	recorder_close_plain(r);
 	recorder_reap(r, true);
 	sealer_stop(&r->sealer);
+	sealer_stop(&r->discard);
 	if (r->lock >= 0)
 		close(r->lock);
 	inventory_free(r->inventory);
@@ -269,6 +270,7 @@ recorder_detach(struct recorder *r)
 void
 recorder_end(struct recorder *r, const char *why)
 {
+	recorder_finish_quota(r);
 	if (why)
 		json_object_set_new(r->capture, "error", json_string(why));
 	else

@@ -67,6 +67,8 @@ struct recorder {
 	int64_t seal_retry_ns;
 	uint32_t awaited; /* somebody waits for this segment */
 	unsigned seal_failures;
+	struct sealer discard; /* of a segment that there is no room for */
+	bool discard_sealed;   /* and that is sealed already */
 	int64_t quota_ns;
 	uint64_t disk_bytes;
 	bool quota_short; /* said already */
@@ -102,6 +104,7 @@ void recorder_look(struct recorder *r);
 /* Sealing and quota (recorder_keep.c). */
 void recorder_seal(struct recorder *r, int64_t now_ns);
 void recorder_keep_quota(struct recorder *r, int64_t now_ns);
+void recorder_finish_quota(struct recorder *r);
 void recorder_load_evicted(struct recorder *r);
 
 /* capture.json (recorder_state.c). */

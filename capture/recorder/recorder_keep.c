@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is kept of a recording: sealing, and the quota. */
+#include <poll.h>
+
 #include "base/clock.h"
 #include "capture/recorder/recorder_internal.h"
 
 #define SEAL_RETRY_NS (5 * CLOCK_NS_PER_S)
 #define SEAL_FAILURES 3 /* before a segment is passed over for a while */
 #define QUOTA_NS      CLOCK_NS_PER_S
+#define FINISH_MS     100
 /* So many raw segments waiting are a backlog. */
 #define URGENT_WAITING 3
 
@@ -77,8 +80,9 @@ recorder_seal(struct recorder *r, int64_t now_ns)
 	if (r->sealer.pid != 0 || number == 0 || now_ns < r->seal_retry_ns)
 		return;
 	order.number = number;
-	order.urgent = number <= r->awaited ||
-		       inventory_raw_count(r->inventory) >= URGENT_WAITING;
+	if (number <= r->awaited ||
+	    inventory_raw_count(r->inventory) >= URGENT_WAITING)
+		order.task = SEALER_URGENT;
 	if (sealer_start(&r->sealer, &order, &error) < 0)
 		recorder_seal_failed(r, number, ERR_IO, &error, now_ns);
 }
@@ -100,27 +104,66 @@ recorder_evicted(struct recorder *r, const struct segment_index *gone)
 	r->changed = true;
 }
 
-/* Nothing sealed is left: what waits goes, which loses packets. */
-static bool
+/* Nothing sealed is left: what waits goes, which loses packets.  It is counted
+ * by another process, which takes the time it takes. */
+static void
 recorder_evict_raw(struct recorder *r)
 {
+	/* The one that is being sealed will make room by itself. */
+	uint32_t except = r->sealer.pid ? r->sealer.number : 0;
+	struct sealer_order order = { .program = r->program,
+				      .directory = r->directory,
+				      .task = SEALER_DISCARD };
+	size_t sealed = inventory_count(r->inventory);
+	struct error error = { 0 };
+
+	order.number = inventory_oldest_raw(r->inventory, except);
+	if (order.number == 0 ||
+	    sealer_start(&r->discard, &order, &error) < 0) {
+		if (error.text[0])
+			recorder_event(r, LOG_ERROR, "%s", error.text);
+		return;
+	}
+	inventory_sealed(r->inventory, order.number);
+	r->discard_sealed = inventory_count(r->inventory) > sealed;
+}
+
+/* It was counted and is gone. */
+static void
+recorder_discarded(struct recorder *r)
+{
+	uint32_t number = r->discard.number;
 	int64_t now = clock_wall_ns();
 	struct loss loss = { .cause = LOSS_QUOTA,
 			     .packets = LOSS_PACKETS_UNKNOWN,
 			     .from_ns = now - r->settings.segment_ns,
 			     .to_ns = now };
+	struct seal_result result;
+	struct error error = { 0 };
+	int status;
 
-	/* The one that is being sealed will make room by itself. */
-	if (inventory_evict_raw(r->inventory, r->sealer.pid ? r->sealer.number
-							     : 0) == 0)
-		return false;
+	if (!sealer_ended(&r->discard, &status, &result, &error))
+		return;
+	if (status < 0) {
+		recorder_event(r, LOG_ERROR, "%s", error.text);
+		inventory_return_raw(r->inventory, number);
+		return;
+	}
+	r->quota_ns = 0;
+	if (r->discard_sealed || (result.counted && result.packets == 0))
+		return;
+	if (result.packets > 0) {
+		loss.from_ns = result.first_ns;
+		loss.to_ns = result.last_ns;
+	}
+	if (result.counted)
+		loss.packets = result.packets;
 	recorder_lose(r, &loss);
 	if (!r->quota_short)
 		recorder_event(r, LOG_ERROR,
 			       "the quota is too small: a segment was removed "
 			       "before it was sealed");
 	r->quota_short = true;
-	return true;
 }
 
 void
@@ -128,15 +171,28 @@ recorder_keep_quota(struct recorder *r, int64_t now_ns)
 {
 	struct segment_index gone;
 
-	if (now_ns - r->quota_ns < QUOTA_NS)
+	recorder_discarded(r);
+	if (r->discard.pid != 0 || now_ns - r->quota_ns < QUOTA_NS)
 		return;
 	r->quota_ns = now_ns;
 	r->disk_bytes = inventory_disk(r->inventory);
 	while (r->settings.quota && r->disk_bytes > r->settings.quota) {
-		if (inventory_evict(r->inventory, &gone))
-			recorder_evicted(r, &gone);
-		else if (!recorder_evict_raw(r))
+		if (!inventory_evict(r->inventory, &gone)) {
+			recorder_evict_raw(r);
 			break;
+		}
+		recorder_evicted(r, &gone);
 		r->disk_bytes = inventory_disk(r->inventory);
+	}
+}
+
+void
+recorder_finish_quota(struct recorder *r)
+{
+	while (r->discard.pid != 0) {
+		struct pollfd ended = { r->discard.descriptor, POLLIN, 0 };
+
+		(void)poll(&ended, 1, FINISH_MS);
+		recorder_discarded(r);
 	}
 }

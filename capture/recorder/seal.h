@@ -20,6 +20,9 @@ struct seal_result {
 	uint64_t recovered;   /* bytes found behind the committed ones */
 	uint64_t missing;     /* committed bytes that could not be read */
 	bool empty;           /* nothing to keep: no segment was made */
+	bool counted;         /* seal_discard: `packets` is all of them */
+	int64_t first_ns;     /* seal_discard: UTC of the oldest and the newest; */
+	int64_t last_ns;      /* 0 without packets */
 	bool already;         /* it had been sealed; only the raw one was left */
 	char problem[160];    /* damage that was passed over; empty: none */
 };

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "capture/recorder/privileges.h"
+#include "capture/recorder/seal_discard.h"
 
 #define REPORT_MAX  4096
 #define URGENT_NICE 5
@@ -65,6 +66,8 @@ int
 sealer_start(struct sealer *s, const struct sealer_order *order,
 	     struct error *e)
 {
+	static const char *const options[] = { [SEALER_URGENT] = "--urgent",
+					       [SEALER_DISCARD] = "--discard" };
 	char text[16];
 	const char *const argv[] = { order->program,
 				     "seal",
@@ -72,7 +75,7 @@ sealer_start(struct sealer *s, const struct sealer_order *order,
 				     order->directory,
 				     "--number",
 				     text,
-				     order->urgent ? "--urgent" : NULL,
+				     options[order->task],
 				     NULL };
 	int ends[2], status;
 
@@ -126,6 +129,11 @@ sealer_parse(struct buf *report, struct seal_result *result, struct error *e)
 		json_object_get(object, "recovered"));
 	result->missing = (uint64_t)json_integer_value(
 		json_object_get(object, "missing"));
+	result->first_ns =
+		json_integer_value(json_object_get(object, "first_ns"));
+	result->last_ns =
+		json_integer_value(json_object_get(object, "last_ns"));
+	result->counted = json_is_true(json_object_get(object, "counted"));
 	result->empty = json_is_true(json_object_get(object, "empty"));
 	result->already = json_is_true(json_object_get(object, "already"));
 	snprintf(result->problem, sizeof(result->problem), "%s",
@@ -184,12 +192,12 @@ sealer_stop(struct sealer *s)
 
 /* Every step makes the process less of a burden; none is needed. */
 static void
-sealer_step_back(bool urgent)
+sealer_step_back(enum sealer_task task)
 {
 	const struct sched_param none = { 0 };
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (urgent) {
+	if (task != SEALER_IDLE) {
 		(void)setpriority(PRIO_PROCESS, 0, URGENT_NICE);
 		return;
 	}
@@ -199,7 +207,7 @@ sealer_step_back(bool urgent)
 }
 
 int
-sealer_main(const char *directory, uint32_t number, bool urgent)
+sealer_main(const char *directory, uint32_t number, enum sealer_task task)
 {
 	struct seal_result result = { 0 };
 	struct error error = { 0 };
@@ -207,18 +215,22 @@ sealer_main(const char *directory, uint32_t number, bool urgent)
 	char *text;
 	int status;
 
-	sealer_step_back(urgent);
+	sealer_step_back(task);
 	status = privileges_confine(directory, &error);
 	if (status == 0)
-		status = seal_segment(directory, number, &result, &error);
+		status = (task == SEALER_DISCARD ? seal_discard : seal_segment)(
+			directory, number, &result, &error);
 	report = json_pack(
-		"{s:i,s:I,s:I,s:I,s:I,s:b,s:b,s:s,s:s}", "status", status,
+		"{s:i,s:I,s:I,s:I,s:I,s:b,s:b,s:s,s:s,s:b,s:I,s:I}", "status", status,
 		"packets", (json_int_t)result.packets, "filtered",
 		(json_int_t)result.filtered, "recovered",
 		(json_int_t)result.recovered, "missing",
 		(json_int_t)result.missing, "empty", (int)result.empty,
 		"already", (int)result.already, "problem", result.problem,
-		"error", error.text);
+		"error", error.text,
+		"counted", (int)result.counted, "first_ns",
+		(json_int_t)result.first_ns, "last_ns",
+		(json_int_t)result.last_ns);
 	text = json_dumps(report, JSON_COMPACT);
 	if (file_write_all(STDOUT_FILENO, text, strlen(text)) < 0)
 		status = ERR_IO;

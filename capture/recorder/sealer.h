@@ -21,15 +21,21 @@ struct sealer {
 	uint32_t number; /* of the segment */
 };
 
+enum sealer_task {
+	SEALER_IDLE,    /* seal when there is nothing else to do */
+	SEALER_URGENT,  /* seal: somebody waits */
+	SEALER_DISCARD, /* count and remove: there is no room (seal_discard) */
+};
+
 /* What to seal, and with which program. */
 struct sealer_order {
 	const char *program;
 	const char *directory;
 	uint32_t number;
-	bool urgent;
+	enum sealer_task task;
 };
 
-/* Starts `program seal [--urgent] --directory D --number N`. */
+/* Starts `program seal --directory D --number N [--urgent|--discard]`. */
 int sealer_start(struct sealer *s, const struct sealer_order *order,
 		 struct error *e);
 
@@ -45,4 +51,4 @@ void sealer_stop(struct sealer *s);
 
 /* In that process: gives up everything, seals, reports on standard output.
  * Returns a process exit status. */
-int sealer_main(const char *directory, uint32_t number, bool urgent);
+int sealer_main(const char *directory, uint32_t number, enum sealer_task task);

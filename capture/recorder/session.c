@@ -23,11 +23,14 @@
 #include "capture/recorder/recorder.h"
 #include "capture/recorder/status_line.h"
 
-/* How often the source is looked at: while packets come, and while none do. */
+/* How often the source is looked at: while packets come, while few do, and
+ * while none do.  A source with much to give wakes us before that. */
 #define BUSY_MS       50
-#define IDLE_MS       250
+#define SLOW_MS       250
+#define IDLE_MS       1000
 #define WAITING_MS    10 /* somebody waits for a segment */
 #define BUSY_FOR_NS   (CLOCK_NS_PER_S / 2)
+#define SLOW_FOR_NS   (5 * CLOCK_NS_PER_S)
 #define SECOND_NS     CLOCK_NS_PER_S
 #define DRAIN_LIMIT   ((uint64_t)64 << 20)
 #define POLLED_MAX    (8 + CONTROL_CLIENTS)
@@ -458,7 +461,10 @@ session_timeout(const struct session *s, int64_t now)
 	int64_t flush_ms = s->options->flush_ns
 				   ? s->options->flush_ns / CLOCK_NS_PER_MS
 				   : RECORDER_FLUSH_NS / CLOCK_NS_PER_MS;
-	int64_t wait = now - s->busy_ns < BUSY_FOR_NS ? BUSY_MS : IDLE_MS;
+	int64_t quiet = now - s->busy_ns;
+	int64_t wait = quiet < BUSY_FOR_NS   ? BUSY_MS
+		       : quiet < SLOW_FOR_NS ? SLOW_MS
+					     : IDLE_MS;
 
 	if (s->options->duration_ns || s->options->packets)
 		wait = BUSY_MS;
@@ -502,7 +508,7 @@ session_finish(struct session *s)
 		recorder_counts(s->recorder, &counts);
 		if (counts.disk_full || counts.seal_failures >= SEAL_ATTEMPTS)
 			break;
-		session_turn(s, IDLE_MS);
+		session_turn(s, SLOW_MS);
 	}
 	recorder_counts(s->recorder, &counts);
 	if (counts.waiting)

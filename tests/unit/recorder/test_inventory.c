@@ -134,7 +134,7 @@ the_oldest_goes_first(void **state)
 	assert_true(inventory_evict(i, &gone));
 	assert_true(inventory_evict(i, &gone));
 	assert_false(inventory_evict(i, &gone));
-	assert_int_equal(inventory_evict_raw(i, 0), 0);
+	assert_int_equal(inventory_oldest_raw(i, 0), 0);
 	inventory_free(i);
 }
 
