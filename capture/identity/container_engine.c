@@ -13,9 +13,9 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
-#include "base/sandbox.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/sandbox.h"
 
 #define QUESTIONS  64
 #define ANSWER_MAX ((size_t)1 << 20)
