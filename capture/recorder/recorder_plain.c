@@ -51,9 +51,10 @@ recorder_take_plain(struct recorder *r, struct bytes records)
 		return;
 	}
 	if (file_write_all(r->plain, records.data, records.size) < 0) {
-		/* Half a record would hide those behind it. */
-		(void)ftruncate(r->plain, (off_t)r->plain_bytes);
-		(void)lseek(r->plain, (off_t)r->plain_bytes, SEEK_SET);
+		/* Half a record would hide those behind it: none may follow. */
+		if (ftruncate(r->plain, (off_t)r->plain_bytes) < 0 ||
+		    lseek(r->plain, (off_t)r->plain_bytes, SEEK_SET) < 0)
+			recorder_close_segment(r);
 		recorder_lose_plain(r);
 		return;
 	}
