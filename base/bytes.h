@@ -32,7 +32,8 @@ static inline bool
 bytes_equal(struct bytes a, struct bytes b)
 {
 	return a.size == b.size &&
-	       (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+	       (a.size == 0 || (a.data && b.data &&
+			       memcmp(a.data, b.data, a.size) == 0));
 }
 
 /* True when `in` begins with the characters of `prefix`. */

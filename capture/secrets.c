@@ -22,7 +22,7 @@
 #define SECRETS_CHUNK   ((size_t)64 << 10)
 
 static const char *const label_texts[] = {
-#define X(name, text) [SECRET_##name] = text,
+#define X(name, text) [SECRET_##name] = (text),
 	SECRET_LABEL_MAP(X)
 #undef X
 };

@@ -134,9 +134,12 @@ hello_add_client(struct tls_hellos *h, const struct hello_segment *s,
 	*index = (uint32_t)h->count;
 	if (h->count == h->capacity) {
 		h->capacity = h->capacity * 2 + 64;
-		h->list = alloc_resize(h->list, h->capacity, sizeof(*new));
+		h->list = alloc_resize(h->list, h->capacity,
+				       sizeof(*h->list));
 	}
 	new = &h->list[h->count++];
+	/* A full list of none was enlarged.
+	 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	*new = (struct tls_hello){
 		.time_ns = s->time_ns,
 		.until_ns = INT64_MAX,

@@ -27,7 +27,7 @@ function(aftertap_bpf target)
 			DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${source}"
 			DEPFILE "${object}.d" VERBATIM)
 		add_custom_command(OUTPUT "${header}"
-			COMMAND sh -c "'${BPFTOOL}' gen skeleton '${object}' name ${name} > '${header}'"
+			COMMAND sh -c "echo '/* NOLINTBEGIN */' > '${header}' && '${BPFTOOL}' gen skeleton '${object}' name ${name} >> '${header}' && echo '/* NOLINTEND */' >> '${header}'"
 			DEPENDS "${object}" VERBATIM)
 		list(APPEND headers "${header}")
 	endforeach()

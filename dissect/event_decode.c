@@ -44,7 +44,7 @@ get_ip(struct reader *r, uint8_t ip[16])
 {
 	struct bytes in = reader_take(r, 16);
 
-	if (in.size)
+	if (in.data)
 		memcpy(ip, in.data, 16);
 }
 

@@ -71,7 +71,7 @@ void event_encode_connection(struct buf *out, const struct connection_event *c);
 void event_encode_name(struct buf *out, const struct name_event *name);
 
 /* EVENT_PROCESS: its strings cut to IDENTITY_STRING_MAX */
-void event_encode_process(struct buf *out, const struct process_event *process);
+void event_encode_process(struct buf *out, const struct process_event *event);
 
 /* EVENT_PROGRESS */
 void event_encode_progress(struct buf *out, const struct event_progress *p);
@@ -99,7 +99,7 @@ int event_decode_connection(struct bytes payload, struct connection_event *c);
 int event_decode_name(struct bytes payload, struct name_event *name);
 
 /* EVENT_PROCESS */
-int event_decode_process(struct bytes payload, struct process_event *process);
+int event_decode_process(struct bytes payload, struct process_event *event);
 
 /* EVENT_PROGRESS and EVENT_DONE */
 int event_decode_progress(struct bytes payload, struct event_progress *p);

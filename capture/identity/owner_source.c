@@ -243,12 +243,15 @@ static int
 load(struct owner_source *o, unsigned chosen, uint64_t ring_bytes,
      struct error *e)
 {
+	int rc = -ENOMEM;
+
 	o->skeleton = open_skeleton(chosen, ring_bytes);
-	if (!o->skeleton || owner__load(o->skeleton) < 0) {
-		if (o->skeleton)
-			owner__destroy(o->skeleton);
+	if (o->skeleton)
+		rc = owner__load(o->skeleton);
+	if (rc < 0) {
+		owner__destroy(o->skeleton);
 		o->skeleton = NULL;
-		return error_set_errno(e, errno,
+		return error_set_errno(e, -rc,
 				       "cannot load the programs that tell "
 				       "the owners of sockets");
 	}

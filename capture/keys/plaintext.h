@@ -38,7 +38,7 @@ struct plaintext_options {
  * (CAP_BPF, CAP_PERFMON, and CAP_SYS_PTRACE for processes of others).
  */
 int plaintext_open(const struct plaintext_options *options,
-		   struct plaintext **p, struct error *e);
+		   struct plaintext **out, struct error *e);
 
 /* Readable when an eighth of the ring is full. */
 int plaintext_descriptor(const struct plaintext *p);

@@ -60,8 +60,8 @@ slot_decode(const uint8_t *slot, struct raw_header *header)
 	struct reader r = reader_make(bytes_make(slot, SLOT_SIZE));
 	struct reader sum = reader_make(bytes_make(slot + SLOT_SUM, 8));
 
-	if (memcmp(reader_take(&r, sizeof(magic)).data, magic,
-		   sizeof(magic)) != 0 ||
+	if (!bytes_equal(reader_take(&r, sizeof(magic)),
+			 bytes_make(magic, sizeof(magic))) ||
 	    reader_le64(&sum) != slot_sum(slot))
 		return false;
 	*header = (struct raw_header){ 0 };

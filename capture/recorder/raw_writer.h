@@ -31,7 +31,7 @@ struct raw_stream {
 /* Creates `path` (it must not exist) and writes the header.  NOSPACE, EXISTS,
  * DENIED, IO. */
 int raw_writer_open(const char *path, const struct raw_stream *stream,
-		    const struct clock_map *clock, struct raw_writer **w,
+		    const struct clock_map *clock, struct raw_writer **out,
 		    struct error *e);
 
 /*

@@ -145,8 +145,10 @@ take_ring(const char *text, uint64_t *value)
 static int
 take_speed(const char *text, double *value)
 {
-	char *end;
+	char *end = NULL;
 
+	if (!text) /* getopt_long gives every option that wants one its value */
+		return ERR_INVALID;
 	*value = strtod(text, &end);
 	return *text && *end == '\0' && *value >= 0 && *value < 1e6
 		       ? 0

@@ -46,7 +46,7 @@ struct recorder_settings {
  * name is that of an import, INVALID (name), IO, NOSPACE.
  */
 int recorder_open(const struct recorder_settings *settings,
-		  struct recorder **r, struct error *e);
+		  struct recorder **out, struct error *e);
 
 /* The capture's directory; borrowed. */
 const char *recorder_directory(const struct recorder *r);

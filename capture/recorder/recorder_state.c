@@ -246,7 +246,7 @@ recorder_status(struct recorder *r)
 		recorder_describe(r), "written_bytes",
 		(json_int_t)counts.written_bytes, "segments",
 		(json_int_t)inventory_count(r->inventory), "waiting",
-		(json_int_t)(counts.waiting + (r->writer != NULL)), "losses",
+		(json_int_t)counts.waiting + (r->writer != NULL), "losses",
 		losses_json(&r->total));
 	json_object_set_new(status, "disk", recorder_disk_json(r, &counts));
 	if (r->writer)

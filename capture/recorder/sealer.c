@@ -29,8 +29,6 @@
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_IDLE        (3 << 13)
 
-extern char **environ;
-
 /* Standard output is the pipe, everything else is closed by O_CLOEXEC. */
 static int
 sealer_spawn(struct sealer *s, const char *const *argv, int output,

@@ -88,6 +88,7 @@ emit_call(struct translation *t, enum bpf_func_id helper)
 static void
 emit_map(struct translation *t, unsigned to, int map)
 {
+	/* NOLINTNEXTLINE(misc-redundant-expression): BPF_LD and BPF_IMM are 0 */
 	emit(t, (struct bpf_insn){ .code = BPF_LD | BPF_DW | BPF_IMM,
 				   .dst_reg = to & 0xfu,
 				   .src_reg = BPF_PSEUDO_MAP_FD,

@@ -112,6 +112,12 @@ kernel_explain(struct error *e, int error_number, const char *log,
 			 what, strerror(error_number));
 }
 
+static bool
+is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
 /* Undoes the octal escapes of mountinfo in place. */
 static void
 mount_unescape(char *text)
@@ -119,10 +125,10 @@ mount_unescape(char *text)
 	char *to = text;
 
 	for (char *from = text; *from; from++) {
-		unsigned value;
-
-		if (from[0] == '\\' && sscanf(from + 1, "%3o", &value) == 1) {
-			*to++ = (char)value;
+		if (from[0] == '\\' && is_octal(from[1]) &&
+		    is_octal(from[2]) && is_octal(from[3])) {
+			*to++ = (char)((from[1] - '0') << 6 |
+				       (from[2] - '0') << 3 | (from[3] - '0'));
 			from += 3;
 		} else {
 			*to++ = *from;

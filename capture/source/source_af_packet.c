@@ -370,7 +370,8 @@ af_packet_describe(const struct source *source)
 	json_t *out = json_pack("{s:s, s:s, s:I, s:s, s:O, s:o}", "source",
 				"af_packet", "mechanism", "TPACKET_V3",
 				"ring_bytes",
-				(json_int_t)(s->ring_bytes * s->count),
+				(json_int_t)s->ring_bytes *
+					(json_int_t)s->count,
 				"loopback", "ingress", "degraded", s->degraded,
 				"interfaces", interfaces);
 

@@ -115,7 +115,8 @@ workload_json(sqlite3_stmt *s)
 	store_set_column(w, "namespace", s, COL_NAMESPACE);
 	store_set_column(w, "executable", s, COL_EXECUTABLE);
 	store_set_column(w, "container", s, COL_CONTAINER);
-	if (strcmp((const char *)sqlite3_column_text(s, COL_KIND), "process"))
+	if (strcmp((const char *)sqlite3_column_text(s, COL_KIND),
+		   "process") != 0)
 		store_set_column(w, "process", s, COL_PROCESS);
 	if (processes == 1)
 		store_set_int(w, "pid", sqlite3_column_int64(s, COL_PID));

@@ -44,7 +44,7 @@ int store_writer_name(struct store_writer *w, const struct name_event *name);
 /* A process, before the connections whose ends refer to it; again when more is
  * known of it. */
 int store_writer_process(struct store_writer *w,
-			 const struct process_event *process);
+			 const struct process_event *event);
 
 /* A fault of the run itself ("parser 2 was killed by signal 31"). */
 int store_writer_fault(struct store_writer *w, const char *kind,

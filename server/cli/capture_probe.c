@@ -11,8 +11,6 @@
 
 #define REPORT_MAX ((size_t)1 << 20)
 
-extern char **environ;
-
 static pid_t
 probe_start(const char *program, int output)
 {

@@ -138,6 +138,19 @@ scan_plain(struct toml_scan *s)
 	return s->at > start;
 }
 
+/* One bracket: an opening one waits for its closing one. */
+static bool
+scan_bracket(int c, char closers[DEPTH_MAX], size_t *depth)
+{
+	if (c == '[' || c == '{') {
+		if (*depth == DEPTH_MAX)
+			return false;
+		closers[(*depth)++] = c == '[' ? ']' : '}';
+		return true;
+	}
+	return *depth > 0 && closers[--*depth] == c;
+}
+
 /* Arrays and inline tables: brackets must match, all else is skipped. */
 static bool
 scan_nested(struct toml_scan *s)
@@ -148,13 +161,8 @@ scan_nested(struct toml_scan *s)
 	do {
 		int c = peek(s);
 
-		if (c == '[' || c == '{') {
-			if (depth == DEPTH_MAX)
-				return false;
-			closers[depth++] = c == '[' ? ']' : '}';
-			s->at++;
-		} else if (c == ']' || c == '}') {
-			if (closers[--depth] != c)
+		if (c == '[' || c == '{' || c == ']' || c == '}') {
+			if (!scan_bracket(c, closers, &depth))
 				return false;
 			s->at++;
 		} else if (c == '"' || c == '\'') {

@@ -183,6 +183,7 @@ session_end(struct session *s)
 	t->count--;
 	end_peer(&s->listening);
 	while (!LIST_EMPTY(&s->streams)) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): LIST_REMOVE */
 		end_peer(LIST_FIRST(&s->streams));
 		stream_free(LIST_FIRST(&s->streams));
 	}
