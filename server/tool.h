@@ -72,6 +72,9 @@ struct arg; /* server/tools/args.h */
 struct tool {
 	const char *name;          /* also schema/tools/<name>.json */
 	enum tool_effects effects;
+	bool quick;                /* reads memory and a few small files, waits for
+				    * nobody, whatever its arguments: may run on
+				    * the loop while it proves to be short */
 	const struct arg *arguments; /* how they are bound; a test holds this
 				      * table against the schema */
 	/*

@@ -23,7 +23,6 @@ mcp_connection_new(struct mcp_server *s, const struct mcp_host *host,
 	};
 	TAILQ_INIT(&c->in_flight);
 	TAILQ_INIT(&c->queue);
-	buf_init(&c->out, 2 * s->limits.result_bytes);
 	s->connections++;
 	return c;
 }
@@ -59,7 +58,6 @@ connection_release(struct mcp_connection *c)
 	c->server->connections--;
 	uri_set_clear(&c->subscribed);
 	free((char *)(uintptr_t)c->caller.default_db);
-	buf_free(&c->out);
 	if (c->host->released)
 		c->host->released(c->context);
 	free(c);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "server/mcp/catalogue.h"
 #include "server/mcp/mcp.h"
+#include "server/mcp/pace.h"
 #include "server/mcp/rpc.h"
 #include "server/mcp/severity.h"
 #include "server/mcp/subscribe.h"
@@ -50,6 +51,8 @@ struct mcp_server {
 	struct catalogue lists[LIST_COUNT][MCP_VERSION_COUNT];
 	struct request_list waiting; /* by `due` */
 	size_t connections;
+	struct pace *paces;          /* of the tools, in their order */
+	struct buf out;              /* the message being composed */
 	pthread_mutex_t lock;        /* guards `reported` and request->report */
 	struct request_list reported; /* have progress to send */
 };
@@ -78,7 +81,6 @@ struct mcp_connection {
 	size_t listening;              /* of those, subscriptions */
 	size_t in_flight_bytes;
 	size_t running;
-	struct buf out;                /* the message being composed */
 	struct uri_set subscribed;     /* resources/subscribe */
 	struct mcp_request *watcher;   /* looks for changes, or NULL */
 };
@@ -118,6 +120,7 @@ struct mcp_request {
 	void (*work)(struct mcp_request *r);
 	void (*finished)(struct mcp_request *r); /* loop thread; may be NULL */
 	const struct tool *tool;
+	struct pace *pace;       /* of a tool that may run here; NULL: never */
 	struct tool_config config; /* the server's, narrowed to its caller */
 	char *default_db;          /* of `config`, when it is the caller's */
 	struct buf body;    /* the result object as JSON text */
@@ -126,7 +129,7 @@ struct mcp_request {
 	struct rpc_error error;
 	uint32_t wait_ms;   /* not 0: call `work` again after that long */
 	bool failed_tool;   /* the body is an isError result */
-	int64_t started_ns; /* monotonic */
+	int64_t started_ns, took_ns; /* monotonic; of its last run */
 	int64_t due_ns;     /* monotonic, while waiting */
 
 	atomic_bool cancelled;
@@ -193,7 +196,7 @@ int request_check_room(struct mcp_request *r);
 
 /* send.c */
 void send_response(struct mcp_request *r);
-void send_plain(struct mcp_request *r); /* what connection->out holds */
+void send_plain(struct mcp_request *r); /* what server->out holds */
 void send_error(struct mcp_connection *c, void *origin, struct batch *batch,
 		const char *id, struct rpc_error *e);
 void send_progress(struct mcp_request *r, const struct report *report);

@@ -65,7 +65,7 @@ plain_deliver(struct mcp_request *r, int rc, const struct tool_result *result,
 void
 plain_send(struct mcp_request *r)
 {
-	struct buf *out = &r->connection->out;
+	struct buf *out = &r->connection->server->out;
 
 	if (!r->error.code && r->body.failed)
 		rpc_fail(&r->error, ERR_LIMIT,

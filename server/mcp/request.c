@@ -106,12 +106,20 @@ unlink_in_flight(struct mcp_request *r)
 	c->listening -= r->state == REQUEST_LISTENING;
 }
 
+static void finish(struct mcp_request *r);
+
+/* Here, or on another thread. */
 static void
 start(struct mcp_request *r)
 {
 	struct mcp_connection *c = r->connection;
 
 	r->state = REQUEST_RUNNING;
+	if (r->pace && pace_is_quick(r->pace)) {
+		mcp_request_run(r);
+		finish(r);
+		return;
+	}
 	c->running++;
 	c->host->run(c->context, r);
 }
@@ -292,14 +300,19 @@ mcp_request_host(struct mcp_request *r)
 void
 mcp_request_run(struct mcp_request *r)
 {
+	int64_t began_ns = clock_monotonic_ns();
+
 	if (!atomic_load(&r->cancelled))
 		r->work(r);
 	set_interrupt(r, NULL, NULL);
+	r->took_ns = clock_monotonic_ns() - began_ns;
 }
 
 static void
 finish(struct mcp_request *r)
 {
+	if (r->pace)
+		pace_took(r->pace, r->took_ns);
 	if (r->finished)
 		r->finished(r);
 	if (r->wait_ms) {

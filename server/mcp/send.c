@@ -14,21 +14,21 @@
 static void
 hand_over(struct mcp_connection *c, const struct mcp_outgoing *message)
 {
-	if (!c->closed && !c->out.failed)
+	if (!c->closed && !c->server->out.failed)
 		c->host->send(c->context, message);
-	if (c->out.capacity > KEEP_CAPACITY)
-		buf_free(&c->out);
+	if (c->server->out.capacity > KEEP_CAPACITY)
+		buf_free(&c->server->out);
 	else
-		buf_reset(&c->out);
+		buf_reset(&c->server->out);
 }
 
-/* Sends what c->out holds. */
+/* Sends what `out` holds. */
 static void
 send_out(struct mcp_connection *c, void *origin, bool is_response,
 	 const struct rpc_error *e)
 {
 	struct mcp_outgoing message = {
-		.text = buf_view(&c->out),
+		.text = buf_view(&c->server->out),
 		.origin = origin,
 		.is_response = is_response,
 		.error_code = e ? e->code : 0,
@@ -38,7 +38,7 @@ send_out(struct mcp_connection *c, void *origin, bool is_response,
 	hand_over(c, &message);
 }
 
-/* Sends the response in c->out, or keeps it for the batch it belongs to. */
+/* Sends the response in `out`, or keeps it for the batch it belongs to. */
 static void
 send_or_collect(struct mcp_connection *c, void *origin, struct batch *batch,
 		const struct rpc_error *e)
@@ -47,9 +47,9 @@ send_or_collect(struct mcp_connection *c, void *origin, struct batch *batch,
 		send_out(c, origin, true, e);
 		return;
 	}
-	buf_u8(&c->out, ',');
-	buf_bytes(&batch->answers, buf_view(&c->out));
-	buf_reset(&c->out);
+	buf_u8(&c->server->out, ',');
+	buf_bytes(&batch->answers, buf_view(&c->server->out));
+	buf_reset(&c->server->out);
 }
 
 void
@@ -58,9 +58,9 @@ batch_end(struct mcp_connection *c, struct batch *b)
 	if (--b->open > 0)
 		return;
 	if (b->answers.size > 0) {
-		buf_u8(&c->out, '[');
-		buf_append(&c->out, b->answers.data, b->answers.size - 1);
-		buf_u8(&c->out, ']');
+		buf_u8(&c->server->out, '[');
+		buf_append(&c->server->out, b->answers.data, b->answers.size - 1);
+		buf_u8(&c->server->out, ']');
 		send_out(c, b->origin, true, NULL);
 	}
 	buf_free(&b->answers);
@@ -84,7 +84,7 @@ void
 send_error(struct mcp_connection *c, void *origin, struct batch *batch,
 	   const char *id, struct rpc_error *e)
 {
-	rpc_write_error(&c->out, id ? id : unknown_id(c), e);
+	rpc_write_error(&c->server->out, id ? id : unknown_id(c), e);
 	json_decref(e->data);
 	e->data = NULL;
 	send_or_collect(c, origin, batch, e);
@@ -129,7 +129,7 @@ send_plain(struct mcp_request *r)
 {
 	struct mcp_connection *c = r->connection;
 	struct mcp_outgoing message = {
-		.text = buf_view(&c->out),
+		.text = buf_view(&c->server->out),
 		.origin = r->origin,
 		.is_response = true,
 		.error_code = r->error.code,
@@ -156,7 +156,7 @@ send_response(struct mcp_request *r)
 		send_error(c, r->origin, r->batch, r->id, &r->error);
 		return;
 	}
-	write_result(&c->out, r);
+	write_result(&c->server->out, r);
 	send_or_collect(c, r->origin, r->batch, NULL);
 }
 
@@ -164,14 +164,14 @@ void
 send_notification(struct mcp_connection *c, void *origin, const char *method,
 		  const char *params, const struct mcp_request *listener)
 {
-	buf_format(&c->out,
+	buf_format(&c->server->out,
 		   "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":%s",
 		   method, params);
 	if (listener)
-		buf_format(&c->out,
+		buf_format(&c->server->out,
 			   "%s\"_meta\":{\"" META_SUBSCRIPTION "\":%s}",
 			   params[1] ? "," : "", listener->id);
-	buf_text(&c->out, "}}");
+	buf_text(&c->server->out, "}}");
 	send_out(c, origin, false, NULL);
 }
 

@@ -90,6 +90,7 @@ static int
 add_tools(struct mcp_server *s, struct error *e)
 {
 	const struct mcp_tools *t = &s->content->tools;
+	size_t count = 0;
 
 	for (const struct tool *const *tool = t->table; tool && *tool;
 	     tool++) {
@@ -100,7 +101,9 @@ add_tools(struct mcp_server *s, struct error *e)
 					 "tool \"%s\" has no input schema",
 					 (*tool)->name);
 		add_entry(s, LIST_TOOLS, schema);
+		count++;
 	}
+	s->paces = alloc_zero(count + 1, sizeof(*s->paces));
 	return 0;
 }
 
@@ -163,6 +166,7 @@ mcp_server_new(const struct mcp_content *content,
 	s->config = config;
 	s->limits = limits_or_defaults(limits);
 	s->info = server_info(content);
+	buf_init(&s->out, 2 * s->limits.result_bytes);
 	TAILQ_INIT(&s->waiting);
 	TAILQ_INIT(&s->reported);
 	pthread_mutex_init(&s->lock, NULL);
@@ -184,6 +188,8 @@ mcp_server_free(struct mcp_server *s)
 			catalogue_free(&s->lists[kind][v]);
 	pthread_mutex_destroy(&s->lock);
 	free(s->info);
+	free(s->paces);
+	buf_free(&s->out);
 	free(s);
 }
 

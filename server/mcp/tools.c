@@ -111,13 +111,19 @@ role_for(enum tool_effects effects)
 	return effects <= TOOL_WRITES ? "operator" : "admin";
 }
 
-static const struct tool *
-find_tool(const struct tool *const *table, const char *name)
+static void
+find_tool(struct mcp_request *r, const char *name)
 {
-	for (const struct tool *const *t = table; t && *t; t++)
-		if (strcmp((*t)->name, name) == 0)
-			return *t;
-	return NULL;
+	const struct mcp_server *s = r->connection->server;
+	const struct tool *const *table = s->content->tools.table;
+
+	for (size_t i = 0; table && table[i]; i++) {
+		if (strcmp(table[i]->name, name) != 0)
+			continue;
+		r->tool = table[i];
+		r->pace = table[i]->quick ? &s->paces[i] : NULL;
+		return;
+	}
 }
 
 static int
@@ -145,7 +151,7 @@ handle_tools_call(struct mcp_request *r)
 
 	if (!name)
 		return HANDLED_FAILED;
-	r->tool = find_tool(r->connection->server->content->tools.table, name);
+	find_tool(r, name);
 	if (!r->tool)
 		return unknown_tool(r, name);
 	if (!arguments)

@@ -117,6 +117,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 const struct tool tool_get_snapshot_dissection_status = {
 	.name = "get_snapshot_dissection_status",
 	.effects = TOOL_READS,
+	.quick = true,
 	.arguments = arguments,
 	.run = run,
 };

@@ -107,6 +107,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 const struct tool tool_list_captures = {
 	.name = "list_captures",
 	.effects = TOOL_READS,
+	.quick = true,
 	.arguments = arguments,
 	.run = run,
 };

@@ -143,6 +143,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 const struct tool tool_list_databases = {
 	.name = "list_databases",
 	.effects = TOOL_READS,
+	.quick = true,
 	.arguments = arguments,
 	.run = run,
 };

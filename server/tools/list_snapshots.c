@@ -82,6 +82,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 const struct tool tool_list_snapshots = {
 	.name = "list_snapshots",
 	.effects = TOOL_READS,
+	.quick = true,
 	.arguments = arguments,
 	.run = run,
 };

@@ -146,18 +146,15 @@ def until(condition, seconds=20):
 
 
 def test_piped_requests(serve):
-    """printf … | aftertap serve: what is quick is answered.  A tool's call is
-    quick unless the machine is busy."""
+    """printf … | aftertap serve: what is quick is answered, however busy the
+    machine is."""
     wanted = lines(INITIALIZE, INITIALIZED, request(1, "tools/list"),
                    request(2, "resources/list"), call(3, "list_databases"))
     wanted += b'{"jsonrpc":"2.0","id":4,"method":"ping"}'
-    for _ in range(20):
-        done = subprocess.run(serve, timeout=PATIENCE, capture_output=True,
-                              input=wanted)
-        output = done.stdout.splitlines(keepends=True)
-        answered = {json.loads(line)["id"] for line in output}
-        if 3 in answered:
-            break
+    done = subprocess.run(serve, timeout=PATIENCE, capture_output=True,
+                          input=wanted)
+    output = done.stdout.splitlines(keepends=True)
+    answered = {json.loads(line)["id"] for line in output}
     check.check("piped: exit status", done.returncode, 0)
     check.that("piped: nothing but protocol", all(map(is_protocol, output)))
     check.check("piped: answers", answered, {1, 2, 3, 4, "init"})

@@ -99,6 +99,13 @@ run_deaf(struct tool_call *call, struct tool_result *out, struct error *e)
 	return TOOL_DONE;
 }
 
+/* Declared quick, and as slow as it is told to be. */
+static int
+run_hasty(struct tool_call *call, struct tool_result *out, struct error *e)
+{
+	return run_deaf(call, out, e);
+}
+
 static int
 run_poll(struct tool_call *call, struct tool_result *out, struct error *e)
 {
@@ -158,30 +165,32 @@ run_noise(struct tool_call *call, struct tool_result *out, struct error *e)
 	return TOOL_DONE;
 }
 
-#define FAKE_MAP(X)                                                           \
-	X(echo, TOOL_READS, "text", "string")                                 \
-	X(fail, TOOL_READS, NULL, NULL)                                       \
-	X(slow, TOOL_READS, "ms", "integer")                                  \
-	X(deaf, TOOL_READS, "ms", "integer")                                  \
-	X(poll, TOOL_READS, "ms", "integer")                                  \
-	X(steps, TOOL_WRITES, "count", "integer")                             \
-	X(big, TOOL_READS, "bytes", "integer")                                \
-	X(noise, TOOL_READS, NULL, NULL)
+#define FAKE_MAP(X)                                      \
+	X(echo, TOOL_READS, true, "text", "string")      \
+	X(fail, TOOL_READS, false, NULL, NULL)           \
+	X(slow, TOOL_READS, false, "ms", "integer")      \
+	X(deaf, TOOL_READS, false, "ms", "integer")      \
+	X(hasty, TOOL_READS, true, "ms", "integer")      \
+	X(poll, TOOL_READS, false, "ms", "integer")      \
+	X(steps, TOOL_WRITES, false, "count", "integer") \
+	X(big, TOOL_READS, false, "bytes", "integer")    \
+	X(noise, TOOL_READS, false, NULL, NULL)
 
-#define X(id, what, argument, type)                                      \
-	static const struct tool tool_##id = {                               \
-		.name = #id,                                                  \
-		.effects = (what),                                            \
-		.run = run_##id,                                              \
+#define X(id, what, is_quick, argument, type)  \
+	static const struct tool tool_##id = { \
+		.name = #id,                   \
+		.effects = (what),             \
+		.quick = (is_quick),           \
+		.run = run_##id,               \
 	};
 FAKE_MAP(X)
 #undef X
 
 static const struct tool *const table[] = {
-#define X(id, what, argument, type) &tool_##id,
+#define X(id, what, is_quick, argument, type) &tool_##id,
 	FAKE_MAP(X)
 #undef X
-	NULL,
+		NULL,
 };
 
 static json_t *
@@ -192,13 +201,12 @@ describe(const char *name, const char *argument, const char *type)
 	if (argument)
 		json_object_set_new(properties, argument,
 				    json_pack("{s:s}", "type", type));
-	return json_pack(
-		"{s:s, s:s, s:s, s:{s:s, s:o, s:b}, s:{s:s}, s:{s:b}}", "name",
-		name, "title", name, "description",
-		"A tool that exists for tests only.", "inputSchema", "type",
-		"object", "properties", properties, "additionalProperties", 0,
-		"outputSchema", "type", "object", "annotations",
-		"readOnlyHint", 1);
+	return json_pack("{s:s, s:s, s:s, s:{s:s, s:o, s:b}, s:{s:s}, s:{s:b}}",
+			 "name", name, "title", name, "description",
+			 "A tool that exists for tests only.", "inputSchema",
+			 "type", "object", "properties", properties,
+			 "additionalProperties", 0, "outputSchema", "type",
+			 "object", "annotations", "readOnlyHint", 1);
 }
 
 static json_t *
@@ -265,17 +273,17 @@ void
 fake_content_load(struct mcp_content *content)
 {
 	schemas = json_object();
-#define X(id, what, argument, type)                                      \
+#define X(id, what, is_quick, argument, type) \
 	json_object_set_new(schemas, #id, describe(#id, argument, type));
 	FAKE_MAP(X)
 #undef X
 	source.list = json_pack("[{s:s, s:s, s:s, s:s}, {s:s, s:s}]", "uri",
-			      "fake://note", "name", "note", "title", "A note",
-			      "description", "Always the same.", "uri",
-			      "fake://counter", "name", "counter");
-	source.templates = json_pack("[{s:s, s:s, s:s}]", "uriTemplate",
-			      "fake://{thing}", "name", "thing", "title",
-			      "Any thing");
+				"fake://note", "name", "note", "title",
+				"A note", "description", "Always the same.",
+				"uri", "fake://counter", "name", "counter");
+	source.templates =
+		json_pack("[{s:s, s:s, s:s}]", "uriTemplate", "fake://{thing}",
+			  "name", "thing", "title", "Any thing");
 	*content = (struct mcp_content){
 		.name = "fake",
 		.title = "Fake",
@@ -286,10 +294,10 @@ fake_content_load(struct mcp_content *content)
 	};
 	content->prompts = json_pack(
 		"[{s:s, s:s, s:s, s:[{s:s, s:s, s:b}, {s:s, s:s}], s:[s, s]}]",
-		"name", "greet", "title", "Greet", "description",
-		"Says hello.", "arguments", "name", "who", "description",
-		"Whom", "required", 1, "name", "where", "description",
-		"Where", "text", "Hello {{who}}!",
+		"name", "greet", "title", "Greet", "description", "Says hello.",
+		"arguments", "name", "who", "description", "Whom", "required",
+		1, "name", "where", "description", "Where", "text",
+		"Hello {{who}}!",
 		"From {{where|nowhere}}, {{ and }} {{gone}}.");
 }
 

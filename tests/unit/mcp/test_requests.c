@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "server/mcp/pace.h"
 #include "tests/support/fake_tools.h"
 #include "tests/unit/mcp/talk.h"
 
@@ -605,6 +606,59 @@ a_listener_is_told_when_the_server_goes(void **state)
 	talk_end(t);
 }
 
+/* A tool that is declared quick runs when it is called, and is handed over
+ * like the others once it was not. */
+static void
+a_quick_tool_runs_at_once_until_it_is_slow(void **state)
+{
+	struct talk *t = talk_new(NULL);
+
+	(void)state;
+	say_call(t, "1", "hasty", "ms", 20);
+	assert_int_equal(t->todo_count, 0);
+	expect_text(t, "1", "what?");
+	say_call(t, "2", "hasty", "ms", 0);
+	assert_int_equal(t->todo_count, 1);
+	talk_work(t);
+	expect_text(t, "2", "what?");
+	talk_end(t);
+}
+
+static void
+a_tool_is_trusted_again_after_many_short_runs(void **state)
+{
+	struct pace pace = { 0 };
+	int runs = 0;
+
+	(void)state;
+	assert_true(pace_is_quick(&pace));
+	pace_took(&pace, PACE_SHORT_NS);
+	assert_true(pace_is_quick(&pace));
+	pace_took(&pace, PACE_SHORT_NS + 1);
+	for (; !pace_is_quick(&pace); runs++)
+		pace_took(&pace, 1);
+	assert_int_equal(runs, 64);
+	for (int i = 0; i < 63; i++)
+		pace_took(&pace, PACE_SHORT_NS + 1);
+	assert_false(pace_is_quick(&pace));
+}
+
+/* … and a tool that is not declared quick never does. */
+static void
+a_tool_that_may_be_slow_never_runs_at_once(void **state)
+{
+	struct talk *t = talk_new(NULL);
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		say_call(t, "1", "deaf", "ms", 0);
+		assert_int_equal(t->todo_count, 1);
+		talk_work(t);
+		expect_text(t, "1", "what?");
+	}
+	talk_end(t);
+}
+
 int
 main(void)
 {
@@ -631,6 +685,9 @@ main(void)
 		T(a_subscriber_hears_of_changes_until_it_unsubscribes),
 		T(a_listener_hears_of_changes_until_it_cancels),
 		T(a_listener_is_told_when_the_server_goes),
+		T(a_quick_tool_runs_at_once_until_it_is_slow),
+		T(a_tool_is_trusted_again_after_many_short_runs),
+		T(a_tool_that_may_be_slow_never_runs_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
