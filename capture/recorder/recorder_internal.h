@@ -6,6 +6,7 @@
 #include "capture/recorder/inventory.h"
 #include "capture/recorder/raw_writer.h"
 #include "capture/recorder/recorder.h"
+#include "capture/recorder/seal_pace.h"
 #include "capture/recorder/sealer.h"
 
 enum recorder_disk {
@@ -64,6 +65,7 @@ struct recorder {
 	struct inventory *inventory;
 	uint32_t next_number;
 	struct sealer sealer;
+	struct seal_pace pace;
 	int64_t seal_retry_ns;
 	uint32_t awaited; /* somebody waits for this segment */
 	unsigned seal_failures;

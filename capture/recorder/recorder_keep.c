@@ -9,8 +9,6 @@
 #define SEAL_FAILURES 3 /* before a segment is passed over for a while */
 #define QUOTA_NS      CLOCK_NS_PER_S
 #define FINISH_MS     100
-/* So many raw segments waiting are a backlog. */
-#define URGENT_WAITING 3
 
 static void
 recorder_seal_failed(struct recorder *r, uint32_t number, int status,
@@ -67,22 +65,42 @@ recorder_seal_ended(struct recorder *r, int64_t now_ns)
 			       (unsigned long long)result.recovered);
 }
 
+static enum seal_pace_answer
+recorder_pace(struct recorder *r, uint32_t number, int64_t now_ns)
+{
+	const struct seal_backlog backlog = {
+		.segments = inventory_raw_count(r->inventory),
+		.segment_bytes = r->settings.segment_bytes,
+		.quota = r->settings.quota,
+		.awaited = number <= r->awaited,
+		.short_of_disk = r->disk != DISK_GOOD,
+	};
+
+	seal_pace_note(&r->pace, r->written_bytes, now_ns);
+	return seal_pace_ask(&r->pace, &backlog);
+}
+
 void
 recorder_seal(struct recorder *r, int64_t now_ns)
 {
 	struct sealer_order order = { .program = r->program,
 				      .directory = r->directory };
+	enum seal_pace_answer pace;
 	struct error error = { 0 };
 	uint32_t number;
 
 	recorder_seal_ended(r, now_ns);
 	number = inventory_first_raw(r->inventory);
-	if (r->sealer.pid != 0 || number == 0 || now_ns < r->seal_retry_ns)
+	pace = recorder_pace(r, number, now_ns);
+	/* One that was begun without haste may never end on a busy node. */
+	if (r->sealer.pid != 0 && r->sealer.task == SEALER_IDLE &&
+	    pace == SEAL_PACE_HURRY)
+		sealer_stop(&r->sealer);
+	if (r->sealer.pid != 0 || number == 0 || pace == SEAL_PACE_WAIT ||
+	    now_ns < r->seal_retry_ns)
 		return;
 	order.number = number;
-	if (number <= r->awaited ||
-	    inventory_raw_count(r->inventory) >= URGENT_WAITING)
-		order.task = SEALER_URGENT;
+	order.task = pace == SEAL_PACE_HURRY ? SEALER_URGENT : SEALER_IDLE;
 	if (sealer_start(&r->sealer, &order, &error) < 0)
 		recorder_seal_failed(r, number, ERR_IO, &error, now_ns);
 }

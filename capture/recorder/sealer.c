@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -88,6 +89,7 @@ sealer_start(struct sealer *s, const struct sealer_order *order,
 	}
 	s->descriptor = ends[0];
 	s->number = order->number;
+	s->task = order->task;
 	return 0;
 }
 
@@ -194,14 +196,24 @@ sealer_step_back(enum sealer_task task)
 {
 	const struct sched_param none = { 0 };
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (task != SEALER_IDLE) {
 		(void)setpriority(PRIO_PROCESS, 0, URGENT_NICE);
 		return;
 	}
 	(void)setpriority(PRIO_PROCESS, 0, 19);
-	(void)sched_setscheduler(0, SCHED_BATCH, &none);
+	(void)sched_setscheduler(0, SCHED_IDLE, &none);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
+}
+
+/* From now on it ends with the recorder; false when that has ended already,
+ * which the pipe to it shows. */
+static bool
+sealer_follow(void)
+{
+	struct pollfd output = { STDOUT_FILENO, 0, 0 };
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return poll(&output, 1, 0) <= 0 || !(output.revents & POLLERR);
 }
 
 int
@@ -213,6 +225,8 @@ sealer_main(const char *directory, uint32_t number, enum sealer_task task)
 	char *text;
 	int status;
 
+	if (!sealer_follow())
+		return 1;
 	sealer_step_back(task);
 	status = privileges_confine(directory, &error);
 	if (status == 0)

@@ -15,16 +15,17 @@
 #include "base/err.h"
 #include "capture/recorder/seal.h"
 
-struct sealer {
-	pid_t pid;       /* 0: none runs */
-	int descriptor;  /* readable when it has ended; -1 */
-	uint32_t number; /* of the segment */
-};
-
 enum sealer_task {
 	SEALER_IDLE,    /* seal when there is nothing else to do */
 	SEALER_URGENT,  /* seal: somebody waits */
 	SEALER_DISCARD, /* count and remove: there is no room (seal_discard) */
+};
+
+struct sealer {
+	pid_t pid;       /* 0: none runs */
+	int descriptor;  /* readable when it has ended; -1 */
+	uint32_t number; /* of the segment */
+	enum sealer_task task;
 };
 
 /* What to seal, and with which program. */

@@ -4,6 +4,7 @@
 interleaved, medians.  Needs root, iperf3, wrk, nginx and a quiet machine.
 
 usage: capture_cost.py [--build DIR] [--rounds N] [--seconds S] [--only LOAD]
+                       [--recorders NAME,...]
 
 Loads, all on loopback:
   paced      one TCP stream at 2 Gbit/s (super-packets of 33 kB on average)
@@ -182,8 +183,8 @@ class AftertapPlain(Aftertap):
     options = ("--interface", "lo", "--plain-source")
 
 
-RECORDERS = (Nothing, Tcpdump, Dumpcap, Aftertap, AftertapInterface,
-             AftertapPlain)
+RECORDERS = {"tcpdump": Tcpdump, "dumpcap": Dumpcap, "cgroup": Aftertap,
+             "interface": AftertapInterface, "af_packet": AftertapPlain}
 
 
 def usage_of(process):
@@ -323,18 +324,23 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--only", choices=[load.name for load in LOADS])
+    parser.add_argument("--recorders", default="all",
+                        help="keys of: " + ", ".join(RECORDERS))
     parser.add_argument("--scratch", default="/var/tmp",
                         help="a folder on a disk, not in memory")
     options = parser.parse_args()
+    recorders = [Nothing] + [
+        recorder for key, recorder in RECORDERS.items()
+        if options.recorders == "all" or key in options.recorders.split(",")]
     for load_type in LOADS:
         if options.only not in (None, load_type.name):
             continue
         folder = tempfile.mkdtemp(prefix="load-", dir=options.scratch)
         load = load_type(folder, options.seconds)
-        results = {recorder.name: [] for recorder in RECORDERS}
+        results = {recorder.name: [] for recorder in recorders}
         for turn in range(options.rounds):
-            for at in range(len(RECORDERS)):
-                recorder = RECORDERS[(at + turn) % len(RECORDERS)]
+            for at in range(len(recorders)):
+                recorder = recorders[(at + turn) % len(recorders)]
                 results[recorder.name].append(
                     one_run(recorder, load, options.build, options.scratch))
         load.close()
