@@ -47,5 +47,6 @@ struct seal_backlog {
 	bool short_of_disk;     /* sealed ones take less of it */
 };
 
+/* Whether the first of them is to be sealed now, and how. */
 enum seal_pace_answer seal_pace_ask(const struct seal_pace *p,
 				    const struct seal_backlog *backlog);
