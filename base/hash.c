@@ -8,27 +8,36 @@
 
 /* <openssl/types.h> has a type of that name, base/err.h a code. */
 #define ERR_STATE OPENSSL_ERR_STATE
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #undef ERR_STATE
 
 #include "base/alloc.h"
 #include "base/err.h"
 
-#define SHA256_SIZE 32
+#define SHA256_SIZE HASH_SHA256_SIZE
 #define READ_SIZE   ((size_t)128 << 10)
+
+/* Up to 256 bytes come whole once the pool is initialised. */
+void
+hash_random(void *out, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = getrandom(out, size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)size)
+		abort();
+}
 
 struct hash_key
 hash_key_random(void)
 {
 	struct hash_key key;
-	ssize_t n;
 
-	/* Up to 256 bytes come whole once the pool is initialised. */
-	do
-		n = getrandom(&key, sizeof(key), 0);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(key))
-		abort();
+	hash_random(&key, sizeof(key));
 	return key;
 }
 
@@ -179,4 +188,21 @@ hash_sha256_fd(int fd, char hex[HASH_SHA256_HEX])
 out:
 	EVP_MD_CTX_free(context);
 	return rc;
+}
+
+void
+hash_hmac_sha256(struct bytes key, struct bytes in,
+		 uint8_t mac[HASH_SHA256_SIZE])
+{
+	unsigned size = HASH_SHA256_SIZE;
+
+	if (!HMAC(EVP_sha256(), key.data, (int)key.size, in.data, in.size,
+		  mac, &size))
+		abort();
+}
+
+bool
+hash_equal(const void *a, const void *b, size_t size)
+{
+	return CRYPTO_memcmp(a, b, size) == 0;
 }

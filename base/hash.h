@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -19,6 +21,17 @@ struct hash_key hash_key_random(void);
 uint64_t hash_bytes(struct hash_key key, struct bytes in);
 
 #define HASH_SHA256_HEX 65
+#define HASH_SHA256_SIZE 32
+
+/* HMAC-SHA-256 of `in` (RFC 2104, FIPS 198-1). */
+void hash_hmac_sha256(struct bytes key, struct bytes in,
+		      uint8_t mac[HASH_SHA256_SIZE]);
+
+/* Are these the same?  Takes the same time wherever they differ. */
+bool hash_equal(const void *a, const void *b, size_t size);
+
+/* Fills `out` with at most 256 random bytes (getrandom). */
+void hash_random(void *out, size_t size);
 
 /* SHA-256 of `in` as lower-case hex and a terminator (FIPS 180-4). */
 void hash_sha256(struct bytes in, char hex[HASH_SHA256_HEX]);

@@ -6,6 +6,9 @@
  *    "arguments":[{"name","title"?,"description","required":bool}],
  *    "text":[lines]}
  *
+ * With "ask", an object of requests as in struct tool_question, its client is
+ * asked for more values: the fields of the forms it fills in.
+ *
  * Instead of "text" it may have "messages", an array of MCP prompt messages
  * whose strings are treated the same way.
  *

@@ -42,8 +42,10 @@ close_connection(struct serve *s)
 	struct mcp_connection *c = s->connection;
 
 	s->connection = NULL;
-	if (c)
-		mcp_connection_close(c);
+	if (!c)
+		return;
+	mcp_connection_close(c);
+	mcp_server_end_tasks(s->loop.server);
 }
 
 static void

@@ -23,8 +23,10 @@ struct serve_http {
 static void
 close_http(struct serve_http *s)
 {
-	if (s->http)
-		http_server_close(s->http);
+	if (!s->http)
+		return;
+	http_server_close(s->http);
+	mcp_server_end_tasks(s->loop.server);
 }
 
 static void

@@ -134,6 +134,21 @@ start_handles(struct serve_loop *l)
 	l->before_sleep.data = l->wake.data = l->due.data = l;
 }
 
+static void
+send_nothing(void *context, const struct mcp_outgoing *message)
+{
+	(void)context;
+	(void)message;
+}
+
+/* Tasks belong to no connection. */
+static const struct mcp_host task_host = {
+	.send = send_nothing,
+	.run = serve_loop_run_request,
+	.wake = serve_loop_wake,
+	.request_bytes = SERVE_REQUEST_BYTES,
+};
+
 int
 serve_loop_open(struct serve_loop *l, const struct serve_options *options)
 {
@@ -150,8 +165,10 @@ serve_loop_open(struct serve_loop *l, const struct serve_options *options)
 	l->loop.data = l;
 	start_handles(l);
 	l->server = mcp_server_new(options->content, &l->config, NULL, &e);
-	if (l->server)
+	if (l->server) {
+		mcp_server_begin_tasks(l->server, &task_host, l);
 		return 0;
+	}
 	log_error("event=start error=\"%s\"", e.text);
 	return -1;
 }
@@ -179,6 +196,8 @@ void
 serve_loop_close(struct serve_loop *l)
 {
 	ignore_signals(l);
+	if (l->server)
+		mcp_server_end_tasks(l->server);
 	uv_walk(&l->loop, close_handle, NULL);
 	uv_run(&l->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&l->loop);

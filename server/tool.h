@@ -43,13 +43,52 @@ struct tool_call {
 	void (*set_interrupt)(void *context, void (*interrupt)(void *), void *arg);
 	void (*progress)(void *context, double value, double total,
 			 const char *message);
-	void *context;               /* of the two callbacks above */
+	/* A line for whoever reads the server's log messages; may be NULL. */
+	void (*log)(void *context, const char *text);
+	void *context;               /* of the callbacks above */
+	unsigned abilities;          /* bits of enum tool_ability */
+	bool is_task;                /* nobody is kept waiting: `wait_ms` is
+				      * for calls that are none */
+	json_t *answers;             /* object, borrowed: what the client has
+				      * answered to questions, by their names;
+				      * NULL: nothing */
+	const json_t *state;         /* what came with the question; or NULL */
+};
+
+/* What the client of a call can be asked for, and more. */
+enum tool_ability {
+	CLIENT_ELICITS = 1,
+	CLIENT_SAMPLES = 2,
+	CLIENT_HAS_ROOTS = 4,
+	CLIENT_HAS_TASKS = 8,
+};
+
+/*
+ * What a tool has to know from its client before it can go on: `ask` is an
+ * object of {"method","params"} by names of the tool's choice.  The methods
+ * are elicitation/create, sampling/createMessage and roots/list.
+ */
+struct tool_question {
+	json_t *ask;    /* owned */
+	json_t *state;  /* owned, or NULL: what the tool wants to be told
+			 * again with the answers; the client may read it, but
+			 * not change it */
+	bool in_task;   /* a task has begun: do not ask before it */
+};
+
+/* May a call go on as a task, which outlives its request? */
+enum tool_tasks {
+	TOOL_TASKS_NEVER,
+	TOOL_TASKS_OPTIONAL,
+	TOOL_TASKS_ALWAYS,
 };
 
 enum tool_status {
 	TOOL_DONE,
 	TOOL_WAIT, /* not yet: run again after `wait_ms` (status polling with
 		    * wait_ms); nothing else is returned */
+	TOOL_ASK,  /* run again with the answers to `question`; nothing is
+		    * kept between the runs but its `state` */
 };
 
 struct tool_result {
@@ -58,6 +97,9 @@ struct tool_result {
 	json_t *content;     /* array of MCP content blocks to show instead of
 			      * the text, or NULL; owned by the caller */
 	uint32_t wait_ms;
+	bool let_go;         /* with TOOL_WAIT: the client may hang up and ask
+			      * again, where its transport can do that */
+	struct tool_question question;
 };
 
 enum tool_effects {
@@ -83,6 +125,10 @@ struct tool {
 	 */
 	int (*run)(struct tool_call *call, struct tool_result *out,
 		   struct error *e);
+	enum tool_tasks tasks;
+	/* Ends what `run` has left running, because its task was cancelled;
+	 * NULL: nothing ever is. */
+	void (*stop)(struct tool_call *call);
 };
 
 /* NULL-terminated; in the order tools/list shows them. */

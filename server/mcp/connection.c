@@ -20,11 +20,20 @@ mcp_connection_new(struct mcp_server *s, const struct mcp_host *host,
 	c->caller = (struct mcp_caller){
 		.may = TOOL_CONTROLS,
 		.may_reveal = true,
+		.principal = alloc_string("local"),
 	};
+	TAILQ_INIT(&c->questions);
 	TAILQ_INIT(&c->in_flight);
 	TAILQ_INIT(&c->queue);
 	s->connections++;
 	return c;
+}
+
+static void
+free_caller(struct mcp_connection *c)
+{
+	free((char *)(uintptr_t)c->caller.default_db);
+	free((char *)(uintptr_t)c->caller.principal);
 }
 
 void
@@ -32,10 +41,12 @@ mcp_connection_set_caller(struct mcp_connection *c,
 			  const struct mcp_caller *caller)
 {
 	const char *db = caller->default_db;
+	const char *principal = caller->principal;
 
-	free((char *)(uintptr_t)c->caller.default_db);
+	free_caller(c);
 	c->caller = *caller;
 	c->caller.default_db = db ? alloc_string(db) : NULL;
+	c->caller.principal = principal ? alloc_string(principal) : NULL;
 }
 
 enum mcp_version
@@ -57,7 +68,7 @@ connection_release(struct mcp_connection *c)
 		return;
 	c->server->connections--;
 	uri_set_clear(&c->subscribed);
-	free((char *)(uintptr_t)c->caller.default_db);
+	free_caller(c);
 	if (c->host->released)
 		c->host->released(c->context);
 	free(c);
@@ -75,6 +86,8 @@ mcp_connection_close(struct mcp_connection *c)
 	}
 	if (c->watcher)
 		request_cancel(c->watcher);
+	tasks_forget_client(c);
+	ask_close(c);
 	connection_release(c);
 }
 
@@ -117,6 +130,7 @@ check_modern(struct mcp_request *r, const json_t *meta)
 		return rpc_fail(&r->error, MCP_UNSUPPORTED_VERSION,
 				"unsupported protocol version");
 	}
+	r->abilities = ask_abilities(json_object_get(meta, META_CAPABILITIES));
 	if (!json_is_object(json_object_get(meta, META_CAPABILITIES)))
 		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
 				"_meta[\"" META_CAPABILITIES
@@ -137,6 +151,7 @@ check_legacy(struct mcp_request *r, const char *method)
 
 	r->version = c->version;
 	r->log_level = c->log_level;
+	r->abilities = c->abilities;
 	if (c->initialized || strcmp(method, "initialize") == 0 ||
 	    strcmp(method, "ping") == 0)
 		return 0;
@@ -185,7 +200,9 @@ find_method(struct mcp_request *r, const char *name)
 {
 	const struct method *m = method_find(name);
 
-	if (!m || (mcp_is_modern(r->version) ? !m->modern : !m->legacy))
+	if (!m || (mcp_is_modern(r->version) ?
+			   !m->modern :
+			   !m->legacy || r->version < m->since))
 		return rpc_fail(&r->error, RPC_METHOD_NOT_FOUND,
 				"no method \"%.200s\" in revision %s", name,
 				mcp_version_text(r->version));
@@ -255,8 +272,13 @@ receive_request(struct mcp_connection *c, const struct rpc_message *m,
 	case HANDLED_OPEN:
 		request_keep_open(r);
 		break;
+	case HANDLED_HELD:
+		break;
 	default:
-		request_answer(r);
+		if (r->question.ask)
+			request_ask(r);
+		else
+			request_answer(r);
 		break;
 	}
 }
@@ -304,6 +326,8 @@ receive_one(struct mcp_connection *c, json_t *message, size_t cost,
 	} else if (!e.code && m.kind == RPC_NOTIFICATION &&
 		   strcmp(m.method, "notifications/cancelled") == 0) {
 		receive_cancelled(c, m.params);
+	} else if (!e.code && m.kind == RPC_RESPONSE) {
+		ask_receive(c, message);
 	}
 }
 

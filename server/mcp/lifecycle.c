@@ -6,9 +6,27 @@
 #include "server/mcp/internal.h"
 
 static void
-write_capabilities(struct buf *out, const struct mcp_content *content,
+write_tasks(struct buf *out, const struct mcp_connection *c,
+	    enum mcp_version v)
+{
+	if (!tasks_are_offered(c->server) || v < MCP_2025_11_25)
+		return;
+	if (mcp_is_modern(v))
+		buf_text(out, ",\"extensions\":{\"" TASK_EXTENSION
+			      "\":{}}");
+	else
+		buf_format(out,
+			   ",\"tasks\":{%s\"cancel\":{},"
+			   "\"requests\":{\"tools\":{\"call\":{}}}}",
+			   tasks_can_be_listed(c) ? "\"list\":{}," : "");
+}
+
+static void
+write_capabilities(struct buf *out, const struct mcp_connection *c,
 		   enum mcp_version v)
 {
+	const struct mcp_content *content = c->server->content;
+
 	buf_text(out, "\"capabilities\":{\"tools\":{},\"logging\":{}");
 	if (content->prompts)
 		buf_text(out, ",\"prompts\":{}");
@@ -16,6 +34,7 @@ write_capabilities(struct buf *out, const struct mcp_content *content,
 		buf_text(out, ",\"resources\":{\"subscribe\":true}");
 	if (content->resources && mcp_has_annotations(v))
 		buf_text(out, ",\"completions\":{}");
+	write_tasks(out, c, v);
 	buf_text(out, "},\"instructions\":");
 	rpc_write_string(out, bytes_of(content->instructions));
 }
@@ -59,9 +78,12 @@ handle_initialize(struct mcp_request *r)
 	c->version = r->version = negotiate(requested);
 	c->initialized = true;
 	c->log_level = SEVERITY_OFF;
+	c->abilities = ask_abilities(json_object_get(r->params,
+						     "capabilities")) &
+		       ~(unsigned)CLIENT_HAS_TASKS;
 	buf_format(&r->body, "{\"protocolVersion\":\"%s\",",
 		   mcp_version_text(c->version));
-	write_capabilities(&r->body, c->server->content, c->version);
+	write_capabilities(&r->body, c, c->version);
 	write_server_info(&r->body, c->server, c->version);
 	buf_u8(&r->body, '}');
 	return HANDLED;
@@ -72,8 +94,7 @@ handle_discover(struct mcp_request *r)
 {
 	buf_format(&r->body, "{\"supportedVersions\":[\"%s\"],",
 		   mcp_version_text(MCP_MODERN));
-	write_capabilities(&r->body, r->connection->server->content,
-			   r->version);
+	write_capabilities(&r->body, r->connection, r->version);
 	buf_u8(&r->body, '}');
 	return HANDLED;
 }

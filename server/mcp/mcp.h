@@ -55,6 +55,11 @@ struct mcp_limits {
 	uint32_t in_flight;     /* unanswered requests of a connection [2048] */
 	uint32_t running;       /* of those, handed to `run` at once [16] */
 	uint32_t page;          /* entries of one list page [100] */
+	uint32_t tasks;         /* kept at once, half of them for one
+				 * principal [256] */
+	size_t task_bytes;      /* of a task's result [256 KiB] */
+	int64_t task_keep_ms;   /* a task is kept that long after its end, at
+				 * least [5 min] */
 };
 
 /* One outgoing message. */
@@ -76,6 +81,9 @@ struct mcp_caller {
 	enum tool_effects may;   /* the most that tools may do for it */
 	bool may_reveal;         /* what the configuration reveals, at most */
 	bool whole_answers;      /* see struct tool_config */
+	/* Who it is: tasks and request states are its own.  NULL: cannot be
+	 * told apart from other callers. */
+	const char *principal;
 };
 
 /* What the core asks of the loop it runs in. */
@@ -86,6 +94,9 @@ struct mcp_host {
 	 * mcp_request_done(request) on this one, never from within this call.
 	 */
 	void (*run)(void *context, struct mcp_request *request);
+	/* The client of `origin` has to wait long: it may be let go, where the
+	 * transport lets it come back for the answer.  May be NULL. */
+	void (*let_go)(void *context, void *origin);
 	/* Called on any thread: call mcp_server_poll soon. */
 	void (*wake)(void *context);
 	/* The connection was closed and nothing of it runs any more: `context`
@@ -100,8 +111,18 @@ struct mcp_server *mcp_server_new(const struct mcp_content *content,
 				  const struct tool_config *config,
 				  const struct mcp_limits *limits,
 				  struct error *e);
-/* All connections must be gone. */
+/*
+ * From now on calls may become tasks, whose work `host` runs; of it `run`,
+ * `wake` and `request_bytes` are used.  It must outlive the server.
+ */
+void mcp_server_begin_tasks(struct mcp_server *s, const struct mcp_host *host,
+			    void *context);
+/* Cancels all tasks.  What of them still runs comes back as usual. */
+void mcp_server_end_tasks(struct mcp_server *s);
+/* All connections must be gone, and tasks ended. */
 void mcp_server_free(struct mcp_server *s);
+/* The schema of a tool, or NULL; borrowed. */
+const json_t *mcp_server_schema(const struct mcp_server *s, const char *tool);
 const struct mcp_limits *mcp_server_limits(const struct mcp_server *s);
 
 /* Sends what tools reported from other threads since the last time. */

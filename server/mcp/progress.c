@@ -23,6 +23,15 @@ is_due(const struct mcp_request *r, double value, double total, int64_t now)
 }
 
 static void
+set_pending(struct mcp_request *r)
+{
+	if (!r->report.pending)
+		TAILQ_INSERT_TAIL(&r->connection->server->reported, r,
+				  reported);
+	r->report.pending = true;
+}
+
+static void
 keep(struct mcp_request *r, double value, double total, const char *message)
 {
 	struct bytes text = bytes_first(bytes_of(message), MESSAGE_LIMIT);
@@ -32,10 +41,8 @@ keep(struct mcp_request *r, double value, double total, const char *message)
 	free(r->report.message);
 	r->report.message = message ? alloc_string_n(text.data, text.size) :
 				      NULL;
-	if (!r->report.pending)
-		TAILQ_INSERT_TAIL(&r->connection->server->reported, r,
-				  reported);
-	r->report.pending = true;
+	r->report.valued = true;
+	set_pending(r);
 }
 
 void
@@ -47,7 +54,8 @@ progress_report(void *request, double value, double total,
 	int64_t now = clock_monotonic_ns();
 	bool due;
 
-	if (!r->progress_token || !isfinite(value) || !isfinite(total))
+	if ((!r->progress_token && !r->is_task) || !isfinite(value) ||
+	    !isfinite(total))
 		return;
 	pthread_mutex_lock(&c->server->lock);
 	due = is_due(r, value, total, now);
@@ -60,6 +68,37 @@ progress_report(void *request, double value, double total,
 		c->host->wake(c->context);
 }
 
+/* Lines beyond what is kept are lost: nobody reads that fast. */
+void
+progress_log(void *request, const char *text)
+{
+	struct mcp_request *r = request;
+	struct mcp_connection *c = r->connection;
+	struct bytes line = bytes_first(bytes_of(text), MESSAGE_LIMIT);
+
+	if ((int)SEVERITY_INFO > (int)r->log_level)
+		return;
+	pthread_mutex_lock(&c->server->lock);
+	if (r->report.line_count < REPORT_LINES) {
+		r->report.lines[r->report.line_count++] =
+			alloc_string_n(line.data, line.size);
+		set_pending(r);
+	}
+	pthread_mutex_unlock(&c->server->lock);
+	c->host->wake(c->context);
+}
+
+static void
+tell(struct mcp_request *r, const struct report *report)
+{
+	for (size_t i = 0; i < report->line_count; i++)
+		send_log(r, SEVERITY_INFO, "%s", report->lines[i]);
+	if (r->is_task)
+		task_progress(r, report);
+	if (report->valued && r->progress_token)
+		send_progress(r, report);
+}
+
 void
 progress_flush(struct mcp_request *r)
 {
@@ -70,13 +109,16 @@ progress_flush(struct mcp_request *r)
 	report = r->report;
 	if (report.pending) {
 		TAILQ_REMOVE(&s->reported, r, reported);
-		r->report.pending = false;
+		r->report.pending = r->report.valued = false;
 		r->report.message = NULL;
+		r->report.line_count = 0;
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (!report.pending)
 		return;
 	if (!atomic_load(&r->cancelled))
-		send_progress(r, &report);
+		tell(r, &report);
+	for (size_t i = 0; i < report.line_count; i++)
+		free(report.lines[i]);
 	free(report.message);
 }

@@ -190,6 +190,59 @@ write_prompt(struct buf *out, json_t *prompt, const json_t *given)
 	buf_free(&text);
 }
 
+/* A prompt may need to know more than its arguments say.  True when that has
+ * to be asked now. */
+static bool
+needs_answers(struct mcp_request *r, json_t *prompt)
+{
+	json_t *missing = json_object(), *one;
+	const char *name;
+
+	json_object_foreach(json_object_get(prompt, "ask"), name, one)
+		if (!json_object_get(r->answers, name))
+			json_object_set(missing, name, one);
+	if (json_object_size(missing) > 0) {
+		r->question.ask = missing;
+		return true;
+	}
+	json_decref(missing);
+	return false;
+}
+
+/* The arguments, and what was filled in (new reference). */
+static json_t *
+all_values(const struct mcp_request *r, json_t *given)
+{
+	json_t *all = given ? json_copy(given) : json_object(), *one, *value;
+	const char *name;
+
+	json_object_foreach(r->answers, name, one) {
+		json_t *content = json_object_get(one, "content");
+		const char *field;
+
+		json_object_foreach(content, field, value)
+			if (json_is_string(value))
+				json_object_set(all, field, value);
+	}
+	return all;
+}
+
+static int
+write_answer(struct mcp_request *r, json_t *prompt, json_t *given)
+{
+	json_t *values;
+
+	if (needs_answers(r, prompt))
+		return HANDLED;
+	values = all_values(r, given);
+	if (json_object_get(prompt, "messages"))
+		write_messages(&r->body, prompt, values);
+	else
+		write_prompt(&r->body, prompt, values);
+	json_decref(values);
+	return HANDLED;
+}
+
 int
 handle_prompts_get(struct mcp_request *r)
 {
@@ -206,9 +259,7 @@ handle_prompts_get(struct mcp_request *r)
 	if (check_given(r, prompt, given) < 0 ||
 	    check_required(r, prompt, given) < 0)
 		return HANDLED_FAILED;
-	if (json_object_get(prompt, "messages"))
-		write_messages(&r->body, prompt, given);
-	else
-		write_prompt(&r->body, prompt, given);
-	return HANDLED;
+	if (mcp_is_modern(r->version) && ask_take_answers(r) < 0)
+		return HANDLED_FAILED;
+	return write_answer(r, prompt, given);
 }

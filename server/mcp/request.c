@@ -56,6 +56,24 @@ request_new(struct mcp_connection *c, const struct rpc_message *m)
 	return r;
 }
 
+struct mcp_request *
+request_of_runner(const struct mcp_request *r)
+{
+	struct mcp_request *own =
+		request_new(r->connection->server->runner, NULL);
+
+	own->version = r->version;
+	own->method = r->method;
+	own->abilities = r->abilities;
+	own->params = json_incref(r->params);
+	own->config = r->config;
+	if (r->default_db) {
+		own->default_db = alloc_string(r->default_db);
+		own->config.default_db = own->default_db;
+	}
+	return own;
+}
+
 void
 request_free(struct mcp_request *r)
 {
@@ -67,7 +85,15 @@ request_free(struct mcp_request *r)
 	pthread_mutex_unlock(&s->lock);
 	if (r->listened)
 		uri_set_clear(r->listened);
+	if (r->listened_tasks)
+		uri_set_clear(r->listened_tasks);
 	free(r->listened);
+	free(r->listened_tasks);
+	question_clear(&r->question);
+	json_decref(r->answers);
+	json_decref(r->remembered);
+	for (size_t i = 0; i < r->report.line_count; i++)
+		free(r->report.lines[i]);
 	free(r->report.message);
 	free(r->progress_token);
 	free(r->default_db);
@@ -80,8 +106,8 @@ request_free(struct mcp_request *r)
 	free(r);
 }
 
-static void
-link_in_flight(struct mcp_request *r)
+void
+request_link(struct mcp_request *r)
 {
 	struct mcp_connection *c = r->connection;
 
@@ -89,7 +115,10 @@ link_in_flight(struct mcp_request *r)
 	r->linked = true;
 	c->in_flight_count++;
 	c->in_flight_bytes += r->cost;
-	c->listening += r->state == REQUEST_LISTENING;
+	if (r->state != REQUEST_LISTENING)
+		return;
+	c->listening++;
+	TAILQ_INSERT_TAIL(&c->server->listeners, r, listener);
 }
 
 static void
@@ -103,10 +132,11 @@ unlink_in_flight(struct mcp_request *r)
 	r->linked = false;
 	c->in_flight_count--;
 	c->in_flight_bytes -= r->cost;
-	c->listening -= r->state == REQUEST_LISTENING;
+	if (r->state != REQUEST_LISTENING)
+		return;
+	c->listening--;
+	TAILQ_REMOVE(&c->server->listeners, r, listener);
 }
-
-static void finish(struct mcp_request *r);
 
 /* Here, or on another thread. */
 static void
@@ -117,7 +147,7 @@ start(struct mcp_request *r)
 	r->state = REQUEST_RUNNING;
 	if (r->pace && pace_is_quick(r->pace)) {
 		mcp_request_run(r);
-		finish(r);
+		request_finish(r);
 		return;
 	}
 	c->running++;
@@ -147,7 +177,7 @@ void
 request_submit(struct mcp_request *r)
 {
 	if (r->id)
-		link_in_flight(r);
+		request_link(r);
 	start_or_queue(r);
 }
 
@@ -155,7 +185,7 @@ void
 request_keep_open(struct mcp_request *r)
 {
 	r->state = REQUEST_LISTENING;
-	link_in_flight(r);
+	request_link(r);
 	watch_adjust(r->connection);
 }
 
@@ -170,8 +200,8 @@ connection_start_queued(struct mcp_connection *c)
 	}
 }
 
-static void
-wait_for(struct mcp_request *r)
+void
+request_wait(struct mcp_request *r)
 {
 	struct mcp_server *s = r->connection->server;
 	struct mcp_request *later;
@@ -190,18 +220,53 @@ wait_for(struct mcp_request *r)
 }
 
 void
-request_resume(struct mcp_request *r)
+request_stop_waiting(struct mcp_request *r)
 {
+	if (r->state != REQUEST_WAITING)
+		return;
 	TAILQ_REMOVE(&r->connection->server->waiting, r, place);
-	start_or_queue(r);
+	r->state = REQUEST_HELD;
+	r->on_due = NULL;
 }
 
-/* Forgets the request without an answer. */
-static void
-drop(struct mcp_request *r)
+void
+request_resume(struct mcp_request *r)
+{
+	void (*on_due)(struct mcp_request *) = r->on_due;
+
+	request_stop_waiting(r);
+	if (on_due)
+		on_due(r);
+	else
+		start_or_queue(r);
+}
+
+/* What has no work is what a method answers at once. */
+void
+request_run_again(struct mcp_request *r)
+{
+	question_clear(&r->question);
+	if (r->work) {
+		start_or_queue(r);
+		return;
+	}
+	r->method->handle(r);
+	if (r->question.ask)
+		request_ask(r);
+	else
+		request_answer(r);
+}
+
+void
+request_drop(struct mcp_request *r)
 {
 	struct mcp_connection *c = r->connection;
 
+	if (r->stop_after)
+		task_stop_tool(r);
+	ask_forget(r);
+	task_forget_waiting(r);
+	task_forget_work(r);
 	unlink_in_flight(r);
 	if (r->batch)
 		batch_end(c, r->batch);
@@ -232,14 +297,15 @@ request_cancel(struct mcp_request *r)
 	switch (r->state) {
 	case REQUEST_QUEUED:
 		TAILQ_REMOVE(&r->connection->queue, r, place);
-		drop(r);
+		request_drop(r);
 		break;
 	case REQUEST_WAITING:
 		TAILQ_REMOVE(&r->connection->server->waiting, r, place);
-		drop(r);
+		request_drop(r);
 		break;
 	case REQUEST_LISTENING:
-		drop(r);
+	case REQUEST_HELD:
+		request_drop(r);
 		break;
 	case REQUEST_RUNNING:
 		pthread_mutex_lock(&r->lock);
@@ -287,7 +353,12 @@ request_call(struct mcp_request *r)
 		.cancelled = &r->cancelled,
 		.set_interrupt = set_interrupt,
 		.progress = progress_report,
+		.log = progress_log,
 		.context = r,
+		.abilities = r->abilities,
+		.is_task = r->is_task,
+		.answers = r->answers,
+		.state = r->remembered,
 	};
 }
 
@@ -309,21 +380,36 @@ mcp_request_run(struct mcp_request *r)
 }
 
 static void
-finish(struct mcp_request *r)
+wait_for_more(struct mcp_request *r)
+{
+	struct mcp_connection *c = r->connection;
+
+	if (r->let_go && c->host->let_go && r->origin && !r->batch)
+		c->host->let_go(c->context, r->origin);
+	r->let_go = false;
+	request_wait(r);
+}
+
+void
+request_finish(struct mcp_request *r)
 {
 	if (r->pace)
 		pace_took(r->pace, r->took_ns);
 	if (r->finished)
 		r->finished(r);
 	if (r->wait_ms) {
-		wait_for(r);
+		wait_for_more(r);
 		return;
 	}
 	progress_flush(r);
-	if (r->id)
+	if (r->question.ask)
+		request_ask(r);
+	else if (r->task)
+		task_finish(r);
+	else if (r->id)
 		request_answer(r);
 	else
-		drop(r);
+		request_drop(r);
 }
 
 void
@@ -333,9 +419,9 @@ mcp_request_done(struct mcp_request *r)
 
 	c->running--;
 	if (c->closed || atomic_load(&r->cancelled))
-		drop(r);
+		request_drop(r);
 	else
-		finish(r);
+		request_finish(r);
 	if (c->closed)
 		connection_release(c);
 	else

@@ -230,16 +230,24 @@ rpc_write_string(struct buf *out, struct bytes text)
 }
 
 void
-rpc_write_error(struct buf *out, const char *id, const struct rpc_error *e)
+rpc_write_error_object(struct buf *out, const struct rpc_error *e)
 {
-	buf_text(out, "{\"jsonrpc\":\"2.0\"");
-	if (id)
-		buf_format(out, ",\"id\":%s", id);
-	buf_format(out, ",\"error\":{\"code\":%d,\"message\":", e->code);
+	buf_format(out, "{\"code\":%d,\"message\":", e->code);
 	rpc_write_string(out, bytes_of(e->text));
 	if (e->data) {
 		buf_text(out, ",\"data\":");
 		rpc_write_json(out, e->data);
 	}
-	buf_text(out, "}}");
+	buf_u8(out, '}');
+}
+
+void
+rpc_write_error(struct buf *out, const char *id, const struct rpc_error *e)
+{
+	buf_text(out, "{\"jsonrpc\":\"2.0\"");
+	if (id)
+		buf_format(out, ",\"id\":%s", id);
+	buf_text(out, ",\"error\":");
+	rpc_write_error_object(out, e);
+	buf_u8(out, '}');
 }

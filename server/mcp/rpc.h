@@ -78,6 +78,8 @@ void rpc_write_json(struct buf *out, const json_t *value);
 /* Appends `text` as a JSON string; what is no UTF-8 is shown escaped. */
 void rpc_write_string(struct buf *out, struct bytes text);
 
+/* `{"code":…,"message":…,"data"?:…}` */
+void rpc_write_error_object(struct buf *out, const struct rpc_error *e);
 /* `{"jsonrpc":"2.0","id":ID,"error":{…}}`; id NULL: no id member. */
 void rpc_write_error(struct buf *out, const char *id,
 		     const struct rpc_error *e);

@@ -100,8 +100,8 @@ write_modern_members(struct buf *out, const struct mcp_request *r)
 		buf_format(out, "\"ttlMs\":%d,\"cacheScope\":\"%s\",",
 			   (int)m->ttl_ms, m->scope);
 	buf_format(out,
-		   "\"resultType\":\"complete\",\"_meta\":{\"" META_SERVER
-		   "\":%s",
+		   "\"resultType\":\"%s\",\"_meta\":{\"" META_SERVER "\":%s",
+		   r->result_type ? r->result_type : "complete",
 		   r->connection->server->info);
 	if (r->listened)
 		buf_format(out, ",\"" META_SUBSCRIPTION "\":%s", r->id);
@@ -176,6 +176,36 @@ send_notification(struct mcp_connection *c, void *origin, const char *method,
 }
 
 void
+send_question(struct mcp_connection *c, void *origin, uint64_t number,
+	      const char *method, const char *params)
+{
+	buf_format(&c->server->out,
+		   "{\"jsonrpc\":\"2.0\",\"id\":\"ask-%llu\","
+		   "\"method\":\"%s\",\"params\":%s}",
+		   (unsigned long long)number, method, params);
+	send_out(c, origin, false, NULL);
+}
+
+/* To the client that the request came from: with it, or about its task. */
+static void
+send_about(struct mcp_request *r, const char *method, struct buf *params)
+{
+	const struct task *t = r->task;
+
+	if (!r->is_task) {
+		send_notification(r->connection, r->origin, method,
+				  buf_cstr(params), NULL);
+	} else if (t && t->client) {
+		buf_format(params,
+			   ",\"_meta\":{\"" META_TASK "\":"
+			   "{\"taskId\":\"%s\"}}",
+			   t->id);
+		send_notification(t->client, NULL, method, buf_cstr(params),
+				  NULL);
+	}
+}
+
+void
 send_progress(struct mcp_request *r, const struct report *report)
 {
 	struct buf params;
@@ -189,8 +219,7 @@ send_progress(struct mcp_request *r, const struct report *report)
 		buf_text(&params, ",\"message\":");
 		rpc_write_string(&params, bytes_of(report->message));
 	}
-	send_notification(r->connection, r->origin, "notifications/progress",
-			  buf_cstr(&params), NULL);
+	send_about(r, "notifications/progress", &params);
 	buf_free(&params);
 }
 
@@ -212,7 +241,6 @@ send_log(struct mcp_request *r, enum log_severity severity,
 		   severity_name(severity),
 		   r->connection->server->content->name);
 	rpc_write_string(&params, bytes_of(text));
-	send_notification(r->connection, r->origin, "notifications/message",
-			  buf_cstr(&params), NULL);
+	send_about(r, "notifications/message", &params);
 	buf_free(&params);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "server/mcp/internal.h"
 
 static const char *const list_members[LIST_COUNT] = {
@@ -16,9 +17,9 @@ static const char *const list_members[LIST_COUNT] = {
 
 /* The members an entry of each list may have; what else our own files carry
  * (a prompt's text) stays inside. */
-static const char *const list_keys[LIST_COUNT][9] = {
+static const char *const list_keys[LIST_COUNT][10] = {
 	[LIST_TOOLS] = { "name", "title", "description", "inputSchema",
-			 "outputSchema", "annotations", "_meta" },
+			 "outputSchema", "annotations", "execution", "_meta" },
 	[LIST_PROMPTS] = { "name", "title", "description", "arguments" },
 	[LIST_RESOURCES] = { "uri", "name", "title", "description", "mimeType",
 			     "annotations", "size" },
@@ -32,6 +33,8 @@ key_exists_in(const char *key, enum mcp_version v)
 	if (strcmp(key, "title") == 0 || strcmp(key, "outputSchema") == 0 ||
 	    strcmp(key, "_meta") == 0)
 		return mcp_has_structured(v);
+	if (strcmp(key, "execution") == 0)
+		return v == MCP_2025_11_25; /* later: an extension's affair */
 	if (strcmp(key, "annotations") == 0)
 		return mcp_has_annotations(v);
 	return true;
@@ -86,6 +89,24 @@ add_all(struct mcp_server *s, enum list_kind kind, const json_t *entries)
 		add_entry(s, kind, entry);
 }
 
+static void
+add_tool(struct mcp_server *s, const struct tool *tool, json_t *schema)
+{
+	static const char *const words[] = {
+		[TOOL_TASKS_NEVER] = "forbidden",
+		[TOOL_TASKS_OPTIONAL] = "optional",
+		[TOOL_TASKS_ALWAYS] = "required",
+	};
+	json_t *entry = json_copy(schema);
+
+	if (tool->tasks != TOOL_TASKS_NEVER)
+		json_object_set_new(entry, "execution",
+				    json_pack("{s:s}", "taskSupport",
+					      words[tool->tasks]));
+	add_entry(s, LIST_TOOLS, entry);
+	json_decref(entry);
+}
+
 static int
 add_tools(struct mcp_server *s, struct error *e)
 {
@@ -94,13 +115,13 @@ add_tools(struct mcp_server *s, struct error *e)
 
 	for (const struct tool *const *tool = t->table; tool && *tool;
 	     tool++) {
-		const json_t *schema = t->schema(*tool);
+		json_t *schema = t->schema(*tool);
 
 		if (!json_is_object(json_object_get(schema, "inputSchema")))
 			return error_set(e, ERR_INVALID,
 					 "tool \"%s\" has no input schema",
 					 (*tool)->name);
-		add_entry(s, LIST_TOOLS, schema);
+		add_tool(s, *tool, schema);
 		count++;
 	}
 	s->paces = alloc_zero(count + 1, sizeof(*s->paces));
@@ -140,6 +161,12 @@ limits_or_defaults(const struct mcp_limits *given)
 		l.running = 16;
 	if (!l.page)
 		l.page = 100;
+	if (!l.tasks)
+		l.tasks = 256;
+	if (!l.task_bytes)
+		l.task_bytes = (size_t)256 << 10;
+	if (!l.task_keep_ms)
+		l.task_keep_ms = 300000;
 	return l;
 }
 
@@ -169,6 +196,9 @@ mcp_server_new(const struct mcp_content *content,
 	buf_init(&s->out, 2 * s->limits.result_bytes);
 	TAILQ_INIT(&s->waiting);
 	TAILQ_INIT(&s->reported);
+	TAILQ_INIT(&s->listeners);
+	TAILQ_INIT(&s->tasks.list);
+	hash_random(s->secret, sizeof(s->secret));
 	pthread_mutex_init(&s->lock, NULL);
 	if (fill_lists(s, e) < 0) {
 		mcp_server_free(s);
@@ -193,6 +223,30 @@ mcp_server_free(struct mcp_server *s)
 	free(s);
 }
 
+void
+mcp_server_begin_tasks(struct mcp_server *s, const struct mcp_host *host,
+		       void *context)
+{
+	s->runner = mcp_connection_new(s, host, context);
+}
+
+void
+mcp_server_end_tasks(struct mcp_server *s)
+{
+	tasks_end(s);
+}
+
+const json_t *
+mcp_server_schema(const struct mcp_server *s, const char *tool)
+{
+	const struct mcp_tools *t = &s->content->tools;
+
+	for (const struct tool *const *at = t->table; at && *at; at++)
+		if (strcmp((*at)->name, tool) == 0)
+			return t->schema(*at);
+	return NULL;
+}
+
 const struct mcp_limits *
 mcp_server_limits(const struct mcp_server *s)
 {
@@ -203,8 +257,9 @@ int64_t
 mcp_server_due(const struct mcp_server *s)
 {
 	const struct mcp_request *first = TAILQ_FIRST(&s->waiting);
+	int64_t tasks = tasks_due(s);
 
-	return first ? first->due_ns : INT64_MAX;
+	return first && first->due_ns < tasks ? first->due_ns : tasks;
 }
 
 void
@@ -214,6 +269,7 @@ mcp_server_tick(struct mcp_server *s, int64_t now_ns)
 
 	while ((r = TAILQ_FIRST(&s->waiting)) && r->due_ns <= now_ns)
 		request_resume(r);
+	tasks_expire(s, now_ns);
 }
 
 void

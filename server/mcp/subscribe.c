@@ -43,7 +43,7 @@ uri_set_find(const struct uri_set *set, const char *uri)
 	return i;
 }
 
-static bool
+bool
 uri_set_has(const struct uri_set *set, const char *uri)
 {
 	return uri_set_find(set, uri) < set->count;
@@ -254,27 +254,57 @@ handle_unsubscribe(struct mcp_request *r)
 	return HANDLED;
 }
 
-/* Keeps of the wish what can be honoured: resources that are ours. */
-static int
-take_wish(struct mcp_request *r, const json_t *wish)
+static bool
+is_resource(const struct mcp_request *r, const char *uri)
 {
 	const struct resource_source *source =
 		r->connection->server->content->resources;
-	json_t *uri;
+
+	return source && strlen(uri) <= MAX_URI && source->matches(uri);
+}
+
+static bool
+is_own_task(const struct mcp_request *r, const char *id)
+{
+	struct mcp_connection *c = r->connection;
+
+	return task_find(c->server, id, c->caller.principal) != NULL;
+}
+
+/* Keeps of a wish what can be honoured: what is ours. */
+static int
+take_wish(struct mcp_request *r, const char *member, struct uri_set *set,
+	  bool (*is_ours)(const struct mcp_request *r, const char *text))
+{
+	const json_t *wish = json_object_get(r->params, "notifications");
+	json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(wish, "resourceSubscriptions"), i,
-			   uri) {
-		const char *text = json_string_value(uri);
+	json_array_foreach(json_object_get(wish, member), i, one) {
+		const char *text = json_string_value(one);
 
 		if (!text)
 			return rpc_fail(&r->error, RPC_INVALID_PARAMS,
-					"resourceSubscriptions must be an "
-					"array of strings");
-		if (source && strlen(text) <= MAX_URI && source->matches(text))
-			uri_set_add(r->listened, text);
+					"%s must be an array of strings",
+					member);
+		if (is_ours(r, text))
+			uri_set_add(set, text);
 	}
 	return 0;
+}
+
+static void
+write_honoured(struct buf *out, const char *member, const struct uri_set *set)
+{
+	if (set->count == 0)
+		return;
+	buf_format(out, "%s\"%s\":[", buf_view(out).data[out->size - 1] == '{' ?
+						"" : ",", member);
+	for (size_t i = 0; i < set->count; i++) {
+		buf_text(out, i ? "," : "");
+		rpc_write_string(out, bytes_of(set->uris[i]));
+	}
+	buf_u8(out, ']');
 }
 
 static void
@@ -284,11 +314,9 @@ acknowledge(struct mcp_request *r)
 
 	buf_init(&params, SIZE_MAX);
 	buf_text(&params, "{\"notifications\":{");
-	for (size_t i = 0; i < r->listened->count; i++) {
-		buf_text(&params, i ? "," : "\"resourceSubscriptions\":[");
-		rpc_write_string(&params, bytes_of(r->listened->uris[i]));
-	}
-	buf_text(&params, r->listened->count ? "]}" : "}");
+	write_honoured(&params, "resourceSubscriptions", r->listened);
+	write_honoured(&params, "taskIds", r->listened_tasks);
+	buf_u8(&params, '}');
 	send_notification(r->connection, r->origin,
 			  "notifications/subscriptions/acknowledged",
 			  buf_cstr(&params), r);
@@ -303,8 +331,14 @@ handle_listen(struct mcp_request *r)
 	if (!json_is_object(wish))
 		return rpc_fail(&r->error, RPC_INVALID_PARAMS,
 				"params.notifications must be an object");
+	if (json_object_get(wish, "taskIds") && task_require_extension(r) < 0)
+		return HANDLED_FAILED;
 	r->listened = alloc_zero(1, sizeof(*r->listened));
-	if (take_wish(r, wish) < 0 || request_check_room(r) < 0)
+	r->listened_tasks = alloc_zero(1, sizeof(*r->listened_tasks));
+	if (take_wish(r, "resourceSubscriptions", r->listened,
+		      is_resource) < 0 ||
+	    take_wish(r, "taskIds", r->listened_tasks, is_own_task) < 0 ||
+	    request_check_room(r) < 0)
 		return HANDLED_FAILED;
 	acknowledge(r);
 	return HANDLED_OPEN;

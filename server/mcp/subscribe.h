@@ -2,6 +2,7 @@
 /* Resource subscriptions of both eras, as the rest of server/mcp/ sees them. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MAX_SUBSCRIPTIONS 64 /* resource URIs a connection or listener names */
@@ -15,6 +16,9 @@ struct uri_set {
 	char *uris[MAX_SUBSCRIPTIONS];
 	size_t count;
 };
+
+/* Is it in the set? */
+bool uri_set_has(const struct uri_set *set, const char *uri);
 
 /* Empties the set and frees what was in it. */
 void uri_set_clear(struct uri_set *set);

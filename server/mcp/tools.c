@@ -23,8 +23,8 @@ write_text_content(struct buf *out, struct bytes text)
 }
 
 /* Input and business errors are results that the model reads (SEP-1303). */
-static void
-write_failure(struct mcp_request *r, const char *text)
+void
+tool_fail(struct mcp_request *r, const char *text)
 {
 	buf_free(&r->body);
 	r->failed_tool = true;
@@ -67,10 +67,13 @@ call_tool(struct mcp_request *r)
 
 	if (rc == TOOL_WAIT) {
 		r->wait_ms = result.wait_ms ? result.wait_ms : 1;
+		r->let_go = result.let_go;
+	} else if (rc == TOOL_ASK) {
+		r->question = result.question;
 	} else if (r->plain) {
 		plain_deliver(r, rc, &result, &e);
 	} else if (rc < 0) {
-		write_failure(r, e.text[0] ? e.text : err_text(rc));
+		tool_fail(r, e.text[0] ? e.text : err_text(rc));
 	} else {
 		write_success(r, &result);
 		if (r->body.failed) {
@@ -79,7 +82,7 @@ call_tool(struct mcp_request *r)
 				"less with limit, fields, a narrower filter "
 				"or a shorter time range",
 				s->limits.result_bytes >> 20);
-			write_failure(r, problem);
+			tool_fail(r, problem);
 			free(problem);
 		}
 	}
@@ -93,7 +96,7 @@ log_call(struct mcp_request *r)
 {
 	int64_t ms = (clock_monotonic_ns() - r->started_ns) / CLOCK_NS_PER_MS;
 
-	if (r->wait_ms)
+	if (r->wait_ms || r->question.ask)
 		return;
 	if (r->failed_tool)
 		send_log(r, SEVERITY_WARNING, "%s failed after %lld ms",
@@ -165,5 +168,7 @@ handle_tools_call(struct mcp_request *r)
 				role_for(r->tool->effects));
 	r->work = call_tool;
 	r->finished = log_call;
-	return HANDLED_LATER;
+	if (mcp_is_modern(r->version) && ask_take_answers(r) < 0)
+		return HANDLED_FAILED;
+	return task_consider(r);
 }

@@ -67,6 +67,7 @@ struct client {
 	bool may_stream;  /* it accepts SSE */
 	bool is_logged;   /* counted and logged already */
 	int token;        /* its place in the list; -1: none */
+	char principal[CLIENT_NAME]; /* who that is; "": nobody in particular */
 	int64_t began_ns;
 	uint64_t body_bytes; /* of the answer so far */
 	char what[CLIENT_WORD], name[CLIENT_WORD];

@@ -106,6 +106,16 @@ mcp_own_connection(struct client *c, const char *db, bool whole)
 	mcp_connection_set_caller(c->mcp, &caller);
 }
 
+static int
+check_arguments(struct client *c, const struct http_request *r,
+		const struct mcp_incoming *m, struct rpc_error *e)
+{
+	if (!m->method || !m->name || strcmp(m->method, "tools/call") != 0)
+		return 0;
+	return mcp_headers_check_arguments(
+		r, m, mcp_server_schema(c->server->mcp, m->name), e);
+}
+
 static void
 modern_post(struct client *c, const struct http_request *r,
 	    struct mcp_incoming *m)
@@ -113,7 +123,8 @@ modern_post(struct client *c, const struct http_request *r,
 	struct rpc_error e = { 0 };
 	char *db;
 
-	if (mcp_headers_check(r, m, &e) < 0) {
+	if (mcp_headers_check(r, m, &e) < 0 ||
+	    check_arguments(c, r, m, &e) < 0) {
 		client_refuse(c, 400, m, &e);
 		return;
 	}

@@ -56,6 +56,7 @@ client_caller(const struct client *c, const char *db)
 		.default_db = db,
 		.may = may[role],
 		.may_reveal = role == ROLE_ADMIN,
+		.principal = c->principal[0] ? c->principal : NULL,
 	};
 }
 
@@ -133,9 +134,13 @@ authenticate(struct client *c, const struct http_request *r)
 	const struct tokens *tokens = &c->server->options.tokens;
 
 	c->token = -1;
+	c->principal[0] = '\0';
 	if (tokens->count == 0)
 		return true;
 	c->token = tokens_find(tokens, http_request_field(r, "Authorization"));
+	if (c->token >= 0)
+		snprintf(c->principal, sizeof(c->principal), "token %d",
+			 c->token);
 	return c->token >= 0 ||
 	       bytes_equal(http_request_path(r), bytes_of("/healthz"));
 }

@@ -14,6 +14,15 @@
 int mcp_headers_check(const struct http_request *r,
 		      const struct mcp_incoming *m, struct rpc_error *e);
 
+/*
+ * The same for the arguments of a tools/call that the tool's schema (NULL: no
+ * such tool) wants repeated in headers: "x-mcp-header" ("Custom Headers from
+ * Tool Parameters").
+ */
+int mcp_headers_check_arguments(const struct http_request *r,
+				const struct mcp_incoming *m,
+				const json_t *schema, struct rpc_error *e);
+
 enum mcp_header_era {
 	HEADER_ABSENT,
 	HEADER_LEGACY,  /* a revision with a handshake */
@@ -26,7 +35,7 @@ enum mcp_header_era mcp_headers_era(const struct http_request *r);
 
 /*
  * A value as it was before it was made fit for a header: "=?base64?…?=" is
- * decoded (2026-07-28, basic/transports, "Value encoding").  Appends to `out`;
- * false when it is malformed.
+ * decoded (2026-07-28, basic/transports, "Value encoding"), anything else is
+ * meant as it stands.  Appends to `out`; false when it is malformed.
  */
 bool mcp_header_decode(struct bytes value, struct buf *out);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/transport/session.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/map.h"
 
 #define RETRY_MS 1000     /* what a client is asked to wait before it resumes */
@@ -15,6 +14,7 @@
 
 static void host_send(void *context, const struct mcp_outgoing *message);
 static void host_run(void *context, struct mcp_request *request);
+static void host_let_go(void *context, void *origin);
 static void host_wake(void *context);
 static void host_released(void *context);
 
@@ -31,6 +31,7 @@ session_table_init(struct session_table *t, struct mcp_server *server,
 		.mcp = {
 			.send = host_send,
 			.run = host_run,
+			.let_go = host_let_go,
 			.wake = host_wake,
 			.released = host_released,
 			.request_bytes = host->request_bytes,
@@ -76,13 +77,7 @@ make_room(struct session_table *t)
 static void
 choose_id(struct session *s)
 {
-	ssize_t n;
-
-	do
-		n = getrandom(s->key, sizeof(s->key), 0);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(s->key))
-		abort();
+	hash_random(s->key, sizeof(s->key));
 	for (size_t i = 0; i < sizeof(s->key); i++)
 		snprintf(s->id + 2 * i, 3, "%02x", s->key[i]);
 }
@@ -343,6 +338,21 @@ host_run(void *context, struct mcp_request *request)
 	const struct session *s = context;
 
 	s->table->host->run(s->table->context, request);
+}
+
+/* The client is told when to come back, and the connection ends; the stream
+ * does not (2025-11-25, basic/transports, "may close the connection"). */
+static void
+host_let_go(void *context, void *origin)
+{
+	const struct session *s = context;
+	struct stream *st = origin;
+
+	if (s->is_old || mcp_connection_version(s->mcp) < MCP_2025_11_25)
+		return;
+	stream_open(st);
+	if (st->open)
+		end_peer(st);
 }
 
 static void

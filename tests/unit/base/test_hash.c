@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -118,10 +119,41 @@ sha256_reads_pipes_and_refuses_directories(void **state)
 	assert_int_equal(hash_sha256_fd(-1, hex), ERR_IO);
 }
 
+/* RFC 4231, test cases 1 and 2. */
+static void
+hmac_matches_the_published_vectors(void **state)
+{
+	static const uint8_t first[] = {
+		0xb0, 0x34, 0x4c, 0x61, 0xd8, 0xdb, 0x38, 0x53,
+		0x5c, 0xa8, 0xaf, 0xce, 0xaf, 0x0b, 0xf1, 0x2b,
+		0x88, 0x1d, 0xc2, 0x00, 0xc9, 0x83, 0x3d, 0xa7,
+		0x26, 0xe9, 0x37, 0x6c, 0x2e, 0x32, 0xcf, 0xf7,
+	};
+	static const uint8_t second[] = {
+		0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e,
+		0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7,
+		0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83,
+		0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43,
+	};
+	uint8_t key[20], mac[HASH_SHA256_SIZE];
+
+	(void)state;
+	memset(key, 0x0b, sizeof(key));
+	hash_hmac_sha256(bytes_make(key, sizeof(key)), bytes_of("Hi There"),
+			 mac);
+	assert_memory_equal(mac, first, sizeof(mac));
+	hash_hmac_sha256(bytes_of("Jefe"),
+			 bytes_of("what do ya want for nothing?"), mac);
+	assert_memory_equal(mac, second, sizeof(mac));
+	assert_true(hash_equal(mac, second, sizeof(mac)));
+	assert_false(hash_equal(mac, first, sizeof(mac)));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hmac_matches_the_published_vectors),
 		cmocka_unit_test(siphash_matches_the_published_vectors),
 		cmocka_unit_test(random_keys_differ),
 		cmocka_unit_test(sha256_matches_fips_180),

@@ -60,6 +60,7 @@ talk_open(struct talk *t, const struct mcp_limits *limits)
 	fake_content_load(&t->content);
 	t->server = mcp_server_new(&t->content, &config, limits, &e);
 	assert_non_null(t->server);
+	mcp_server_begin_tasks(t->server, &host, t);
 	t->connection = mcp_connection_new(t->server, &host, t);
 }
 
@@ -85,6 +86,10 @@ talk_leave(struct talk *t)
 void
 talk_close(struct talk *t)
 {
+	if (t->connection)
+		mcp_connection_close(t->connection);
+	t->connection = NULL;
+	mcp_server_end_tasks(t->server);
 	talk_leave(t);
 	mcp_server_free(t->server);
 	fake_content_free(&t->content);

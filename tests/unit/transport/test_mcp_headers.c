@@ -119,8 +119,71 @@ decoding_is_strict(void **state)
 	assert_false(decodes("=?base64?aGVs bG8=?=", NULL));
 	assert_false(decodes("=?base64?aGVsbG9=?=", NULL)); /* bits left */
 	assert_false(decodes("=?base64?/w==?=", NULL));     /* no UTF-8 */
-	assert_false(decodes("=?base64?aGVsbG8=", NULL));
+	/* Without its end it is no encoding (streamable-http, "Value
+	 * Encoding"). */
+	assert_true(decodes("=?base64?aGVsbG8=", "=?base64?aGVsbG8="));
 	assert_false(decodes("\xc3\xa9", NULL));
+}
+
+static const char schema[] =
+	"{\"inputSchema\":{\"type\":\"object\",\"properties\":{"
+	"\"region\":{\"type\":\"string\",\"x-mcp-header\":\"Region\"},"
+	"\"count\":{\"type\":\"integer\",\"x-mcp-header\":\"Count\"},"
+	"\"plain\":{\"type\":\"string\"},"
+	"\"in\":{\"type\":\"object\",\"properties\":{\"deep\":{"
+	"\"type\":\"boolean\",\"x-mcp-header\":\"Deep\"}}}}}}";
+
+/* … of a tools/call with these arguments. */
+static int
+check_call(const char *lines, const char *arguments)
+{
+	static const struct http_parser_limits limits = { 8192, 64 };
+	char *text = alloc_format("GET / HTTP/1.1\r\nHost: a\r\n%s\r\n",
+				  lines);
+	char *message = alloc_format(
+		"{\"method\":\"tools/call\",\"params\":{\"name\":\"t\","
+		"\"arguments\":%s}}", arguments);
+	json_t *tool = json_loads(schema, 0, NULL);
+	struct bytes in = bytes_of(text);
+	struct rpc_error e = { 0 };
+	struct mcp_incoming m;
+	struct http_parser p;
+
+	http_parser_init(&p, &limits);
+	assert_int_equal(http_parser_feed(&p, &in), HTTP_COMPLETE);
+	mcp_incoming_parse(&m, bytes_of(message), 4096);
+	assert_non_null(m.value);
+	mcp_headers_check_arguments(&p.request, &m, tool, &e);
+	mcp_incoming_free(&m);
+	http_parser_free(&p);
+	json_decref(tool);
+	free(message);
+	free(text);
+	return e.code;
+}
+
+/* The table of streamable-http, "Server Behavior for Custom Headers". */
+static void
+arguments_are_repeated_where_the_schema_says(void **state)
+{
+	(void)state;
+	assert_int_equal(check_call("Mcp-Param-Region: eu\r\n",
+				    "{\"region\":\"eu\"}"), 0);
+	assert_int_equal(check_call("mcp-param-region: us\r\n",
+				    "{\"region\":\"eu\"}"), -32020);
+	assert_int_equal(check_call("", "{\"region\":\"eu\"}"), -32020);
+	assert_int_equal(check_call("", "{\"region\":null}"), 0);
+	assert_int_equal(check_call("", "{\"plain\":\"x\"}"), 0);
+	assert_int_equal(check_call("Mcp-Param-Region: eu\r\n", "{}"),
+			 -32020);
+	assert_int_equal(check_call("Mcp-Param-Count: 42.0\r\n",
+				    "{\"count\":42}"), 0);
+	assert_int_equal(check_call("Mcp-Param-Count: 4 2\r\n",
+				    "{\"count\":42}"), -32020);
+	assert_int_equal(check_call("Mcp-Param-Deep: true\r\n",
+				    "{\"in\":{\"deep\":true}}"), 0);
+	assert_int_equal(check_call("Mcp-Param-Deep: True\r\n",
+				    "{\"in\":{\"deep\":true}}"), -32020);
 }
 
 int
@@ -131,6 +194,7 @@ main(void)
 		cmocka_unit_test(what_differs_is_a_mismatch),
 		cmocka_unit_test(values_may_be_encoded),
 		cmocka_unit_test(decoding_is_strict),
+		cmocka_unit_test(arguments_are_repeated_where_the_schema_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
