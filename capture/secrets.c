@@ -297,7 +297,7 @@ secrets_append(int fd, struct bytes frames)
 	return status;
 }
 
-static int
+int
 secrets_list_add(void *context, const struct secret *secret)
 {
 	struct secret_list *list = context;

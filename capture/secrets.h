@@ -108,6 +108,9 @@ struct secret_list {
 	bool cut; /* there were more than SECRETS_MAX */
 };
 
+/* Adds one: a visitor, whose context is the list. */
+int secrets_list_add(void *list, const struct secret *secret);
+
 /* Adds those of a file (absent: none) to a list that may have some. */
 int secrets_load(const char *path, struct packet_window window,
 		 struct secret_list *list, struct error *e);

@@ -284,17 +284,15 @@ int
 snapshot_open(const char *home, const char *name, struct snapshot *s,
 	      struct error *e)
 {
-	char *path;
 	int status;
 
 	*s = (struct snapshot){ .segments = NULL };
 	status = snapshot_load(home, name, &s->manifest, e);
 	if (status < 0)
 		return status;
-	path = home_path(home, "snapshots", name, NULL);
+	s->path = home_path(home, "snapshots", name, NULL);
 	s->window = snapshot_window(s->manifest);
-	status = snapshot_open_segments(s, path);
-	free(path);
+	status = snapshot_open_segments(s, s->path);
 	if (status < 0) {
 		snapshot_close(s);
 		return snapshot_damaged(name, "a segment is not described", e);
@@ -309,6 +307,7 @@ snapshot_close(struct snapshot *s)
 		for (uint32_t i = 0; s->paths[i]; i++)
 			free(s->paths[i]);
 	free(s->paths);
+	free(s->path);
 	free(s->segments);
 	json_decref(s->manifest);
 	*s = (struct snapshot){ .segments = NULL };

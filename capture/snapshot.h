@@ -72,6 +72,7 @@ struct snapshot {
 	struct packet_segment *segments;
 	uint32_t segment_count;
 	struct packet_window window;
+	char *path;       /* of the snapshot */
 	char **paths;     /* absolute, one a segment */
 	json_t *manifest;
 };

@@ -102,4 +102,7 @@ struct dissector {
 	 * message left open is incomplete.  May be NULL. */
 	void (*finish)(void *conn, enum side side, struct bytes pending,
 		       bool clean, struct sink *sink);
+
+	/* Frees what the state owns beside itself.  May be NULL. */
+	void (*release)(void *conn, struct sink *sink);
 };

@@ -13,6 +13,7 @@
 #include "dissect/defrag.h"
 #include "dissect/duplicate.h"
 #include "dissect/places.h"
+#include "dissect/tls/key_store.h"
 #include "dissect/who.h"
 
 /* How often, in packet time, idle and waiting connections are looked for. */
@@ -61,6 +62,7 @@ engine_defaults(void)
 		.reassembly_connection_limit = 4u << 20,
 		.body_memory_limit = 64u << 20,
 		.identity_limit = 16u << 20,
+		.secret_limit = 65536,
 	};
 }
 
@@ -177,6 +179,15 @@ engine_new(const struct engine_options *options, struct event_sink events)
 		.memory_limit = options->identity_limit,
 	});
 	return e;
+}
+
+void
+engine_secret(struct engine *e, const struct secret *secret)
+{
+	if (!e->streams.keys)
+		e->streams.keys = key_store_new(e->options.secret_limit);
+	if (!key_store_add(e->streams.keys, secret))
+		e->coverage.tls_secrets_left_out++;
 }
 
 static enum connection_state
@@ -432,6 +443,7 @@ engine_free(struct engine *e)
 	defrag_free(e->defrag);
 	who_free(e->who);
 	places_free(&e->places);
+	key_store_free(e->streams.keys);
 	free(e->reassembly.recent);
 	free(e);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "capture/packet_reader.h"
+#include "capture/secrets.h"
 #include "dissect/engine_filter.h"
 #include "dissect/event.h"
 #include "dissect/stream.h"
@@ -22,6 +23,7 @@ struct engine_options {
 	uint32_t reassembly_connection_limit; /* and per connection */
 	uint64_t body_memory_limit;         /* stream_context.buffered_limit */
 	uint64_t identity_limit;            /* bytes of processes and sockets */
+	uint32_t secret_limit;              /* secrets of TLS */
 };
 
 /* The values that aftertap-dissect uses unless told otherwise. */
@@ -46,6 +48,9 @@ void engine_interface_apart(struct engine *e, uint32_t number);
 
 /* The body of a custom block of this stream: who was there, or anything. */
 void engine_custom_block(struct engine *e, uint32_t stream, struct bytes body);
+
+/* A secret with which TLS was encrypted; best before the packets that are. */
+void engine_secret(struct engine *e, const struct secret *secret);
 
 /* The next packet, in the order of capture; `data` is not kept. */
 void engine_packet(struct engine *e, const struct packet_record *packet);

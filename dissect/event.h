@@ -45,6 +45,7 @@ enum call_flag {
 	CALL_UPGRADED = 1 << 10,
 	CALL_RETRANSMISSION = 1 << 11,
 	CALL_CONNECTION_MIDSTREAM = 1 << 12, /* its start was not captured */
+	CALL_WITHOUT_KEYS = 1 << 13, /* of TLS, that nobody could decrypt */
 };
 
 /* Why a pairing is uncertain or a half is absent. */
@@ -206,6 +207,12 @@ struct name_event {
 	X(bodies_undecoded, "bodies whose content encoding was not undone")   \
 	X(calls_uncertain, "calls whose pairing is uncertain")                \
 	X(calls_unpaired, "calls with only one half")                         \
+	X(tls_handshakes, "TLS handshakes")                                   \
+	X(tls_unread, "TLS handshakes of which no key was there to decrypt "  \
+		      "what followed")                                        \
+	X(tls_records_lost, "TLS records of sessions with keys that could "   \
+			    "not be decrypted")                               \
+	X(tls_secrets_left_out, "TLS secrets that did not fit into memory")    \
 	X(ends_known, "connection ends whose process is known")               \
 	X(connections_anonymous, "connections with no end's process known")   \
 	X(identities_left_out, "process and socket records that did not fit")

@@ -6,7 +6,7 @@
 
 #include "dissect/event_wire.h"
 
-#define CALL_FLAGS_ALL ((CALL_CONNECTION_MIDSTREAM << 1) - 1)
+#define CALL_FLAGS_ALL ((CALL_WITHOUT_KEYS << 1) - 1)
 
 /* What is the same as in the call before: a bit a text, then addresses. */
 enum same_bit {

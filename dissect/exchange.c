@@ -27,6 +27,8 @@ common_flags(const struct message *m)
 		flags |= CALL_IS_ERROR;
 	if (m->flags & MESSAGE_RETRANSMISSION)
 		flags |= CALL_RETRANSMISSION;
+	if (m->flags & MESSAGE_WITHOUT_KEYS)
+		flags |= CALL_WITHOUT_KEYS;
 	return flags;
 }
 
@@ -109,6 +111,8 @@ exchange_emit(struct exchange_place *place, struct message *request,
 	if (identity->midstream)
 		call.flags |= CALL_CONNECTION_MIDSTREAM;
 	set_fields(&call, request, response);
+	if (identity->tls.size)
+		call.fields[FIELD_TLS] = identity->tls;
 	count(place, &call,
 	      any->flags & (MESSAGE_NO_RESPONSE | MESSAGE_RETRANSMISSION));
 	place->context->events.call(place->context->events.context, &call);

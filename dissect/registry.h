@@ -6,7 +6,8 @@
 
 #define DISSECTORS(X) \
 	X(http)       \
-	X(dns)
+	X(dns)        \
+	X(tls)
 
 #define X(name) extern const struct dissector dissector_##name;
 DISSECTORS(X)

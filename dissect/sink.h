@@ -18,6 +18,9 @@ enum field {
 	FIELD_USER_AGENT,
 	FIELD_ERROR,        /* one sentence when the message reports a failure */
 	FIELD_SUMMARY,      /* one log line, when the generic one would be poor */
+	FIELD_TLS,          /* what it went through: "version cipher name", the
+			     * name of the server last, and empty if unknown;
+			     * the stream sets it for what is inside */
 	FIELD_COUNT
 };
 
@@ -27,6 +30,7 @@ enum message_flag {
 	MESSAGE_UPGRADE = 1 << 2,       /* the connection changes protocol after */
 	MESSAGE_NO_RESPONSE = 1 << 3,   /* a request that is never answered */
 	MESSAGE_RETRANSMISSION = 1 << 4, /* application-level repeat (DNS) */
+	MESSAGE_WITHOUT_KEYS = 1 << 6, /* a handshake whose session stays unread */
 	MESSAGE_REVERSED = 1 << 5,      /* sent by the other role: a response from
 					 * the client's side or a request from the
 					 * server's (by id only) */
@@ -75,6 +79,9 @@ void sink_truncated(struct sink *s);
 /* Ends the message behind the bytes that feed is about to report as taken
  * (`consumed` of the slice given to feed). */
 void sink_end(struct sink *s, size_t consumed);
+
+/* A message of the side being fed is open. */
+bool sink_is_open(const struct sink *s);
 
 /*
  * Server side, after sink_begin: the method of the request this message will

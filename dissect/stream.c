@@ -106,11 +106,22 @@ adopt(struct stream *s, enum protocol protocol)
 	s->protocol = protocol;
 	s->dissector = registry_dissector(protocol);
 	s->messages = 0;
-	free(s->conn);
 	s->conn = s->dissector->conn_size
 			  ? alloc_zero(1, s->dissector->conn_size)
 			  : NULL;
 	pair_start(&s->pair, protocol, s->dissector->pairing);
+}
+
+/* Ends what is inside, and forgets what the dissector knew. */
+static void
+drop_state(struct stream *s, enum call_reason reason)
+{
+	inner_free(s->inner, reason);
+	s->inner = NULL;
+	if (s->conn && s->dissector->release)
+		s->dissector->release(s->conn, &s->sink);
+	free(s->conn);
+	s->conn = NULL;
 }
 
 /* Back to a stream of unknown protocol. */
@@ -128,6 +139,8 @@ abandon(struct stream *s, enum lane_state state)
 		lane->kick = true;
 	}
 	pair_flush(&s->pair, CALL_REASON_NO_RESPONSE);
+	if (s->dissector)
+		drop_state(s, CALL_REASON_NO_RESPONSE);
 	s->dissector = NULL;
 }
 
@@ -584,6 +597,7 @@ datagram(struct stream *s, enum side side, struct bytes data)
 	lane->undissected += data.size;
 	end_open(s, side);
 	if (!s->messages) {
+		drop_state(s, CALL_REASON_NO_RESPONSE);
 		s->dissector = NULL;
 		s->protocol = PROTOCOL_UNKNOWN;
 	}
@@ -642,6 +656,7 @@ close_side(struct stream *s, enum side side)
 		lane_drop(lane, s->context, lane->held.size);
 		touch(lane, lane->position);
 	}
+	inner_finish(s->inner, side, lane->clean);
 	end_open(s, side);
 	drop_held(s, lane);
 	look_for_message(lane, false);
@@ -672,9 +687,10 @@ stream_free(struct stream *s, enum call_reason reason)
 	close_side(s, SIDE_CLIENT);
 	close_side(s, SIDE_SERVER);
 	pair_flush(&s->pair, reason);
+	if (s->dissector)
+		drop_state(s, reason);
 	lane_free(&s->lanes[0], context);
 	lane_free(&s->lanes[1], context);
-	free(s->conn);
 	free(s);
 	if (--context->streams == 0)
 		message_free_spare(context);
@@ -690,19 +706,26 @@ stream_undissected(const struct stream *s)
 		if (s->lanes[side].state != LANE_RUN)
 			size += s->lanes[side].held.size;
 	}
+	if (s->inner)
+		size += stream_undissected(inner_stream(s->inner));
 	return size;
 }
 
 enum protocol
 stream_protocol(const struct stream *s)
 {
-	return s->protocol;
+	enum protocol inside = s->inner
+				       ? stream_protocol(inner_stream(s->inner))
+				       : PROTOCOL_UNKNOWN;
+
+	return inside ? inside : s->protocol;
 }
 
 uint32_t
 stream_calls(const struct stream *s)
 {
-	return s->pair.place.calls;
+	return s->pair.place.calls +
+	       (s->inner ? stream_calls(inner_stream(s->inner)) : 0);
 }
 
 bool

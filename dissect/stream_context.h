@@ -5,6 +5,8 @@
 
 #include "dissect/event.h"
 
+struct key_store;
+
 struct stream_options {
 	uint64_t protocols;      /* bit per enum protocol that may be found */
 	uint32_t body_limit;     /* bytes of a body kept per half */
@@ -19,6 +21,7 @@ struct stream_context {
 	struct coverage *coverage;
 	uint64_t buffered;        /* bytes held by all streams together */
 	uint64_t buffered_limit;  /* bodies stop being kept beyond it (counted) */
+	struct key_store *keys;   /* of TLS; borrowed, NULL: none */
 	/* Private to the streams; zero at first, empty when the last is freed. */
 	struct message *spare;
 	uint32_t spare_count, streams;
@@ -30,6 +33,8 @@ struct stream_identity {
 	struct endpoint client, server;
 	uint8_t ip_protocol;
 	bool midstream;
+	struct bytes tls; /* FIELD_TLS of all its calls; borrowed */
+	unsigned depth;   /* how many streams it is inside of */
 };
 
 /*

@@ -120,6 +120,12 @@ sink_end(struct sink *s, size_t consumed)
 	pair_end(&stream->pair, m, s->side);
 }
 
+bool
+sink_is_open(const struct sink *s)
+{
+	return s->stream->lanes[s->side].open != NULL;
+}
+
 struct bytes
 sink_request_method(struct sink *s)
 {

@@ -31,6 +31,8 @@ enum option_id {
 	OPTION_ADDRESS,
 	OPTION_PORT,
 	OPTION_MAX_BODY,
+	OPTION_TLS_KEYLOG,
+	OPTION_NO_DECRYPT,
 	OPTION_PARSERS,
 	OPTION_MEMORY,
 	OPTION_CPU_SECONDS,
@@ -53,6 +55,8 @@ static const struct option long_options[] = {
 	{ "address", required_argument, NULL, OPTION_ADDRESS },
 	{ "port", required_argument, NULL, OPTION_PORT },
 	{ "max-body", required_argument, NULL, OPTION_MAX_BODY },
+	{ "tls-keylog", required_argument, NULL, OPTION_TLS_KEYLOG },
+	{ "no-decrypt", no_argument, NULL, OPTION_NO_DECRYPT },
 	{ "parsers", required_argument, NULL, OPTION_PARSERS },
 	{ "memory", required_argument, NULL, OPTION_MEMORY },
 	{ "cpu-seconds", required_argument, NULL, OPTION_CPU_SECONDS },
@@ -74,6 +78,7 @@ job_options_usage(void)
 	       "         [--protocols http,dns] [--from TIME] [--to TIME]\n"
 	       "         [--address IP[/BITS]]... [--port N]... "
 	       "[--max-body SIZE]\n"
+	       "         [--tls-keylog FILE | --no-decrypt]\n"
 	       "         [--parsers N] [--memory MIB] [--cpu-seconds N]\n"
 	       "         [--cpu-percent N] [--nice N] [--lifeline FD]\n"
 	       "         [--progress | --quiet]\n"
@@ -294,6 +299,12 @@ parse_option(struct job_options *o, int option, const char *text,
 		return add_port(o, text, e);
 	case OPTION_MAX_BODY:
 		return parse_max_body(o, text, e);
+	case OPTION_TLS_KEYLOG:
+		o->key_log = text;
+		return 0;
+	case OPTION_NO_DECRYPT:
+		o->no_decrypt = true;
+		return 0;
 	case OPTION_PROGRESS:
 		o->progress = true;
 		return 0;
@@ -445,6 +456,10 @@ job_options_json(const struct job_options *o)
 		json_object_set_new(out, "ports", list);
 	}
 	json_object_set_new(out, "max_body", json_integer(o->max_body));
+	if (o->key_log)
+		json_object_set_new(out, "tls_keylog", json_true());
+	if (o->no_decrypt)
+		json_object_set_new(out, "decrypt", json_false());
 	json_object_set_new(out, "parsers", json_integer(o->parsers));
 	json_object_set_new(out, "memory_mib",
 			    json_integer((json_int_t)(o->memory_bytes >> 20)));

@@ -28,6 +28,9 @@ struct job_options {
 	size_t address_count;
 	uint16_t ports[JOB_PORTS_MAX];
 	size_t port_count;
+	const char *key_log;    /* a key log of TLS, beside what the snapshot
+				 * has; NULL: none */
+	bool no_decrypt;        /* leave what was encrypted as it is */
 	uint32_t max_body;      /* bytes of a body kept per half */
 	unsigned parsers;
 	uint64_t memory_bytes;  /* of all processes together */

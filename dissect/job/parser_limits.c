@@ -25,6 +25,9 @@
 /* What a tracked connection costs at most beside what its buffers hold. */
 #define CONNECTION_BYTES 3072
 
+/* A secret of TLS with what finds it, doubled while its table grows. */
+#define SECRET_BYTES 384
+
 static uint64_t
 share(const struct parser_setup *setup)
 {
@@ -96,6 +99,7 @@ engine_limits(const struct parser_setup *setup)
 	engine.reassembly_limit = room / 8;
 	engine.body_memory_limit = room / 6;
 	engine.identity_limit = room / 12;
+	engine.secret_limit = (uint32_t)(room / 12 / SECRET_BYTES);
 	engine.connection_limit =
 		(uint32_t)(room * 5 / 12 / CONNECTION_BYTES);
 	fill_filter(&engine.filter, setup->options);

@@ -14,12 +14,14 @@
 #include "base/file.h"
 #include "base/sandbox.h"
 #include "capture/interface_netns.h"
+#include "capture/key_log.h"
 #include "capture/packet_observer.h"
 #include "dissect/engine.h"
 #include "dissect/event_wire.h"
 #include "dissect/job/parser_limits.h"
 #include "dissect/payload.h"
 #include "dissect/job/segment_channel.h"
+#include "dissect/tls/record_cipher.h"
 
 /* Frames wait until their payload blocks are closed: enough to fill blocks
  * well, little enough that a running dissection can be watched. */
@@ -156,12 +158,22 @@ see_interface(void *context, uint32_t number,
 		engine_interface_apart(p->engine, number);
 }
 
+static int
+take_secret(void *context, const struct secret *secret)
+{
+	engine_secret(context, secret);
+	return 0;
+}
+
 static void
 see_block(void *context, const struct pcapng_block *block, bool big_endian)
 {
 	struct parser_state *p = context;
 
-	(void)big_endian; /* a custom block's content has an order of its own */
+	if (block->type == PCAPNG_SECRETS)
+		key_log_visit(key_log_of_block(block->body, big_endian), 0,
+			      take_secret, p->engine);
+	/* A custom block's content has an order of its own. */
 	if (block->type == PCAPNG_CUSTOM)
 		engine_custom_block(p->engine, packet_reader_stream(p->reader),
 				    block->body);
@@ -288,6 +300,11 @@ prepare(struct parser_state *p, const struct parser_setup *setup,
 				      setup->window,
 				      segment_channel_source(channel));
 	packet_reader_observe(p->reader, observer);
+	record_cipher_prepare();
+	for (size_t i = 0; setup->secrets && i < setup->secrets->count; i++)
+		engine_secret(p->engine, &setup->secrets->items[i]);
+	if (setup->secrets)
+		secrets_free(setup->secrets);
 	p->flushed_ns = p->wall_ns = clock_monotonic_ns();
 	p->cpu_ns = cpu_time_ns();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "capture/packet_reader.h"
+#include "capture/secrets.h"
 #include "dissect/job/job_options.h"
 
 struct parser_setup {
@@ -11,5 +12,6 @@ struct parser_setup {
 	uint32_t segment_count;
 	uint64_t uncompressed_bytes; /* of all segments */
 	struct packet_window window;
+	struct secret_list *secrets; /* of TLS, known before */
 	unsigned index, count; /* this shard, of how many */
 };

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "dissect/job/intake.h"
 #include "dissect/job/job_result.h"
+#include "dissect/job/job_secrets.h"
 #include "dissect/job/parser.h"
 #include "dissect/job/segment_channel.h"
 #include "dissect/store/store_writer.h"
@@ -264,6 +265,7 @@ loop(struct writer *w)
 static int
 start_parsers(struct writer *w, struct error *e)
 {
+	struct secret_list secrets = { .items = NULL };
 	struct parser_setup setup = {
 		.options = w->options,
 		.segments = w->snapshot->segments,
@@ -271,16 +273,16 @@ start_parsers(struct writer *w, struct error *e)
 		.uncompressed_bytes = job_result_uncompressed(w->snapshot),
 		.window = w->window,
 		.count = w->options->parsers,
+		.secrets = &secrets,
 	};
+	int rc = job_secrets_load(w->options, w->snapshot, &secrets, e);
 
-	for (setup.index = 0; setup.index < setup.count; setup.index++) {
-		int rc = parser_start(&w->parsers[setup.index], &setup, e);
-
-		if (rc < 0)
-			return rc;
-		w->parser_count++;
+	for (; rc == 0 && setup.index < setup.count; setup.index++) {
+		rc = parser_start(&w->parsers[setup.index], &setup, e);
+		w->parser_count += rc == 0;
 	}
-	return 0;
+	secrets_free(&secrets);
+	return rc;
 }
 
 static int

@@ -20,7 +20,7 @@ enum column {
 	COL_RESPONSE_TIME, COL_REQUEST_BODY, COL_RESPONSE_BODY,
 	COL_REQUEST_BODY_WIRE, COL_RESPONSE_BODY_WIRE,
 	COL_REQUEST_SEGMENT, COL_REQUEST_OFFSET,
-	COL_RESPONSE_SEGMENT, COL_RESPONSE_OFFSET,
+	COL_RESPONSE_SEGMENT, COL_RESPONSE_OFFSET, COL_TLS,
 };
 
 #define STRING(column) "(SELECT text FROM strings WHERE id = c." column ")"
@@ -44,7 +44,8 @@ static const char full_columns[] =
 	STRING("user_agent") "," STRING("summary")
 	", c.request_time, c.response_time, c.request_body, c.response_body,"
 	" c.request_body_wire, c.response_body_wire, c.request_segment,"
-	" c.request_offset, c.response_segment, c.response_offset";
+	" c.request_offset, c.response_segment, c.response_offset,"
+	STRING("tls");
 
 int
 store_rows_open(struct store *s, struct store_rows *rows, struct error *e)
@@ -84,6 +85,7 @@ set_flags(json_t *call, int64_t flags)
 		{ CALL_UPGRADED, "upgraded" },
 		{ CALL_RETRANSMISSION, "retransmission" },
 		{ CALL_CONNECTION_MIDSTREAM, "midstream" },
+		{ CALL_WITHOUT_KEYS, "without_keys" },
 	};
 	json_t *list = json_array();
 
@@ -166,6 +168,35 @@ set_body_size(json_t *call, const char *name, const char *wire_name,
 		store_set_int(call, wire_name, sqlite3_column_int64(s, wire));
 }
 
+/* "version cipher name" of what carried the call. */
+static void
+set_tls(json_t *call, sqlite3_stmt *s)
+{
+	static const char *const names[] = { "tls_version", "tls_cipher",
+					     "tls_name" };
+	struct bytes rest = bytes_make(sqlite3_column_text(s, COL_TLS),
+				       (size_t)sqlite3_column_bytes(s,
+								    COL_TLS));
+
+	if (!rest.size)
+		return;
+	json_object_set_new(call, "tls", json_true());
+	for (unsigned i = 0; i < 3; i++) {
+		const uint8_t *space = i < 2 && rest.size
+					       ? memchr(rest.data, ' ',
+							rest.size)
+					       : NULL;
+		struct bytes word = rest;
+
+		if (space)
+			word.size = (size_t)(space - rest.data);
+		if (word.size)
+			json_object_set_new(call, names[i],
+					    store_json_text(word));
+		rest = bytes_from(rest, word.size + 1);
+	}
+}
+
 static void
 set_details(json_t *call, sqlite3_stmt *s)
 {
@@ -196,6 +227,7 @@ set_details(json_t *call, sqlite3_stmt *s)
 			     sqlite3_column_double(s, COL_ELAPSED) -
 				     (double)request - (double)response);
 	store_set_int(call, "conn_id", sqlite3_column_int64(s, COL_CONN));
+	set_tls(call, s);
 	set_evidence(call, s);
 }
 

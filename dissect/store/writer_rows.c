@@ -22,7 +22,7 @@
 /* A batch that needs more memory than this is committed early. */
 #define PENDING_LIMIT (32u << 20)
 
-#define CALL_FLAGS_KNOWN (((unsigned)CALL_CONNECTION_MIDSTREAM << 1) - 1)
+#define CALL_FLAGS_KNOWN (((unsigned)CALL_WITHOUT_KEYS << 1) - 1)
 
 /* Columns of text beside enum field, for struct writer_recent. */
 enum { COLUMN_REQUEST_TYPE = FIELD_COUNT, COLUMN_RESPONSE_TYPE };
@@ -342,6 +342,7 @@ row_cold(struct store_writer *w, const struct call_event *c,
 	row_field(w, c, FIELD_USER_AGENT);
 	row_field(w, c, FIELD_ERROR);
 	row_field(w, c, FIELD_SUMMARY);
+	row_field(w, c, FIELD_TLS);
 	row_integer(b, (int64_t)c->reason);
 	row_integer(b, t->request);
 	row_integer(b, t->response);

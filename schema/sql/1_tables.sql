@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The tables of a dissection database, schema version 2.  They are private:
+-- The tables of a dissection database, schema version 3.  They are private:
 -- their shape follows speed and may change with the version.  The public
 -- schema is the views of 2_views.sql and the tables meta, coverage, faults
 -- and names (docs/store.md).
@@ -104,6 +104,7 @@ CREATE TABLE calls (
 	user_agent INTEGER NOT NULL,
 	error INTEGER NOT NULL,
 	summary INTEGER NOT NULL,
+	tls INTEGER NOT NULL,          -- "version cipher name"; 0: in the clear
 	reason INTEGER NOT NULL,       -- reasons.id
 	request_time INTEGER NOT NULL, -- ns from its first to its last byte
 	response_time INTEGER NOT NULL,

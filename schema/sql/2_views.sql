@@ -41,6 +41,13 @@ CREATE VIEW api_calls AS SELECT
 	(SELECT text FROM strings WHERE id = c.user_agent) AS user_agent,
 	(SELECT text FROM strings WHERE id = c.version) AS version,
 	(SELECT text FROM strings WHERE id = c.summary) AS summary,
+	c.tls != 0 AS tls,
+	(SELECT substr(text, 1, instr(text, ' ') - 1) FROM strings WHERE id = c.tls)
+		AS tls_version,
+	(SELECT substr(substr(text, instr(text, ' ') + 1), 1, instr(substr(text, instr(text, ' ') + 1), ' ') - 1) FROM strings WHERE id = c.tls)
+		AS tls_cipher,
+	(SELECT substr(substr(text, instr(text, ' ') + 1), instr(substr(text, instr(text, ' ') + 1), ' ') + 1) FROM strings WHERE id = c.tls)
+		AS tls_name,
 	c.flags & 1 != 0 AS has_request,
 	c.flags & 2 != 0 AS has_response,
 	c.flags & 8 != 0 AS uncertain,

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a dissector may say that carries another stream inside its own: TLS,
+ * whose records hold the bytes of a protocol that is found by content again.
+ * The stream inside has positions of its own; times, packets and
+ * acknowledgements come from the packets that carried the bytes.
+ */
+#pragma once
+
+#include "dissect/sink.h"
+#include "dissect/stream_context.h"
+
+/* What the stream was given: keys, counters, the memory budget. */
+struct stream_context *sink_context(struct sink *s);
+
+/* Who talks. */
+const struct stream_identity *sink_identity(const struct sink *s);
+
+/* When the first byte of the slice given to feed was captured. */
+int64_t sink_time(struct sink *s);
+
+/*
+ * A stream begins inside, of both sides, whose calls carry `tls` (FIELD_TLS,
+ * copied, cut to INNER_LABEL_MAX).  One that was open ends.  False when there
+ * is no memory left for it.
+ */
+#define INNER_LABEL_MAX 400
+bool sink_inner_open(struct sink *s, struct bytes tls);
+
+/* True while there is one. */
+bool sink_inner_is_open(const struct sink *s);
+
+/*
+ * The next bytes of the side being fed, copied or parsed before this returns.
+ * `offset` of the slice given to feed is where the first of them was carried,
+ * and the others behind it; what carried them all ends at `end`.
+ */
+void sink_inner_data(struct sink *s, struct bytes plain, size_t offset,
+		     size_t end);
+
+/* `missing` bytes (0: unknown) of the side being fed will not come. */
+void sink_inner_gap(struct sink *s, uint64_t missing);
+
+/* The side being fed has said all. */
+void sink_inner_finish(struct sink *s);

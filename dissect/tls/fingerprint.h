@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What tells implementations apart.  JA3 and JA3S: MD5 of version, ciphers,
+ * extensions, groups and point formats in decimal (salesforce/ja3).  JA4: a
+ * readable part and two truncated SHA-256 of sorted ciphers and extensions
+ * (FoxIO, technical_details/JA4.md).  GREASE values do not count.
+ */
+#pragma once
+
+#include "dissect/tls/hello.h"
+
+#define FINGERPRINT_JA3_SIZE 33
+#define FINGERPRINT_JA4_SIZE 37
+
+/* JA3 of a ClientHello, JA3S of a ServerHello: hexadecimal digits. */
+void fingerprint_ja3(const struct hello *hello,
+		     char out[FINGERPRINT_JA3_SIZE]);
+
+/* JA4 of a ClientHello over TCP. */
+void fingerprint_ja4(const struct hello *hello,
+		     char out[FINGERPRINT_JA4_SIZE]);
