@@ -39,7 +39,7 @@ put_flags(struct buf *out, uint32_t flags)
 		"request_truncated",  "response_truncated",
 		"request_undecoded",  "response_undecoded",
 		"upgraded",	      "retransmission",
-		"midstream",
+		"midstream",	      "without_keys",
 	};
 	const char *comma = "";
 
@@ -72,7 +72,7 @@ put_fields(struct buf *out, const struct call_event *call)
 	static const char *const names[FIELD_COUNT] = {
 		"method",	"host",	  "path",	  "query",
 		"version",	"text",	  "content_type", "user_agent",
-		"error_text",	"summary",
+		"error_text",	"summary",  "tls",
 	};
 
 	for (unsigned i = 0; i < FIELD_COUNT; i++) {

@@ -90,7 +90,7 @@ schema_can_be_looked_at(void **state)
 	json_t *r = query(s, "SELECT count(*) FROM pragma_table_info("
 			     "'api_calls')");
 
-	assert_int_equal(json_integer_value(fixture_get(r, "rows.0.0")), 53);
+	assert_int_equal(json_integer_value(fixture_get(r, "rows.0.0")), 57);
 	json_decref(r);
 	json_decref(query(s, "PRAGMA table_info('flows')"));
 	json_decref(query(s, "SELECT sql FROM sqlite_schema"));
