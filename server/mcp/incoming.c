@@ -38,7 +38,9 @@ named_by(const char *method, const json_t *params)
 		member = "name";
 	else if (strcmp(method, "resources/read") == 0)
 		member = "uri";
-	else if (strncmp(method, "tasks/", 6) == 0)
+	else if (strcmp(method, "tasks/get") == 0 ||
+		 strcmp(method, "tasks/update") == 0 ||
+		 strcmp(method, "tasks/cancel") == 0)
 		member = "taskId";
 	return member ? json_string_value(json_object_get(params, member)) :
 			NULL;

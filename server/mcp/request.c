@@ -384,9 +384,11 @@ wait_for_more(struct mcp_request *r)
 {
 	struct mcp_connection *c = r->connection;
 
-	if (r->let_go && c->host->let_go && r->origin && !r->batch)
+	if (r->let_go && !r->was_let_go && c->host->let_go && r->origin &&
+	    !r->batch) {
+		r->was_let_go = true;
 		c->host->let_go(c->context, r->origin);
-	r->let_go = false;
+	}
 	request_wait(r);
 }
 

@@ -79,6 +79,7 @@ struct mcp_request {
 	struct rpc_error error;
 	uint32_t wait_ms;   /* not 0: call `work` again after that long */
 	bool let_go;        /* the client need not hold its stream meanwhile */
+	bool was_let_go;    /* it has been told so, once */
 	const char *result_type; /* of a modern result */
 	bool failed_tool;   /* the body is an isError result */
 	int64_t started_ns, took_ns; /* monotonic; of its last run */

