@@ -64,6 +64,11 @@ take_limit(struct http_limits *limits, struct options *o)
 	} else if ((value = options_value(o, "--max-connections"))) {
 		status = take_count("--max-connections", value, 65536, &count);
 		limits->connections = count;
+	} else if ((value = options_value(o,
+					  "--max-connections-per-address"))) {
+		status = take_count("--max-connections-per-address", value,
+				    65536, &count);
+		limits->from_address = (uint32_t)count;
 	} else if ((value = options_value(o, "--max-sessions"))) {
 		status = take_count("--max-sessions", value, 1000000, &count);
 		limits->sessions = count;
@@ -106,6 +111,12 @@ take_http_option(struct wish *w, struct options *o)
 	else if ((value = options_value(o, "--allow-origin")))
 		return take_name("--allow-origin", value, guard_add_origin,
 				 &http->guard);
+	else if ((value = options_value(o, "--oauth-issuer")))
+		http->oauth.issuer = value;
+	else if ((value = options_value(o, "--oauth-keys")))
+		http->oauth.keys = value;
+	else if ((value = options_value(o, "--oauth-resource")))
+		http->oauth.resource = value;
 	else
 		return take_limit(&http->limits, o);
 	return EXIT_DONE;
@@ -134,6 +145,16 @@ take_option(struct wish *w, struct options *o)
 	return EXIT_DONE;
 }
 
+/* A half of it would be none: everybody would be let in. */
+static int
+check_oauth(const struct oauth_options *o)
+{
+	if (!o->issuer == !o->keys && !o->keys == !o->resource)
+		return EXIT_DONE;
+	return cli_fail(EXIT_USAGE, "--oauth-issuer, --oauth-keys and "
+				    "--oauth-resource go together");
+}
+
 /* Tokens come from a file and from the environment, which jobs do not need to
  * inherit. */
 static int
@@ -151,7 +172,7 @@ take_tokens(struct wish *w)
 	if (!w->http.tls_cert != !w->http.tls_key)
 		return cli_fail(EXIT_USAGE, "--tls-cert and --tls-key go "
 					    "together");
-	return EXIT_DONE;
+	return check_oauth(&w->http.oauth);
 }
 
 static int

@@ -29,7 +29,7 @@ client_account(struct client *c)
 		.path = http_request_path(&c->http.parser.request),
 		.what = bytes_of(c->what),
 		.name = bytes_of(c->name),
-		.role = c->token >= 0 ? role_name(client_role(c)) : NULL,
+		.role = c->is_known ? role_name(c->role) : NULL,
 		.status = c->http.status,
 		.bytes = c->body_bytes,
 		.took_ns = took_ns,
@@ -99,22 +99,52 @@ is_mcp(enum http_endpoint endpoint)
 	return endpoint == ENDPOINT_MCP || endpoint == ENDPOINT_OLD_MESSAGES;
 }
 
-/* What a client needs to know besides the sentence. */
-static const char *
-fields_for(unsigned status)
+/* RFC 6750, 3: what is wrong is said of a token that was shown only. */
+static void
+challenge(const struct client *c, unsigned status, struct buf *out)
 {
-	switch (status) {
-	case 401:
-		return "WWW-Authenticate: Bearer realm=\"aftertap\"\r\n";
-	case 403:
-		return "WWW-Authenticate: Bearer realm=\"aftertap\", "
-		       "error=\"insufficient_scope\"\r\n";
-	case 429:
-	case 503:
-		return "Retry-After: 1\r\n";
-	default:
-		return NULL;
-	}
+	const char *error = status == 403 ? "insufficient_scope" :
+			    c->reason     ? "invalid_token" :
+					    NULL;
+	enum role role = status == 403 ? auth_role_needed(c) : ROLE_VIEWER;
+
+	if (c->server->oauth)
+		oauth_challenge(c->server->oauth, error, c->reason, role,
+				out);
+	else
+		buf_format(out, "WWW-Authenticate: Bearer realm=\"aftertap\""
+				"%s\r\n",
+			   status == 403 ? ", error=\"insufficient_scope\"" :
+					   "");
+}
+
+void
+client_fields(const struct client *c, unsigned status, struct buf *out)
+{
+	/* A strange Host or Origin is not a matter of tokens. */
+	if (status == 401 ||
+	    (status == 403 && (c->endpoint != ENDPOINT_NONE || c->reason)))
+		challenge(c, status, out);
+	else if (status == 429 || status == 503)
+		buf_text(out, "Retry-After: 1\r\n");
+}
+
+/* A failure, with the fields it needs. */
+static void
+answer_failure(struct client *c, unsigned status, struct bytes body)
+{
+	struct buf fields;
+
+	buf_init(&fields, SIZE_MAX);
+	client_fields(c, status, &fields);
+	client_answer(c, &(struct http_answer){
+				 .status = status,
+				 .type = "application/json",
+				 .fields = fields.size ? buf_cstr(&fields) :
+							 NULL,
+				 .body = body,
+			 });
+	buf_free(&fields);
 }
 
 void
@@ -126,12 +156,7 @@ client_refuse(struct client *c, unsigned status, const struct mcp_incoming *m,
 
 	buf_init(&text, SIZE_MAX);
 	mcp_incoming_refuse(m ? m : &nothing, e, &text);
-	client_answer(c, &(struct http_answer){
-				 .status = status,
-				 .type = "application/json",
-				 .fields = fields_for(status),
-				 .body = buf_view(&text),
-			 });
+	answer_failure(c, status, buf_view(&text));
 	buf_free(&text);
 }
 
@@ -150,12 +175,7 @@ client_fail(struct client *c, unsigned status, const char *text)
 	buf_text(&body, "{\"error\":");
 	rpc_write_string(&body, bytes_of(text));
 	buf_text(&body, "}\n");
-	client_answer(c, &(struct http_answer){
-				 .status = status,
-				 .type = "application/json",
-				 .fields = fields_for(status),
-				 .body = buf_view(&body),
-			 });
+	answer_failure(c, status, buf_view(&body));
 	buf_free(&body);
 }
 

@@ -64,6 +64,25 @@ abandon(struct client *c)
 		mcp_connection_close(mcp);
 }
 
+/* TLS: the end is ours, nobody on the way has cut anything off (RFC 8446,
+ * 6.1).  A client that takes no more bytes does without it. */
+static void
+say_bye(struct client *c)
+{
+	struct buf text;
+	uv_buf_t buf;
+
+	if (!c->tls || c->busy || c->said_bye)
+		return;
+	c->said_bye = true;
+	buf_init(&text, WRITING_LIMIT);
+	if (tls_end(c->tls, &text) && text.size > 0) {
+		buf = uv_buf_init((char *)text.data, (unsigned)text.size);
+		uv_try_write(&c->as.stream, &buf, 1);
+	}
+	buf_free(&text);
+}
+
 void
 client_close(struct client *c)
 {
@@ -77,6 +96,9 @@ client_close(struct client *c)
 	if (c->dirty)
 		TAILQ_REMOVE(&s->dirty, c, dirty_link);
 	c->dirty = false;
+	if (c->is_counted)
+		address_count_give(&s->addresses, c->address);
+	say_bye(c);
 	uv_close(&c->as.handle, on_closed);
 	abandon(c);
 }
@@ -191,6 +213,7 @@ linger(struct client *c)
 		client_close(c);
 		return;
 	}
+	say_bye(c);
 	c->lingering = true;
 	c->since_ns = c->server->now_ns;
 	c->shutdown.data = c;
@@ -328,6 +351,8 @@ set_peer(struct client *c)
 	    uv_ip_name((struct sockaddr *)&address, c->peer,
 		       sizeof(c->peer)) != 0)
 		memcpy(c->peer, "?", 2);
+	else
+		address_count_key((struct sockaddr *)&address, c->address);
 }
 
 static int
@@ -363,7 +388,6 @@ client_accept(struct http_server *s)
 	struct client *c = alloc_zero(1, sizeof(*c));
 
 	c->server = s;
-	c->token = -1;
 	s->now_ns = c->since_ns = clock_monotonic_ns();
 	http_connection_init(&c->http, &s->parser_limits, &http_routes, c);
 	c->http.date = s->date;
@@ -381,7 +405,11 @@ client_accept(struct http_server *s)
 		client_close(c);
 		return;
 	}
-	if (s->client_count > s->limits.connections) {
+	set_peer(c);
+	c->is_counted = !s->is_unix &&
+			address_count_take(&s->addresses, c->address);
+	if (s->client_count > s->limits.connections ||
+	    (!s->is_unix && !c->is_counted)) {
 		turn_away(c);
 		return;
 	}
@@ -389,7 +417,6 @@ client_accept(struct http_server *s)
 		uv_tcp_nodelay(&c->as.tcp, 1);
 	if (s->tls)
 		c->tls = tls_new(s->tls);
-	set_peer(c);
 	start_reading(c);
 }
 

@@ -146,6 +146,17 @@ http_connection_resume(struct http_connection *c)
 		buf_free(&c->rest);
 }
 
+/* Fetch standard, 3.3.3: a page of that origin may read this, and what a
+ * client of MCP needs of the head. */
+static void
+write_origin(struct buf *out, struct bytes origin)
+{
+	buf_text(out, "Access-Control-Allow-Origin: ");
+	buf_bytes(out, origin);
+	buf_text(out, "\r\nVary: Origin\r\nAccess-Control-Expose-Headers: "
+		      "Mcp-Session-Id, WWW-Authenticate, Retry-After\r\n");
+}
+
 static void
 write_head(struct http_connection *c, const struct http_answer *a)
 {
@@ -166,6 +177,8 @@ write_head(struct http_connection *c, const struct http_answer *a)
 	}
 	if (a->fields)
 		buf_text(out, a->fields);
+	if (c->origin.data)
+		write_origin(out, c->origin);
 	if (!c->parser.request.keep_alive || c->parser.status)
 		c->closing = true;
 	if (c->closing)
@@ -177,6 +190,7 @@ write_head(struct http_connection *c, const struct http_answer *a)
 static void
 finish(struct http_connection *c)
 {
+	c->origin = bytes_make(NULL, 0);
 	c->handling = c->streaming = false;
 	if (c->out.failed)
 		c->closing = true;

@@ -34,6 +34,8 @@ struct http_connection {
 	void *context;
 	struct buf rest;
 	struct buf out;
+	struct bytes origin; /* whose pages may read the answer; data NULL:
+			      * nobody's but ours */
 	const char *date;    /* for the Date field; borrowed, kept current */
 	bool handling;       /* a request is being answered */
 	bool streaming;      /* … in pieces */

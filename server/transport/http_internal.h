@@ -6,9 +6,12 @@
 
 #include "base/clock.h"
 #include "server/transport/access_log.h"
+#include "server/transport/address_count.h"
 #include "server/transport/http_connection.h"
 #include "server/transport/http_server.h"
+#include "server/transport/key_source.h"
 #include "server/transport/metrics.h"
+#include "server/transport/oauth.h"
 #include "server/transport/rate.h"
 #include "server/transport/session.h"
 
@@ -42,6 +45,9 @@ struct client {
 	struct http_connection http;
 	struct tls *tls;
 	char peer[CLIENT_NAME];
+	uint8_t address[ADDRESS_KEY];
+	bool is_counted;  /* in server->addresses */
+	bool said_bye;    /* TLS: close_notify */
 
 	/* Writing. */
 	struct buf writing;
@@ -66,8 +72,13 @@ struct client {
 	bool sse;
 	bool may_stream;  /* it accepts SSE */
 	bool is_logged;   /* counted and logged already */
-	int token;        /* its place in the list; -1: none */
 	char principal[CLIENT_NAME]; /* who that is; "": nobody in particular */
+	bool is_known;    /* it has shown a token */
+	bool held;        /* its token waits for the issuer's keys */
+	bool was_held;
+	enum role role;
+	uint8_t owner[TOKEN_OWNER];   /* whose sessions are its own */
+	const char *reason;           /* why its token is none, or NULL */
 	int64_t began_ns;
 	uint64_t body_bytes; /* of the answer so far */
 	char what[CLIENT_WORD], name[CLIENT_WORD];
@@ -101,9 +112,12 @@ struct http_server {
 	uv_timer_t sweep;
 	struct client_list clients, dirty;
 	size_t client_count;
+	struct address_count addresses;
 	struct metrics metrics;
 	struct access_log log;
 	struct rate rate;
+	struct oauth *oauth;          /* NULL: none */
+	struct key_source keys;       /* its issuer's */
 	struct tls_context *tls;
 	char *url;
 	char date[40];
@@ -141,11 +155,37 @@ void client_keep_alive(struct client *c);
 /* The request is in hand and its answer takes time. */
 void client_take_time(struct client *c);
 
+/* The fields that a status needs besides the sentence, appended to `out`. */
+void client_fields(const struct client *c, unsigned status, struct buf *out);
+
+/* http_auth.c: who asks */
+enum admission {
+	ADMITTED,
+	UNKNOWN,   /* 401 */
+	POWERLESS, /* 403: its token allows nothing here */
+	HELD,      /* client_enter is called again when it is known */
+};
+enum admission auth_admit(struct client *c, const struct http_request *r);
+/* Does the session belong to the client? */
+bool client_owns(const struct client *c, const struct session *session);
+/* INVALID, or of keys in a file: why they are none. */
+int auth_start(struct http_server *s, struct error *e);
+void auth_sweep(struct http_server *s);
+void auth_stop(struct http_server *s);
+void auth_metadata(struct client *c);
+/* The role that the tool named by the request needs. */
+enum role auth_role_needed(const struct client *c);
+
+/* http_cors.c: pages of other origins */
+bool cors_is_preflight(const struct http_request *r);
+void cors_preflight(struct client *c);
+
 /* http_server.c */
+/* The request in hand, once it is said to come from a known place. */
+void client_enter(struct client *c, const struct http_request *r);
 extern const struct http_handler http_routes;
 /* Who the client is, for the core; `db` is borrowed by the result. */
 struct mcp_caller client_caller(const struct client *c, const char *db);
-enum role client_role(const struct client *c);
 
 /* http_mcp.c */
 extern const struct session_host mcp_session_host;

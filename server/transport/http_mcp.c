@@ -41,16 +41,18 @@ answer_json(struct client *c, const struct mcp_outgoing *message, bool modern,
 	    const char *fields)
 {
 	unsigned status = status_of(message, modern);
+	struct buf more;
 
+	buf_init(&more, SIZE_MAX);
 	if (status == 403)
-		fields = "WWW-Authenticate: Bearer realm=\"aftertap\", "
-			 "error=\"insufficient_scope\"\r\n";
+		client_fields(c, status, &more);
 	client_answer(c, &(struct http_answer){
 				 .status = status,
 				 .type = JSON,
-				 .fields = fields,
+				 .fields = more.size ? buf_cstr(&more) : fields,
 				 .body = message->text,
 			 });
+	buf_free(&more);
 }
 
 static void
@@ -233,7 +235,7 @@ find_session(struct client *c, const struct http_request *r,
 		return NULL;
 	}
 	session = session_find(&c->server->sessions, id, c->server->now_ns);
-	if (session && !session->is_old && session->owner == c->token)
+	if (session && !session->is_old && client_owns(c, session))
 		return session;
 	refuse(c, 404, m, MCP_SESSION_UNKNOWN,
 	       "no such session: send initialize for a new one");
@@ -280,7 +282,7 @@ begin_session(struct client *c, const struct http_request *r,
 		return;
 	}
 	c->server->metrics.sessions++;
-	session->owner = c->token;
+	memcpy(session->owner, c->owner, sizeof(c->owner));
 	session->default_db = http_request_parameter(r, "db");
 	mcp_session_message(c, session, m);
 	if (!mcp_connection_is_initialized(session->mcp))

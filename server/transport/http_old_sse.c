@@ -28,7 +28,7 @@ old_sse_get(struct client *c, const struct http_request *r)
 	}
 	s->metrics.sessions++;
 	session->is_old = true;
-	session->owner = c->token;
+	memcpy(session->owner, c->owner, sizeof(c->owner));
 	session->default_db = http_request_parameter(r, "db");
 	c->waiting = WAITING_STREAM;
 	session_listen(session, c, &c->stream);
@@ -49,7 +49,7 @@ find_session(struct client *c, const struct http_request *r)
 		session = session_find(&c->server->sessions, bytes_of(id),
 				       c->server->now_ns);
 	free(id);
-	if (session && session->is_old && session->owner == c->token)
+	if (session && session->is_old && client_owns(c, session))
 		return session;
 	client_fail(c, id ? 404 : 400,
 		    "sessionId names no session: GET /sse begins one");

@@ -35,13 +35,6 @@ static const struct route routes[] = {
 	{ "/metrics", ENDPOINT_METRICS, METHOD_GET, metrics_get },
 };
 
-enum role
-client_role(const struct client *c)
-{
-	return c->token < 0 ? ROLE_ADMIN :
-			      c->server->options.tokens.list[c->token].role;
-}
-
 struct mcp_caller
 client_caller(const struct client *c, const char *db)
 {
@@ -50,12 +43,11 @@ client_caller(const struct client *c, const char *db)
 		[ROLE_OPERATOR] = TOOL_WRITES,
 		[ROLE_ADMIN] = TOOL_CONTROLS,
 	};
-	enum role role = client_role(c);
 
 	return (struct mcp_caller){
 		.default_db = db,
-		.may = may[role],
-		.may_reveal = role == ROLE_ADMIN,
+		.may = may[c->role],
+		.may_reveal = c->role == ROLE_ADMIN,
 		.principal = c->principal[0] ? c->principal : NULL,
 	};
 }
@@ -127,32 +119,43 @@ dispatch(struct client *c, const struct http_request *r)
 		client_fail(c, 404, "nothing is here; MCP is at /mcp");
 }
 
-/* Who asks: a token when there are any.  /healthz tells nothing. */
-static bool
-authenticate(struct client *c, const struct http_request *r)
-{
-	const struct tokens *tokens = &c->server->options.tokens;
-
-	c->token = -1;
-	c->principal[0] = '\0';
-	if (tokens->count == 0)
-		return true;
-	c->token = tokens_find(tokens, http_request_field(r, "Authorization"));
-	if (c->token >= 0)
-		snprintf(c->principal, sizeof(c->principal), "token %d",
-			 c->token);
-	return c->token >= 0 ||
-	       bytes_equal(http_request_path(r), bytes_of("/healthz"));
-}
-
 static bool
 is_too_fast(struct client *c)
 {
-	struct bytes who = c->token >= 0 ?
-				   bytes_make(&c->token, sizeof(c->token)) :
+	struct bytes who = c->is_known ?
+				   bytes_make(c->owner, sizeof(c->owner)) :
 				   bytes_of(c->peer);
 
 	return !rate_take(&c->server->rate, who, c->server->now_ns);
+}
+
+void
+client_enter(struct client *c, const struct http_request *r)
+{
+	struct http_server *s = c->server;
+
+	switch (auth_admit(c, r)) {
+	case ADMITTED:
+		if (!is_too_fast(c)) {
+			dispatch(c, r);
+			break;
+		}
+		s->metrics.rate_limited++;
+		client_fail(c, 429, "too many requests");
+		break;
+	case UNKNOWN:
+		s->metrics.unauthorized++;
+		client_fail(c, 401, c->reason ? c->reason :
+						"send a token: Authorization: "
+						"Bearer …");
+		break;
+	case POWERLESS:
+		s->metrics.unauthorized++;
+		client_fail(c, 403, c->reason);
+		break;
+	case HELD:
+		break;
+	}
 }
 
 static void
@@ -163,20 +166,22 @@ on_request(void *context, const struct http_request *r)
 
 	c->began_ns = s->now_ns;
 	c->endpoint = ENDPOINT_NONE;
-	c->is_logged = c->may_stream = false;
+	c->is_logged = c->may_stream = c->was_held = false;
 	c->body_bytes = 0;
+	c->http.origin = http_request_field(r, "Origin");
+	c->reason = NULL;
 	c->what[0] = c->name[0] = '\0';
 	if (!guard_allows(&s->options.guard, r)) {
 		s->metrics.foreign++;
+		c->http.origin = bytes_make(NULL, 0);
 		client_fail(c, 403, "Host or Origin is not allowed here");
-	} else if (!authenticate(c, r)) {
-		s->metrics.unauthorized++;
-		client_fail(c, 401, "send a token: Authorization: Bearer …");
-	} else if (is_too_fast(c)) {
-		s->metrics.rate_limited++;
-		client_fail(c, 429, "too many requests");
+	} else if (cors_is_preflight(r)) {
+		cors_preflight(c);
+	} else if (s->oauth &&
+		   oauth_is_metadata_path(s->oauth, http_request_path(r))) {
+		auth_metadata(c);
 	} else {
-		dispatch(c, r);
+		client_enter(c, r);
 	}
 }
 
@@ -188,6 +193,7 @@ on_refused(void *context, unsigned status)
 	c->endpoint = ENDPOINT_NONE;
 	c->body_bytes = 0;
 	c->is_logged = false;
+	c->http.origin = bytes_make(NULL, 0);
 	c->began_ns = c->server->now_ns;
 	c->what[0] = c->name[0] = '\0';
 	c->http.status = status;
@@ -228,6 +234,7 @@ on_sweep(uv_timer_t *timer)
 	s->now_ns = clock_monotonic_ns();
 	set_date(s);
 	session_expire(&s->sessions, s->now_ns);
+	auth_sweep(s);
 	for (c = TAILQ_FIRST(&s->clients); c; c = next) {
 		next = TAILQ_NEXT(c, link);
 		client_check_time(c);
@@ -271,10 +278,10 @@ parse_address(const char *text, struct sockaddr_storage *out, bool *loopback,
 static int
 check_exposed(const struct http_options *o, struct error *e)
 {
-	if (o->tokens.count == 0)
+	if (o->tokens.count == 0 && !o->oauth.issuer)
 		return error_set(e, ERR_DENIED,
 				 "%s can be reached from other machines: give "
-				 "--token-file", o->address);
+				 "--token-file or --oauth-issuer", o->address);
 	if (!o->tls_cert && !o->behind_proxy)
 		return error_set(e, ERR_DENIED,
 				 "%s can be reached from other machines: give "
@@ -438,6 +445,8 @@ init_parts(struct http_server *s)
 	session_table_init(&s->sessions, s->mcp, &limits, &s->session_host, s);
 	access_log_init(&s->log, s->options.access_log);
 	rate_init(&s->rate, s->limits.rate);
+	address_count_init(&s->addresses, s->limits.from_address,
+			   s->limits.connections);
 	TAILQ_INIT(&s->clients);
 	TAILQ_INIT(&s->dirty);
 	set_date(s);
@@ -453,6 +462,9 @@ http_server_start(const struct http_options *options, struct mcp_server *mcp,
 
 	s->options = *options;
 	s->limits = with_defaults(options->limits);
+	if (!s->limits.from_address && !options->behind_proxy)
+		s->limits.from_address =
+			(uint32_t)(s->limits.connections + 1) / 2;
 	s->mcp = mcp;
 	s->loop = loop;
 	s->work = *work;
@@ -464,6 +476,8 @@ http_server_start(const struct http_options *options, struct mcp_server *mcp,
 					 e);
 		rc = s->tls ? 0 : ERR_INVALID;
 	}
+	if (rc == 0)
+		rc = auth_start(s, e);
 	if (rc == 0)
 		rc = strncmp(options->address, UNIX_PREFIX,
 			     strlen(UNIX_PREFIX)) == 0 ?
@@ -549,6 +563,7 @@ http_server_close(struct http_server *s)
 	close_listener(s);
 	if (!uv_is_closing((uv_handle_t *)&s->sweep))
 		uv_close((uv_handle_t *)&s->sweep, NULL);
+	auth_stop(s);
 	session_table_free(&s->sessions);
 	while (!TAILQ_EMPTY(&s->clients))
 		client_close(TAILQ_FIRST(&s->clients));
@@ -561,7 +576,9 @@ http_server_free(struct http_server *s)
 		return;
 	access_log_flush(&s->log);
 	access_log_free(&s->log);
+	address_count_free(&s->addresses);
 	tls_context_free(s->tls);
+	oauth_free(s->oauth);
 	free(s->url);
 	free(s);
 }

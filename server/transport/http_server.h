@@ -14,6 +14,7 @@
 #include "server/mcp/mcp.h"
 #include "server/transport/guard.h"
 #include "server/transport/metrics.h"
+#include "server/transport/oauth.h"
 #include "server/transport/tokens.h"
 
 struct http_server;
@@ -23,6 +24,8 @@ struct http_limits {
 	size_t head_bytes;      /* of a request [16 KiB] */
 	size_t body_bytes;      /* of a request [4 MiB] */
 	size_t connections;     /* [1024] */
+	uint32_t from_address;  /* of those, of one address [half of them;
+				 * behind a proxy, no limit] */
 	size_t sessions;        /* [10,000] */
 	size_t streams;         /* of a session, being answered [64] */
 	uint32_t rate;          /* requests a second of a client [no limit] */
@@ -36,7 +39,9 @@ struct http_limits {
 struct http_options {
 	const char *address;    /* "127.0.0.1:8931", "[::1]:0", "unix:/path" */
 	struct guard guard;
-	struct tokens tokens;   /* none: everybody may do everything */
+	struct tokens tokens;   /* neither these nor OAuth: everybody may do
+				 * everything */
+	struct oauth_options oauth;
 	const char *tls_cert, *tls_key; /* PEM files, or NULL */
 	bool behind_proxy;      /* TLS ends in front of us */
 	bool access_log;

@@ -133,6 +133,9 @@ write_counters(const struct metrics *m, struct buf *out)
 		  m->rate_limited);
 	write_one(out, "unauthorized_total", "counter",
 		  "Requests without a token that is known.", m->unauthorized);
+	write_one(out, "oauth_key_failures_total", "counter",
+		  "Times that the issuer's keys could not be had.",
+		  m->key_failures);
 	write_one(out, "foreign_total", "counter",
 		  "Requests with a Host or Origin that is not ours.",
 		  m->foreign);

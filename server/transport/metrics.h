@@ -13,6 +13,7 @@
 	X(OLD_MESSAGES, "messages")                                   \
 	X(API, "api")                                                 \
 	X(EXPORTS, "exports")                                         \
+	X(METADATA, "metadata")                                       \
 	X(HEALTH, "healthz")                                          \
 	X(METRICS, "metrics")                                         \
 	X(NONE, "none")
@@ -35,6 +36,7 @@ struct metrics {
 	uint64_t received_bytes, sent_bytes;
 	uint64_t sessions;                    /* that were begun */
 	uint64_t rate_limited, unauthorized, foreign; /* requests refused */
+	uint64_t key_failures; /* of OAuth: keys that could not be had */
 	uint64_t timeouts, slow_readers;      /* connections given up */
 };
 

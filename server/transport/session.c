@@ -92,7 +92,6 @@ session_new(struct session_table *t, int64_t now_ns)
 		return NULL;
 	s = alloc_zero(1, sizeof(*s));
 	s->table = t;
-	s->owner = -1;
 	s->used_ns = now_ns;
 	s->next_stream = 1;
 	s->listening.session = s;

@@ -17,6 +17,7 @@
 #include "server/mcp/mcp.h"
 #include "server/transport/event_store.h"
 #include "server/transport/sse.h"
+#include "server/transport/tokens.h"
 
 #define SESSION_ID_SIZE 32 /* hexadecimal digits of 128 random bits */
 
@@ -39,7 +40,7 @@ struct session {
 	uint8_t key[SESSION_ID_SIZE / 2];
 	char id[SESSION_ID_SIZE + 1];
 	bool is_old;                /* HTTP+SSE */
-	int owner;                  /* of which token; -1: of none */
+	uint8_t owner[TOKEN_OWNER]; /* whose it is; all zero: anybody's */
 	char *default_db;           /* owned, or NULL */
 	int64_t used_ns;            /* monotonic */
 	struct event_store events;

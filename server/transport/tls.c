@@ -21,6 +21,7 @@ struct tls_context {
 struct tls {
 	SSL *ssl;
 	BIO *in, *out; /* owned by `ssl` */
+	bool failed;   /* nothing more can be done with it but end it */
 };
 
 static int
@@ -123,6 +124,7 @@ tls_feed(struct tls *t, struct bytes in,
 	case SSL_ERROR_ZERO_RETURN:
 		return true;
 	default:
+		t->failed = true;
 		return false;
 	}
 }
@@ -157,5 +159,16 @@ tls_seal(struct tls *t, const struct buf *plain, struct buf *out)
 			return false;
 		left = bytes_from(left, (size_t)n);
 	}
+	return drain(t, out);
+}
+
+/* After a failure OpenSSL has its alert ready and must not be asked for
+ * more (SSL_shutdown(3)). */
+bool
+tls_end(struct tls *t, struct buf *out)
+{
+	ERR_clear_error();
+	if (SSL_is_init_finished(t->ssl) && !t->failed)
+		SSL_shutdown(t->ssl);
 	return drain(t, out);
 }

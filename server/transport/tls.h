@@ -32,3 +32,7 @@ bool tls_feed(struct tls *t, struct bytes in,
 /* Seals all of `plain` (which stays the caller's) and appends what is to go
  * on the wire, also of handshakes, to `out`.  False: broken. */
 bool tls_seal(struct tls *t, const struct buf *plain, struct buf *out);
+
+/* What says that nothing more comes (close_notify), or why it failed (an
+ * alert), appended to `out`; once, at the end.  False: nothing can be said. */
+bool tls_end(struct tls *t, struct buf *out);

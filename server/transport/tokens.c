@@ -124,18 +124,26 @@ tokens_read(struct tokens *t, const char *path, struct error *e)
 	return rc;
 }
 
-int
-tokens_find(const struct tokens *t, struct bytes authorization)
+struct bytes
+tokens_bearer(struct bytes authorization)
 {
-	uint8_t digest[32];
-	int found = -1;
-
 	if (authorization.size < 7 ||
 	    !bytes_equal_nocase(bytes_first(authorization, 7),
 				bytes_of("bearer ")))
+		return bytes_make(NULL, 0);
+	return bytes_trim(bytes_from(authorization, 7));
+}
+
+int
+tokens_find(const struct tokens *t, struct bytes authorization)
+{
+	struct bytes token = tokens_bearer(authorization);
+	uint8_t digest[32];
+	int found = -1;
+
+	if (!token.data)
 		return -1;
-	authorization = bytes_trim(bytes_from(authorization, 7));
-	SHA256(authorization.data, authorization.size, digest);
+	SHA256(token.data, token.size, digest);
 	for (size_t i = 0; i < t->count; i++)
 		if (CRYPTO_memcmp(digest, t->list[i].digest, 32) == 0)
 			found = (int)i;

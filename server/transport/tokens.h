@@ -15,6 +15,7 @@
 
 #define TOKENS_MAX 256
 #define TOKEN_MIN 16 /* characters; RFC 6750's alphabet */
+#define TOKEN_OWNER 16 /* bytes that say whose a session is */
 
 enum role {
 	ROLE_VIEWER,   /* reads */
@@ -39,6 +40,9 @@ struct tokens {
  * says which line is none; DENIED when others can read the file. */
 int tokens_read(struct tokens *t, const char *path, struct error *e);
 int tokens_parse(struct tokens *t, struct bytes text, struct error *e);
+
+/* The token of an Authorization field; data NULL: it holds none. */
+struct bytes tokens_bearer(struct bytes authorization);
 
 /*
  * Looks for the token of an Authorization field.  Takes the same time for

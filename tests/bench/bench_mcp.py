@@ -7,9 +7,10 @@ in one interleaved run; medians of the rounds.
 usage: bench_mcp.py AFTERTAP [--echo PROGRAM] [--packages DIR] [--rounds N]
                     [--calls N] [--seconds N] [--memory]
 
---echo      mcp_test_server (stdio) of the same build
+--echo      mcp_test_server of the same build
 --packages  a directory with node_modules of @modelcontextprotocol/sdk
---memory    also a million calls and 10,000 sessions, and the memory after
+--memory    only a million calls and 10,000 sessions, the memory after each
+            and the descriptors left open
 """
 import argparse
 import http.client
@@ -56,6 +57,9 @@ class Server:
         """Resident MiB."""
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def end(self):
         self.process.terminate()
@@ -154,8 +158,10 @@ def contenders(options, home, transport):
         serve += ["--http", "127.0.0.1:0", "--no-access-log"]
     listed = [("aftertap, list_databases", serve, "list_databases", {})]
     echo = {"text": "hi"}
-    if options.echo and transport == "stdio":
-        listed.append(("aftertap's core, echo", [options.echo], "echo", echo))
+    if options.echo:
+        address = ["127.0.0.1:0"] if transport == "http" else []
+        listed.append(("aftertap's core, echo", [options.echo, *address],
+                       "echo", echo))
     if shutil.which("node"):
         listed.append(("Node without SDK", ["node", os.path.join(
             SCRIPTS, "floor.mjs"), transport], "echo", echo))
@@ -208,17 +214,27 @@ def bench_memory(options, home):
     """What is resident after a million calls, and 10,000 sessions on top."""
     rows = {}
     for name, command, tool, arguments in contenders(options, home, "http"):
+        if not name.startswith("aftertap"):
+            continue
         server = Http(command)
         idle, calls = server.memory(), 0
-        while calls < MILLION and name.startswith("aftertap"):
+        descriptors = server.descriptors()
+        while calls < MILLION:
             calls += server.wrk(32, 10, tool, json.dumps(arguments))[0]
         after_calls = server.memory()
         for _ in range(SESSIONS):
             server.open_session()
-        rows[name] = [(calls, idle, after_calls, server.memory())]
+        sessions = server.memory()
+        deadline = time.monotonic() + 20
+        while server.descriptors() > descriptors and \
+                time.monotonic() < deadline:
+            time.sleep(0.1)
+        rows[name] = [(calls, idle, after_calls, sessions,
+                       server.descriptors() - descriptors)]
         server.end()
     table("memory over HTTP", ("calls", "idle MiB", "after calls MiB",
-                               f"after {SESSIONS} sessions MiB"), rows)
+                               f"after {SESSIONS} sessions MiB",
+                               "descriptors left"), rows)
 
 
 def table(title, columns, rows):
@@ -250,13 +266,16 @@ def main():
     parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        bench_stdio(options, home)
-        if not has_http(options.aftertap) or not shutil.which("wrk"):
+        http_too = has_http(options.aftertap) and shutil.which("wrk")
+        if not http_too:
             print("HTTP not measured: no wrk, or a program without it")
-            return
-        bench_http(options, home)
-        if options.memory:
+        if options.memory and http_too:
             bench_memory(options, home)
+        if options.memory:
+            return
+        bench_stdio(options, home)
+        if http_too:
+            bench_http(options, home)
 
 
 if __name__ == "__main__":

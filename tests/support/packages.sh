@@ -13,7 +13,7 @@ build="gcc clang cmake ninja-build pkg-config libuv1-dev libjansson-dev
 test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	universal-ctags mandoc sqlite3 tshark wireshark-common nginx-light wrk
 	dnsmasq-base dnsutils gnutls-bin golang-go redis-server postgresql
-	iperf3 iputils-ping iproute2 ethtool procps util-linux npm nodejs zstd lz4"
+	python3-cryptography openssl iperf3 iputils-ping iproute2 ethtool procps util-linux npm nodejs zstd lz4"
 
 case "${1:-}" in
 build) wanted=$build ;;
