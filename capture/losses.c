@@ -53,6 +53,15 @@ loss_extend(struct loss *into, const struct loss *from)
 	into->packets += from->packets;
 }
 
+/* Whether at most JOIN_NS lie between an end and the next beginning: times come
+ * from files, so their difference may be any. */
+static bool
+loss_follows(int64_t end_ns, int64_t begin_ns)
+{
+	return begin_ns <= end_ns ||
+	       (uint64_t)begin_ns - (uint64_t)end_ns <= (uint64_t)JOIN_NS;
+}
+
 /* The newest entry that `loss` may be added to, or NULL. */
 static struct loss *
 losses_joinable(struct losses *l, const struct loss *loss)
@@ -63,8 +72,8 @@ losses_joinable(struct losses *l, const struct loss *loss)
 		struct loss *item = &l->items[i];
 
 		if (losses_same(item, loss) &&
-		    loss->from_ns <= item->to_ns + JOIN_NS &&
-		    loss->to_ns >= item->from_ns - JOIN_NS)
+		    loss_follows(item->to_ns, loss->from_ns) &&
+		    loss_follows(loss->to_ns, item->from_ns))
 			return item;
 		if (!cause && item->cause == loss->cause)
 			cause = item;

@@ -177,6 +177,8 @@ recorder_attach(struct recorder *r, struct source *source, json_t *about,
 	r->fresh = false;
 	source->type->counts(source, &r->counts);
 	r->looked_ns = clock_wall_ns();
+	/* Attaching takes a while, in which nobody records either. */
+	recorder_note_gap(r);
 	json_object_set_new(r->capture, "recorder", about);
 	json_object_set_new(r->capture, "source",
 			    json_pack("[s]", source->type->name));

@@ -33,6 +33,7 @@ struct recorder {
 	bool changed;    /* it is to be written */
 	bool fresh;      /* it was not there before, and nothing was recorded */
 	int64_t saved_ns;
+	int64_t alive_ns; /* UTC, of the recorder before; 0: none */
 
 	struct source *source;
 	struct clock_map clock;
@@ -111,6 +112,8 @@ void recorder_load_evicted(struct recorder *r);
 
 /* capture.json (recorder_state.c). */
 int recorder_load_state(struct recorder *r, struct error *e);
+/* Nobody recorded since the recorder before was last alive until now. */
+void recorder_note_gap(struct recorder *r);
 int recorder_save_state(struct recorder *r, const char *state,
 			struct error *e);
 json_t *recorder_describe(struct recorder *r);

@@ -56,16 +56,15 @@ recorder_last_alive(const struct recorder *r)
 	return alive;
 }
 
-/* The gap since the recorder before. */
-static void
-recorder_note_gap(struct recorder *r, int64_t alive_ns)
+void
+recorder_note_gap(struct recorder *r)
 {
 	struct loss loss = { .cause = LOSS_RECORDER_DOWN,
 			     .packets = LOSS_PACKETS_UNKNOWN,
-			     .from_ns = alive_ns,
+			     .from_ns = r->alive_ns,
 			     .to_ns = clock_wall_ns() };
 
-	if (alive_ns > 0 && alive_ns < loss.to_ns)
+	if (r->alive_ns > 0 && r->alive_ns < loss.to_ns)
 		recorder_lose(r, &loss);
 }
 
@@ -86,7 +85,6 @@ int
 recorder_load_state(struct recorder *r, struct error *e)
 {
 	char *path = recorder_state_path(r);
-	int64_t alive = 0;
 	int status = json_file_read(path, &r->capture, e);
 
 	free(path);
@@ -101,8 +99,8 @@ recorder_load_state(struct recorder *r, struct error *e)
 		return status;
 	losses_parse(json_object_get(r->capture, "losses"), &r->total);
 	recorder_load_evicted(r);
-	alive = recorder_last_alive(r);
-	recorder_note_gap(r, alive);
+	r->alive_ns = recorder_last_alive(r);
+	recorder_note_gap(r);
 	return 0;
 }
 

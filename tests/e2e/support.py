@@ -4,7 +4,9 @@ network namespace."""
 import contextlib
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,54 @@ def need_root():
     if probe.returncode:
         skip("no network namespaces here: " + probe.stderr.strip())
     subprocess.run(["ip", "netns", "delete", "aftertap-probe"], check=True)
+
+
+def wait_for(what, truth, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not truth():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not so within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def tcpdump_counts(log):
+    """(captured, received, dropped) of each time it told."""
+    with open(log, encoding="utf-8") as file:
+        return [tuple(map(int, each)) for each in re.findall(
+            r"(\d+) packets? captured, (\d+) packets? received by filter, "
+            r"(\d+) packets? dropped", re.sub(r"\n(?=\d)", ", ",
+                                              file.read()))]
+
+
+class TcpdumpIdle:
+    """True once it captures no more, however slow it is: it ends at once when
+    it is told to, whatever waits in its ring."""
+
+    def __init__(self, child, log):
+        self.child, self.log, self.asked, self.last = child, log, 0, None
+
+    def __call__(self):
+        told = tcpdump_counts(self.log)
+        if len(told) < self.asked:
+            return False  # it has not answered yet
+        # On loopback it leaves out what is sent, which is counted as received.
+        captured, received, dropped = now = told[-1] if told else (0, 0, 0)
+        if now == self.last and (
+                dropped or received in (captured, 2 * captured)):
+            return True
+        self.last = now if told else None
+        self.asked += 1
+        self.child.send_signal(signal.SIGUSR1)
+        time.sleep(0.1)
+        return False
+
+
+def stop_tcpdump(child, log):
+    """Ends it when it has read what there was; how much it lost itself."""
+    wait_for("tcpdump has read what there was", TcpdumpIdle(child, log))
+    child.send_signal(signal.SIGINT)
+    child.wait(60)
+    return tcpdump_counts(log)[-1][2]
 
 
 class Failures:
@@ -163,18 +213,14 @@ class Namespace:
         child = self.start("tcpdump", "-i", "lo", "-B", "262144", "-s", "0",
                            "-U", "-Z", "root", "-w", path, expression,
                            stderr=log)
-        deadline = time.time() + 10
-        while "listening" not in open(log.name).read():
-            if time.time() > deadline:
-                raise SystemExit("tcpdump did not start")
-            time.sleep(0.05)
+        child.log = log.name
+        wait_for("tcpdump listens",
+                 lambda: "listening" in open(log.name).read())
         return child
 
     @staticmethod
     def stop(recorder):
-        time.sleep(1)
-        recorder.send_signal(2)
-        recorder.wait(10)
+        stop_tcpdump(recorder, recorder.log)
 
 
 def tshark_fields(pcap, display_filter, fields, *options):

@@ -11,7 +11,6 @@ import collections
 import contextlib
 import json
 import os
-import re
 import signal
 import struct
 import subprocess
@@ -19,13 +18,28 @@ import sys
 import time
 
 import support
-from support import Failures, Namespace, need, need_root, skip, workspace
+from support import (Failures, Namespace, need, need_root, skip, wait_for,
+                     workspace)
 
 TOOL = sys.argv[2]
 WEB, IPERF = 18137, 18138
 AVOID_BPF, AVOID_DYNPTR, AVOID_TCX, AVOID_FILTER = 1, 2, 4, 8
 ETHERNET, RAW = 1, 101
 ETH = 14
+BARE = 100  # bytes of a segment that may have no sender
+PID = os.getpid()
+
+# Networks of our own: from the cgroup root the packets of every namespace are
+# seen, also those of another run of this test beside us.
+NET4 = f"10.{100 + PID // 250 % 150}.{PID % 250}"
+NET6 = f"fd99:{PID >> 16:x}:{PID & 0xffff:x}"
+NETWORK = f"net {NET4}.0/24 or net {NET6}::/64"
+B4, B6 = NET4 + ".2", NET6 + "::2"
+URL4, URL6 = f"http://{B4}:{WEB}/big", f"http://[{B6}]:{WEB}/big"
+
+
+class TcpdumpLost(Exception):
+    """The witness itself lost packets."""
 
 
 class Veth:
@@ -38,12 +52,15 @@ class Veth:
         self.ip("link", "add", "v0", "netns", self.a.name, "type", "veth",
                 "peer", "name", "v1", "netns", self.b.name)
         for n, end, host in ((self.a, "v0", 1), (self.b, "v1", 2)):
-            self.ip("-n", n.name, "addr", "add", f"10.99.0.{host}/24", "dev",
+            self.ip("-n", n.name, "addr", "add", f"{NET4}.{host}/24", "dev",
                     end)
-            self.ip("-n", n.name, "addr", "add", f"fd99::{host}/64", "dev",
+            self.ip("-n", n.name, "addr", "add", f"{NET6}::{host}/64", "dev",
                     end, "nodad")
             self.ip("-n", n.name, "link", "set", end, "up")
-        time.sleep(2.5)  # duplicate address detection
+        for n in (self.a, self.b):
+            wait_for("IPv6 addresses are settled", lambda: not n.run(
+                "ip", "-6", "addr", "show", "tentative",
+                stdout=subprocess.PIPE).stdout)
         return self
 
     def __exit__(self, *_):
@@ -60,6 +77,22 @@ class Veth:
                              check=True).stdout
         stats = json.loads(out)[0]["stats64"]
         return stats["rx"]["packets"] + stats["tx"]["packets"]
+
+
+class KernelCount:
+    """What the kernel counts on v0: marked before a source begins, while it
+    captures (twice), and after it ended."""
+
+    def __init__(self, net):
+        self.net, self.marks = net, [net.packets()]
+
+    def mark(self):
+        self.marks.append(self.net.packets())
+
+    def check(self, failures, what, seen):
+        before, begin, end, after = self.marks
+        failures.that(f"{what}: {seen} seen, as the kernel counted on v0",
+                      end - begin <= seen <= after - before, self.marks)
 
 
 class Source:
@@ -107,15 +140,11 @@ def tcpdump(namespace, interface, path, expression=""):
     child = namespace.start("tcpdump", "-i", interface, "-B", "131072", "-s",
                             "0", "--immediate-mode", "-U", "-Z", "root", "-w",
                             path, expression, stderr=log)
-    while "listening" not in open(log.name).read():
-        time.sleep(0.05)
+    wait_for("tcpdump listens",
+             lambda: "listening" in open(log.name).read())
     yield
-    time.sleep(0.5)
-    child.send_signal(2)
-    child.wait(10)
-    dropped = re.search(r"(\d+) packets dropped", open(log.name).read())
-    if dropped and int(dropped.group(1)):
-        skip("tcpdump itself lost packets: the machine is too busy")
+    if support.stop_tcpdump(child, log.name):
+        raise TcpdumpLost
 
 
 def read_pcap(path):
@@ -227,12 +256,12 @@ def start_servers(net, directory):
     with open(config, "w", encoding="utf-8") as file:
         file.write(f"""daemon off; pid {directory}/pid; error_log stderr;
 user root; events {{}} http {{ access_log off; client_body_temp_path
-{directory}/t; server {{ listen 10.99.0.2:{WEB}; listen [fd99::2]:{WEB};
+{directory}/t; server {{ listen {B4}:{WEB}; listen [{B6}]:{WEB};
 root {directory}; }} }}""")
     net.b.start("nginx", "-c", config)
-    for address in ("10.99.0.2", "[fd99::2]"):
+    for url in (URL4, URL6):
         for _ in range(100):
-            if net.a.run("curl", "-s", f"http://{address}:{WEB}/big",
+            if net.a.run("curl", "-s", url,
                          check=False).returncode == 0:
                 break
             time.sleep(0.1)
@@ -249,37 +278,35 @@ def iperf(net, *words):
         time.sleep(0.1)
     else:
         raise SystemExit("iperf3 does not run: traffic is disturbed")
-    server.wait(10)
+    server.wait(60)
 
 
 def traffic(net):
-    for url in (f"http://10.99.0.2:{WEB}/big", f"http://[fd99::2]:{WEB}/big"):
+    for url in (URL4, URL6):
         net.a.run("curl", "-s", url, url, "-o", "/dev/null", "-o", "/dev/null")
-    iperf(net, "-c", "10.99.0.2", "-n", "20M", "-b", "400M")
-    iperf(net, "-c", "fd99::2", "-n", "10M", "-b", "400M")
-    iperf(net, "-c", "10.99.0.2", "-u", "-l", "1000", "-n", "2M", "-b", "50M")
-    iperf(net, "-c", "10.99.0.2", "-u", "-l", "50000", "-n", "2M", "-b",
+    iperf(net, "-c", B4, "-n", "20M", "-b", "400M")
+    iperf(net, "-c", B6, "-n", "10M", "-b", "400M")
+    iperf(net, "-c", B4, "-u", "-l", "1000", "-n", "2M", "-b", "50M")
+    iperf(net, "-c", B4, "-u", "-l", "50000", "-n", "2M", "-b",
           "50M")
-
-
-NETWORK = "net 10.99.0.0/24 or net fd99::/64"
 
 
 def check_interface(net, directory, failures, what, *words):
     """By interface: all frames on both ends, headers and all."""
     path, truth = directory + "/s.pcapng", directory + "/t.pcap"
+    count = KernelCount(net)
     with Source(path, "-s", "interface", "-i", "v0,v1", "-n",
                 f"{net.a.name},{net.b.name}", *words) as source:
-        before = net.packets()
+        count.mark()
         with tcpdump(net.a, "v0", truth):
             traffic(net)
-        counted = net.packets() - before
+        count.mark()
+    count.mark()
     same(failures, what, frames(path, "v0"), frames(truth))
     failures.check(what + ": losses", source.losses(), NO_LOSS)
     seen = {each["name"]: each["seen"]
             for each in source.result["description"]["interfaces"]}
-    failures.that(f"{what}: as many as the kernel counted on v0 ({counted})",
-                  abs(seen["v0"] - counted) <= 4, str(seen))
+    count.check(failures, what, seen["v0"])
 
 
 def check_cgroup(net, directory, failures, what, *words):
@@ -309,20 +336,37 @@ def check_af_packet(net, directory, failures, what, *words):
                 *words) as source:
         with tcpdump(net.a, "v0", truth):
             traffic(net)
+        before = net.packets()
+    after = net.packets()
     same(failures, what, frames(path, "v0"), frames(truth))
     failures.check(what + ": losses", source.losses(), NO_LOSS)
-    failures.check(what + ": seen and captured",
-                   source.result["seen"] - source.result["captured"], 0)
+    # What hosts say at the very end is in a block that is not closed yet.
+    failures.that(what + ": seen and captured",
+                  0 <= source.result["seen"] - source.result["captured"] <=
+                  after - before, source.result)
 
 
 def check_loopback(net, directory, failures):
-    """Every packet on loopback once."""
+    """Every packet on loopback once; from the cgroup root bare segments on
+    their way in as well."""
     net.b.run("ethtool", "-K", "lo", "tso", "on", "gso", "on")
+    path, truth = directory + "/s.pcapng", directory + "/t.pcap"
+    with Source(path, "-s", "cgroup", "-f", NETWORK) as source:
+        with tcpdump(net.b, "lo", truth, NETWORK):
+            net.b.run("curl", "-s", URL4)
+    got, expected = frames(path, "lo"), frames(truth, None, strip=ETH)
+    if source.result["description"].get("loopback") == "egress":
+        for frame in list(got):
+            if len(frame) <= BARE:
+                got[frame] = min(got[frame], expected[frame])
+    else:  # in a cgroup namespace the sender may be outside
+        expected += expected
+    same(failures, "cgroup, loopback once", got, expected)
     for kind in ("interface", "af_packet"):
         path, truth = directory + "/s.pcapng", directory + "/t.pcap"
         with Source(path, "-s", kind, "-i", "all", "-n", net.b.name) as source:
             with tcpdump(net.b, "lo", truth):
-                net.b.run("curl", "-s", f"http://10.99.0.2:{WEB}/big")
+                net.b.run("curl", "-s", URL4)
         del source
         same(failures, f"{kind}, loopback once", frames(path, "lo"),
              frames(truth))
@@ -331,7 +375,7 @@ def check_loopback(net, directory, failures):
 def check_filters(net, directory, failures):
     """In the kernel and in the recorder the same packets, those that tcpdump
     takes with the same words."""
-    words = f"tcp port {WEB} and not ip6"
+    words = f"tcp port {WEB} and net {NET4}.0/24"
     for kind, more in (("cgroup", ()), ("interface", ("-i", "v0", "-n",
                                                       net.a.name)),
                        ("af_packet", ("-i", "v0", "-n", net.a.name))):
@@ -358,11 +402,13 @@ def check_overload(net, directory, failures):
                        ("interface", ("-i", "v0", "-n", net.a.name)),
                        ("interface", ("-i", "v0", "-n", net.a.name, "-a",
                                       str(AVOID_DYNPTR)))):
+        count = KernelCount(net)
         with Source(path, "-s", kind, *more, "-B", str(1 << 20),
                     "-H") as source:
-            before = net.packets()
+            count.mark()
             traffic(net)
-            counted = net.packets() - before
+            count.mark()
+        count.mark()
         r = source.result
         what = f"{kind}, overload"
         failures.check(what + ": seen = captured + lost", r["seen"],
@@ -373,8 +419,7 @@ def check_overload(net, directory, failures):
                       r["lost_ring"] > 100 and r["lost_errors"] == 0,
                       str(r["lost_ring"]))
         if kind == "interface":
-            failures.that(f"{what}: seen as the kernel counted ({counted})",
-                          abs(r["seen"] - counted) <= 4, str(r["seen"]))
+            count.check(failures, what, r["seen"])
     with Source(path, "-s", "af_packet", "-i", "v0", "-n", net.a.name, "-B",
                 str(2 << 20), "-H") as source:
         traffic(net)
@@ -459,9 +504,9 @@ def check_big_tcp(net, directory, failures):
         path, truth = directory + "/s.pcapng", directory + "/t.pcap"
         with Source(path, "-s", kind, *more) as source:
             with tcpdump(net.a, "v0", truth, "ip6"):
-                iperf(net, "-c", "fd99::2", "-n", "40M", "-w", "4M", "-b",
+                iperf(net, "-c", B6, "-n", "40M", "-w", "4M", "-b",
                       "400M")
-                net.a.run("curl", "-s", f"http://[fd99::2]:{WEB}/big")
+                net.a.run("curl", "-s", URL6)
         strip = ETH if kind == "cgroup" else 0
         what = f"{kind}, BIG TCP"
         cut_same(failures, what, path, truth, strip)
@@ -555,22 +600,25 @@ def check_interfaces_come(net, directory, failures):
     path = directory + "/s.pcapng"
     with Source(path, "-s", "interface", "-i", "all", "-n",
                 f"{net.a.name},{net.b.name}") as source:
+        began = time.monotonic_ns()
         net.ip("link", "add", "w0", "netns", net.a.name, "type", "veth",
                "peer", "name", "w1", "netns", net.b.name)
         for n, end, host in ((net.a, "w0", 1), (net.b, "w1", 2)):
             net.ip("-n", n.name, "addr", "add", f"10.98.0.{host}/24", "dev",
                    end)
             net.ip("-n", n.name, "link", "set", end, "up")
-        time.sleep(0.5)
-        iperf(net, "-c", "10.98.0.2", "-n", "1M")
+        # Traffic for as long as it may take to notice.
+        for _ in range(20):
+            iperf(net, "-c", "10.98.0.2", "-n", "1M")
+            time.sleep(0.1)
         net.ip("-n", net.a.name, "link", "delete", "w0")
-        time.sleep(0.5)
+        ended = time.monotonic_ns()
     told = {each["name"]: each
             for each in source.result["description"]["interfaces"]}
     failures.that("a new interface is captured", told["w0"]["seen"] > 20,
                   str(told["w0"]))
     failures.that("its unseen time is told",
-                  0 < told["w0"]["unseen_ns"] < 2_000_000_000)
+                  0 < told["w0"]["unseen_ns"] < ended - began)
     failures.check("and that it went", told["w0"]["gone"], True)
     failures.check("the others are there", told["v0"]["gone"], False)
 
@@ -612,7 +660,7 @@ def check_least_rights(net, directory, failures):
         if line.startswith("ready"):
             break
         said += line
-    net.a.run("curl", "-s", f"http://10.99.0.2:{WEB}/big")
+    net.a.run("curl", "-s", URL4)
     time.sleep(0.3)
     run.send_signal(signal.SIGTERM)
     out, _ = run.communicate(timeout=20)
@@ -648,9 +696,15 @@ def main():
         wanted = sys.argv[3:]
 
         def run(name, function, *words):
-            if not wanted or any(w in name for w in wanted):
-                print("---", name)
-                function(net, directory, failures, *words)
+            if wanted and not any(w in name for w in wanted):
+                return
+            for _ in range(4):
+                print("---", name, flush=True)
+                try:
+                    return function(net, directory, failures, *words)
+                except TcpdumpLost:
+                    print("tcpdump itself lost packets: once more")
+            skip("tcpdump itself loses packets: the machine is too busy")
 
         run("interface", check_interface, "TCX")
         run("interface clsact", check_interface, "clsact, fixed sizes", "-a",

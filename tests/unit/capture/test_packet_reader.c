@@ -73,6 +73,30 @@ put_packet(struct buf *out, uint32_t interface, int64_t ns, uint32_t size)
 	buf_free(&body);
 }
 
+/* A packet without bytes that has one option, and a comment before it. */
+static void
+put_option(struct buf *out, int64_t ns, uint16_t code, struct bytes value)
+{
+	struct buf body;
+
+	buf_init(&body, 100);
+	buf_le32(&body, 0);
+	buf_le32(&body, (uint32_t)(ns >> 32));
+	buf_le32(&body, (uint32_t)ns);
+	buf_le32(&body, 0);
+	buf_le32(&body, 0);
+	buf_le32(&body, 0x00030001); /* opt_comment, 3 bytes */
+	buf_le32(&body, 0x00636261);
+	buf_le16(&body, code);
+	buf_le16(&body, (uint16_t)value.size);
+	buf_bytes(&body, value);
+	while (body.size % 4)
+		buf_u8(&body, 0);
+	buf_le32(&body, 0);
+	put_block(out, 6, buf_view(&body));
+	buf_free(&body);
+}
+
 static int
 memory_open(void *context, uint32_t index)
 {
@@ -103,6 +127,55 @@ memory_free(struct memory *m)
 	for (int i = 0; i < 4; i++)
 		buf_free(&m->files[i]);
 	free(m);
+}
+
+/* The two lowest bits of epb_flags (draft-ietf-opsawg-pcapng section 4.3.1):
+ * 0 not known, 1 in, 2 out; 3 is none of them. */
+static void
+directions(void **state)
+{
+	static const uint16_t ethernet[] = { 1 };
+	static const struct {
+		uint16_t code, size;
+		uint8_t flags[5];
+		enum packet_direction expected;
+	} cases[] = {
+		{ 2, 4, { 1 }, PACKET_INBOUND },
+		{ 2, 4, { 2 }, PACKET_OUTBOUND },
+		{ 2, 4, { 0 }, PACKET_DIRECTION_UNKNOWN },
+		{ 2, 4, { 3 }, PACKET_DIRECTION_UNKNOWN },
+		{ 2, 4, { 0xfd, 0xff, 0xff, 0xff }, PACKET_INBOUND },
+		{ 2, 4, { 0, 1, 2, 1 }, PACKET_DIRECTION_UNKNOWN },
+		{ 2, 2, { 1 }, PACKET_DIRECTION_UNKNOWN },
+		{ 2, 5, { 1 }, PACKET_DIRECTION_UNKNOWN },
+		{ 2, 0, { 0 }, PACKET_DIRECTION_UNKNOWN },
+		{ 4, 4, { 1 }, PACKET_DIRECTION_UNKNOWN }, /* epb_dropcount */
+	};
+	const size_t count = sizeof(cases) / sizeof(*cases);
+	struct packet_segment segment = { .last_ns = 100 };
+	struct memory *m = memory_new();
+	struct packet_reader *r;
+	struct packet_record packet;
+
+	(void)state;
+	put_head(&m->files[0], ethernet, 1);
+	for (size_t i = 0; i < count; i++)
+		put_option(&m->files[0], (int64_t)i, cases[i].code,
+			   bytes_make(cases[i].flags, cases[i].size));
+	put_packet(&m->files[0], 0, 50, 8);
+	r = packet_reader_new(&segment, 1,
+			      (struct packet_window){ INT64_MIN, INT64_MAX },
+			      (struct packet_segment_source){ m, memory_open });
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(packet_reader_next(r, &packet), 1);
+		if (packet.direction != cases[i].expected)
+			fail_msg("case %zu: %d", i, packet.direction);
+	}
+	assert_int_equal(packet_reader_next(r, &packet), 1);
+	assert_int_equal(packet.direction, PACKET_DIRECTION_UNKNOWN);
+	assert_int_equal(packet_reader_next(r, &packet), 0);
+	packet_reader_free(r);
+	memory_free(m);
 }
 
 static void
@@ -411,6 +484,7 @@ main(void)
 			three_streams_are_merged_and_equal_times_keep_their_order),
 		cmocka_unit_test(
 			interfaces_keep_their_number_from_segment_to_segment),
+		cmocka_unit_test(directions),
 		cmocka_unit_test(segments_outside_the_window_are_not_opened),
 		cmocka_unit_test(
 			a_damaged_segment_gives_its_beginning_and_the_next_goes_on),

@@ -292,6 +292,44 @@ a_loss_without_packets_is_told(void **state)
 	fake_records_free(&fake.stream);
 }
 
+/* From the last sign of life until packets are taken again, not only until
+ * the next recorder begins to start. */
+static void
+a_gap_lasts_until_it_records(void **state)
+{
+	const struct recorder_settings settings = { .home = *state,
+						    .name = "t",
+						    .node = "n",
+						    .program = "/bin/false" };
+	struct losses losses = { 0 };
+	struct fake_source fake;
+	struct recorder *r;
+	json_t *capture;
+	int64_t before;
+	char *path;
+
+	fake_open(&fake, MIB);
+	r = start(*state, "/bin/false", 0, &fake);
+	path = home_path(recorder_directory(r), "capture.json", NULL);
+	recorder_close(r); /* as if it were killed */
+	assert_int_equal(recorder_open(&settings, &r, NULL), 0);
+	usleep(2000);
+	before = clock_wall_ns();
+	assert_int_equal(recorder_attach(r, &fake.source, json_object(), NULL),
+			 0);
+	assert_int_equal(json_file_read(path, &capture, NULL), 0);
+	losses_parse(json_object_get(capture, "losses"), &losses);
+	assert_int_equal(losses.count, 1);
+	assert_int_equal(losses.items[0].cause, LOSS_RECORDER_DOWN);
+	assert_true(losses.items[0].to_ns >= before);
+	json_decref(capture);
+	recorder_detach(r);
+	recorder_end(r, NULL);
+	recorder_close(r);
+	fake_records_free(&fake.stream);
+	free(path);
+}
+
 static void
 nothing_leaves_nothing(void **state)
 {
@@ -379,6 +417,7 @@ main(void)
 		TEST(segments_end_when_full),
 		TEST(a_small_quota_is_counted),
 		TEST(a_loss_without_packets_is_told),
+		TEST(a_gap_lasts_until_it_records),
 		TEST(nothing_leaves_nothing),
 		TEST(a_full_disk_is_lived_through),
 	};
