@@ -212,6 +212,11 @@ set_address(uint8_t to[static 16], const uint8_t from[static 16])
 		memcpy(to, from, 16);
 }
 
+/*
+ * Not by namespace: a packet that was seen on a bridge or a veth of the node is
+ * for a listener in some other one.  So listeners of the same port elsewhere
+ * come along; who reads the export tells them apart by their netns.
+ */
 static struct place
 place_of(const struct identity_socket *s)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a crash left in raw/: any header, any records behind it, any sidecar.
+ * What a crash left in raw/: any header, any records behind it, any sidecar,
+ * any plaintext beside it.
  * The first byte is the size of the sidecar in units of 4; then it, then what
  * follows a header that is made here, because a checksum guards the real one.
+ * With bit 2 of the second byte the last half of that is the plaintext.
  */
 #include "fuzz.h"
 
@@ -39,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const folders[] = { "raw", "segments" };
 	char directory[] = "/tmp/aftertap-fuzz-XXXXXX";
-	struct bytes all = bytes_make(data, size), sidecar;
+	struct bytes all = bytes_make(data, size), sidecar, plain;
 	struct raw_header header = { .format = RAW_FORMAT_RECORDS,
 				     .clock_kind = RAW_CLOCK_MONOTONIC,
 				     .generation = 1,
@@ -51,6 +53,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	sidecar = bytes_first(bytes_from(all, 3), (size_t)data[0] * 4);
 	all = bytes_from(all, 3 + sidecar.size);
+	plain = bytes_from(all, data[1] & 4 ? all.size / 2 : all.size);
+	all = bytes_first(all, all.size - plain.size);
 	header.format = data[1] & 1 ? RAW_FORMAT_BLOCKS : RAW_FORMAT_RECORDS;
 	header.committed = all.size + data[2];
 	raw_boot_id(header.boot_id);
@@ -63,6 +67,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	put(directory, "raw/000001.raw", data[1] & 2 ? NULL : page, all);
 	put(directory, "raw/000001.json", NULL, sidecar);
+	if (plain.size > 0)
+		put(directory, "raw/000001.plain", NULL, plain);
 	(void)seal_segment(directory, 1, &result, NULL);
 	assert(file_remove_tree(directory, NULL) == 0);
 	return 0;

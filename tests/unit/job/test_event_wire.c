@@ -448,6 +448,141 @@ blocks_names_and_progress_survive_the_wire(void **state)
 	buf_free(&wire);
 }
 
+static struct process_event
+sample_process(void)
+{
+	return (struct process_event){
+		.stream = 3,
+		.process = { .id = 1ULL << 40,
+			     .pid = 4711,
+			     .parent = 1,
+			     .uid = UINT32_MAX,
+			     .from_ns = 1700000000123456789,
+			     .to_ns = 0,
+			     .cgroup = 1ULL << 50,
+			     .netns = 4026531840,
+			     .mechanism = IDENTITY_MECHANISM_COUNT - 1,
+			     .name = bytes_of("nginx"),
+			     .executable = bytes_of("/usr/sbin/nginx"),
+			     .cgroup_path = bytes_of("/a/b"),
+			     .container = bytes_of("c1"),
+			     .pod = bytes_of("p1"),
+			     .pod_namespace = bytes_of("n1"),
+			     .pod_uid = bytes_of("u1"),
+			     .pod_container = bytes_of("pc1"),
+			     .kubernetes_mechanism = bytes_of("logs") },
+	};
+}
+
+static void
+assert_same_process(const struct identity_process *a,
+		    const struct identity_process *b)
+{
+	const struct bytes left[] = { a->name, a->executable, a->cgroup_path,
+				      a->container, a->pod, a->pod_namespace,
+				      a->pod_uid, a->pod_container,
+				      a->kubernetes_mechanism };
+	const struct bytes right[] = { b->name, b->executable, b->cgroup_path,
+				       b->container, b->pod, b->pod_namespace,
+				       b->pod_uid, b->pod_container,
+				       b->kubernetes_mechanism };
+
+	assert_int_equal(a->id, b->id);
+	assert_int_equal(a->pid, b->pid);
+	assert_int_equal(a->parent, b->parent);
+	assert_int_equal(a->uid, b->uid);
+	assert_int_equal(a->from_ns, b->from_ns);
+	assert_int_equal(a->to_ns, b->to_ns);
+	assert_int_equal(a->cgroup, b->cgroup);
+	assert_int_equal(a->netns, b->netns);
+	assert_int_equal(a->mechanism, b->mechanism);
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
+		assert_true(bytes_equal(left[i], right[i]));
+}
+
+static void
+a_process_survives_the_wire(void **state)
+{
+	struct process_event in = sample_process(), out;
+	struct bytes payload;
+	struct buf wire;
+
+	(void)state;
+	buf_init(&wire, 1 << 16);
+	event_encode_process(&wire, &in);
+	payload = payload_of(&wire, EVENT_PROCESS);
+	assert_int_equal(event_decode_process(payload, &out), 0);
+	assert_int_equal(out.stream, 3);
+	assert_same_process(&in.process, &out.process);
+	for (size_t i = 0; i < payload.size; i++) {
+		uint8_t *exact = malloc(i + !i);
+
+		assert_non_null(exact);
+		memcpy(exact, payload.data, i);
+		assert_int_equal(event_decode_process(bytes_make(exact, i),
+						      &out), ERR_CORRUPT);
+		free(exact);
+	}
+	buf_free(&wire);
+}
+
+/* Strings are cut by the encoder; what a parser sends uncut is refused. */
+static void
+strings_of_a_process_have_a_limit(void **state)
+{
+	struct process_event in = sample_process(), out;
+	char *text = calloc(1, IDENTITY_STRING_MAX + 2);
+	struct bytes payload;
+	struct buf wire, longer;
+	size_t at;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', IDENTITY_STRING_MAX + 1);
+	buf_init(&wire, 1 << 20);
+	buf_init(&longer, 1 << 20);
+	in.process.kubernetes_mechanism = bytes_of(text);
+	event_encode_process(&wire, &in);
+	payload = payload_of(&wire, EVENT_PROCESS);
+	assert_int_equal(event_decode_process(payload, &out), 0);
+	assert_int_equal(out.process.kubernetes_mechanism.size,
+			 IDENTITY_STRING_MAX);
+	/* The last string, one byte longer; before it is its size as a varint,
+	 * 0x80 0x20. */
+	at = payload.size - IDENTITY_STRING_MAX - 2;
+	assert_int_equal(payload.data[at], 0x80);
+	buf_bytes(&longer, bytes_first(payload, at));
+	buf_u8(&longer, 0x81);
+	buf_bytes(&longer, bytes_from(payload, at + 1));
+	buf_u8(&longer, 'x');
+	assert_int_equal(event_decode_process(buf_view(&longer), &out),
+			 ERR_CORRUPT);
+	buf_free(&longer);
+	buf_free(&wire);
+	free(text);
+}
+
+static void
+a_process_told_by_nothing_known_is_refused(void **state)
+{
+	struct process_event in = sample_process(), out;
+	struct bytes payload;
+	struct buf wire;
+
+	(void)state;
+	in.process.mechanism = IDENTITY_MECHANISM_COUNT;
+	buf_init(&wire, 1 << 16);
+	event_encode_process(&wire, &in);
+	payload = payload_of(&wire, EVENT_PROCESS);
+	assert_int_equal(event_decode_process(payload, &out), ERR_CORRUPT);
+	in.process.mechanism = 0;
+	buf_reset(&wire);
+	event_encode_process(&wire, &in);
+	payload = payload_of(&wire, EVENT_PROCESS);
+	assert_int_equal(event_decode_process(payload, &out), 0);
+	buf_free(&wire);
+}
+
 static void
 an_empty_block_is_refused(void **state)
 {
@@ -492,6 +627,9 @@ main(void)
 		cmocka_unit_test(a_connection_survives_the_wire),
 		cmocka_unit_test(a_connection_in_no_known_state_is_refused),
 		cmocka_unit_test(blocks_names_and_progress_survive_the_wire),
+		cmocka_unit_test(a_process_survives_the_wire),
+		cmocka_unit_test(strings_of_a_process_have_a_limit),
+		cmocka_unit_test(a_process_told_by_nothing_known_is_refused),
 		cmocka_unit_test(an_empty_block_is_refused),
 		cmocka_unit_test(a_full_buffer_gets_no_half_frame),
 	};

@@ -200,6 +200,26 @@ nothing_comes_after_the_end(void **state)
 	assert_int_equal(take_connection(f, INDEX), ERR_CORRUPT);
 }
 
+/* Processes are of no shard, and may come again; but they are checked. */
+static void
+a_process_is_taken_or_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct process_event event = {
+		.stream = 1,
+		.process = { .id = 7, .pid = 4711, .mechanism = 1,
+			     .name = bytes_of("curl") },
+	};
+
+	for (int i = 0; i < 2; i++) {
+		event_encode_process(&f->wire, &event);
+		assert_int_equal(take(f), 0);
+	}
+	event.process.mechanism = UINT8_MAX;
+	event_encode_process(&f->wire, &event);
+	assert_int_equal(take(f), ERR_CORRUPT);
+}
+
 static void
 an_event_of_no_kind_is_refused(void **state)
 {
@@ -233,6 +253,7 @@ main(void)
 		TEST(payload_must_be_in_a_block_that_came_before),
 		TEST(a_connection_that_ends_twice_is_refused_and_the_next_is_welcome),
 		TEST(nothing_comes_after_the_end),
+		TEST(a_process_is_taken_or_refused),
 		TEST(an_event_of_no_kind_is_refused),
 		TEST(a_parser_that_gives_up_is_quoted_with_care),
 	};

@@ -390,6 +390,32 @@ flows_keep_their_summary_numbers(void **state)
 }
 
 static void
+workloads_are_listed_with_what_told_of_them(void **state)
+{
+	struct world *w = *state;
+	json_t *first;
+
+	fake_database(w->home, "s1", "default", "{\"calls\":5}", 0);
+	assert_int_equal(run(w, "list_workloads", "{}"), TOOL_DONE);
+	first = json_array_get(member(w, "workloads"), 0);
+	assert_string_equal(json_string_value(json_object_get(first, "kind")),
+			    "process");
+	assert_string_equal(
+		json_string_value(json_object_get(first, "mechanism")),
+		"tracepoint");
+	assert_true(json_is_object(member(w, "coverage")));
+	says(w, "nginx");
+	assert_int_equal(run(w, "list_workloads",
+			     "{\"from\":\"2026-01-02T00:00:00Z\","
+			     "\"to\":\"2026-01-01T00:00:00Z\"}"),
+			 ERR_INVALID);
+	assert_int_equal(run(w, "list_workloads", "{\"limit\":-1}"),
+			 ERR_INVALID);
+	assert_int_equal(run(w, "list_workloads", "{\"db\":\"s9/x\"}"),
+			 ERR_NOTFOUND);
+}
+
+static void
 a_filter_that_is_wrong_is_explained(void **state)
 {
 	struct world *w = *state;
@@ -613,6 +639,7 @@ main(void)
 		CASE(a_call_has_connection_evidence_and_body),
 		CASE(groups_that_do_not_fit_are_cut_with_a_hint),
 		CASE(flows_keep_their_summary_numbers),
+		CASE(workloads_are_listed_with_what_told_of_them),
 		CASE(a_filter_that_is_wrong_is_explained),
 		CASE(databases_are_listed_with_their_state),
 		CASE(a_dissection_can_be_deleted),
