@@ -125,8 +125,8 @@ static void
 nonsense_is_refused(void **state)
 {
 	static const char *const bad[] = { "", "{", "[]", "{\"command\":3}",
-					   "{\"command\":\"a\","
-					   "\"command\":\"b\"}",
+					   ("{\"command\":\"a\","
+					    "\"command\":\"b\"}"),
 					   "\xff\xfe", "null" };
 	struct control *c = NULL;
 	char huge[CONTROL_REQUEST_MAX + 1];
