@@ -25,6 +25,9 @@ struct snapshot_request {
 	struct packet_window window; /* [INT64_MIN, INT64_MAX): everything */
 	const char *note;            /* free text kept in the manifest, or NULL */
 	const atomic_bool *cancelled; /* polled; may be NULL */
+	/* Called once a segment, with what is done of 100; may be NULL. */
+	void (*progress)(void *context, double percent);
+	void *progress_context;
 };
 
 /*

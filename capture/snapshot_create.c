@@ -207,6 +207,15 @@ making_open_path(void *context, uint32_t index)
 	return fd < 0 ? ERR_IO : fd;
 }
 
+/* Looking at segments is one half of the work, linking them the other. */
+static void
+making_progress(const struct making *m, uint32_t i, double before)
+{
+	if (m->request->progress)
+		m->request->progress(m->request->progress_context,
+				     before + 50.0 * i / m->count);
+}
+
 /* Counts a segment's packets inside the window. */
 static int
 making_scan(const struct making *m, const struct candidate *c,
@@ -325,6 +334,7 @@ making_count_all(struct making *m, struct error *e)
 				     ? ERR_CANCELLED
 				     : making_count(m, c, deadline, &found);
 
+		making_progress(m, i, 0);
 		if (status == ERR_CANCELLED)
 			return making_cancel(e);
 		if (status < 0 && !making_is_there(m, c))
@@ -486,10 +496,12 @@ making_link_all(struct making *m, const char *staged, struct error *e)
 	char *segments = home_path(staged, "segments", NULL);
 	int status = file_make_dirs(segments, e);
 
-	for (uint32_t i = 0; i < m->count && status == 0; i++)
+	for (uint32_t i = 0; i < m->count && status == 0; i++) {
+		making_progress(m, i, 50);
 		status = making_cancelled(m)
 				 ? making_cancel(e)
 				 : making_link(m, &m->candidates[i], staged, e);
+	}
 	if (status == 0 && chmod(segments, 0555) < 0)
 		status = error_set_errno(e, errno, "cannot seal %s", segments);
 	if (status == 0 && file_sync_dir(segments) < 0)

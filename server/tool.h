@@ -38,6 +38,7 @@ struct tool_call {
 				      * input schema's names and types */
 	int64_t now_ns;
 	int64_t started_ns;          /* monotonic; of the first run */
+	bool again;                  /* this is not the first run */
 	const atomic_bool *cancelled;
 	/* Interrupts a running query: a tool that opens a store registers it. */
 	void (*set_interrupt)(void *context, void (*interrupt)(void *), void *arg);

@@ -50,6 +50,7 @@ run_to_end(const struct tool *tool, struct tool_call *call,
 			return status;
 		sleep_ms(result->wait_ms ? result->wait_ms : 100);
 		tool_result_free(result);
+		call->again = true;
 		if (atomic_load(call->cancelled))
 			return error_set(error, ERR_CANCELLED, "cancelled");
 	}

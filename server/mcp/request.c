@@ -350,6 +350,7 @@ request_call(struct mcp_request *r)
 		.arguments = json_object_get(r->params, "arguments"),
 		.now_ns = clock_wall_ns(),
 		.started_ns = r->started_ns,
+		.again = r->ran,
 		.cancelled = &r->cancelled,
 		.set_interrupt = set_interrupt,
 		.progress = progress_report,

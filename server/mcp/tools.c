@@ -68,6 +68,7 @@ call_tool(struct mcp_request *r)
 	if (rc == TOOL_WAIT) {
 		r->wait_ms = result.wait_ms ? result.wait_ms : 1;
 		r->let_go = result.let_go;
+		r->ran = true;
 	} else if (rc == TOOL_ASK) {
 		r->question = result.question;
 	} else if (r->plain) {

@@ -82,6 +82,7 @@ struct mcp_request {
 	bool was_let_go;    /* it has been told so, once */
 	const char *result_type; /* of a modern result */
 	bool failed_tool;   /* the body is an isError result */
+	bool ran;           /* and will be again */
 	int64_t started_ns, took_ns; /* monotonic; of its last run */
 	int64_t due_ns;     /* monotonic, while waiting */
 

@@ -85,11 +85,22 @@ result_of(json_t *manifest, const char *name)
 	return result;
 }
 
+static void
+on_progress(void *context, double percent)
+{
+	const struct tool_call *call = context;
+
+	if (call->progress)
+		call->progress(call->context, percent, 100, "freezing");
+}
+
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct create_snapshot args = { .from = INT64_MIN, .to = INT64_MAX };
-	struct snapshot_request request = { .cancelled = call->cancelled };
+	struct snapshot_request request = { .cancelled = call->cancelled,
+					    .progress = on_progress,
+					    .progress_context = call };
 	json_t *manifest = NULL;
 	char name[32];
 	int rc;
@@ -123,4 +134,5 @@ const struct tool tool_create_snapshot = {
 	.effects = TOOL_WRITES,
 	.arguments = arguments,
 	.run = run,
+	.tasks = TOOL_TASKS_OPTIONAL,
 };

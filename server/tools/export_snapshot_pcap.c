@@ -424,4 +424,5 @@ const struct tool tool_export_snapshot_pcap = {
 	.effects = TOOL_WRITES,
 	.arguments = arguments,
 	.run = run,
+	.tasks = TOOL_TASKS_OPTIONAL,
 };

@@ -192,9 +192,31 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 	return rc;
 }
 
+/* Ends the import of that name. */
+static void
+stop(struct tool_call *call)
+{
+	struct import_capture args = { 0 };
+	struct import_files files;
+	char *name;
+
+	if (args_bind(arguments, call->arguments, call->now_ns, &args,
+		      NULL) < 0 ||
+	    args.files.count == 0)
+		return;
+	name = args.name ? alloc_string(args.name)
+			 : imports_name(args.files.items[0]);
+	if (imports_files(call->config->home, name, &files, NULL) == 0)
+		(void)job_stop(files.lock, NULL);
+	imports_files_free(&files);
+	free(name);
+}
+
 const struct tool tool_import_capture = {
 	.name = "import_capture",
 	.effects = TOOL_WRITES,
 	.arguments = arguments,
 	.run = run,
+	.tasks = TOOL_TASKS_OPTIONAL,
+	.stop = stop,
 };

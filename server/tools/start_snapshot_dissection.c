@@ -14,6 +14,7 @@
 #include "server/tools/answer.h"
 #include "server/tools/db.h"
 #include "server/tools/tools_list.h"
+#include "server/tools/waiting.h"
 
 #define WORDS (2 * 2 * ARGS_LIST_LIMIT + 32)
 
@@ -22,6 +23,7 @@ struct start_dissection {
 	struct arg_texts protocols, addresses;
 	struct arg_integers ports;
 	int64_t from, to, body_limit, parsers, memory_mib, cpu_percent;
+	int64_t wait_ms;
 	bool overwrite;
 };
 
@@ -38,6 +40,7 @@ static const struct arg arguments[] = {
 	ARG(INTEGER, struct start_dissection, memory_mib),
 	ARG(INTEGER, struct start_dissection, cpu_percent),
 	ARG(BOOLEAN, struct start_dissection, overwrite),
+	ARG(INTEGER, struct start_dissection, wait_ms),
 	{ 0 },
 };
 
@@ -215,6 +218,17 @@ check(struct tool_call *call, struct start_dissection *args, struct error *e)
 	return rc;
 }
 
+/* Starts it; a call that waits finds what it has started. */
+static int
+begin(struct tool_call *call, const struct start_dissection *args,
+      json_t **status, struct error *e)
+{
+	int rc = call->again ? 0 : start(call, args, e);
+
+	return rc < 0 ? rc : db_status(call->config->home, args->snapshot,
+				       args->name, status, e);
+}
+
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
@@ -226,12 +240,14 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 
 	rc = check(call, &args, e);
 	if (rc == 0)
-		rc = start(call, &args, e);
-	if (rc == 0)
-		rc = db_status(call->config->home, args.snapshot, args.name,
-			       &status, e);
+		rc = begin(call, &args, &status, e);
 	if (rc < 0)
 		return rc;
+	if (waiting_for(call, status, args.wait_ms, "dissecting", out) ==
+	    TOOL_WAIT) {
+		json_decref(status);
+		return TOOL_WAIT;
+	}
 	state = json_string_value(json_object_get(status, "state"));
 	out->structured = json_object();
 	json_object_set_new(out->structured, "success",
@@ -242,12 +258,33 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 	json_object_set_new(out->structured, "db",
 			    json_sprintf("%s/%s", args.snapshot, args.name));
 	json_object_set_new(out->structured, "status", json_string(state));
-	answer_summary(out->structured,
-		       "Dissection %s/%s is %s; "
-		       "get_snapshot_dissection_status with wait_ms waits for "
-		       "its end.", args.snapshot, args.name, state);
+	answer_summary(out->structured, "Dissection %s/%s is %s%s",
+		       args.snapshot, args.name, state,
+		       waiting_is_alive(status) ?
+			       "; get_snapshot_dissection_status with wait_ms "
+			       "waits for its end." : ".");
 	json_decref(status);
 	return TOOL_DONE;
+}
+
+/* Ends the dissection of that name. */
+static void
+stop(struct tool_call *call)
+{
+	struct start_dissection args = { 0 };
+	struct db_files files;
+
+	if (args_bind(arguments, call->arguments, call->now_ns, &args,
+		      NULL) < 0 ||
+	    db_check_name("snapshot", args.snapshot, NULL) < 0)
+		return;
+	if (!args.name)
+		args.name = "default"; /* as the schema has it */
+	if (db_check_name("dissection", args.name, NULL) < 0)
+		return;
+	files = db_files(call->config->home, args.snapshot, args.name);
+	(void)job_stop(files.lock, NULL);
+	db_files_free(&files);
 }
 
 const struct tool tool_start_snapshot_dissection = {
@@ -255,4 +292,6 @@ const struct tool tool_start_snapshot_dissection = {
 	.effects = TOOL_WRITES,
 	.arguments = arguments,
 	.run = run,
+	.tasks = TOOL_TASKS_OPTIONAL,
+	.stop = stop,
 };

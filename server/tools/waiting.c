@@ -41,7 +41,8 @@ waiting_for(struct tool_call *call, json_t *status, int64_t wait_ms,
 	int64_t waited = clock_monotonic_ns() - call->started_ns;
 	json_t *progress = json_object_get(status, "progress");
 
-	if (!waiting_is_alive(status) || waited >= wait_ms * CLOCK_NS_PER_MS)
+	if (!waiting_is_alive(status) ||
+	    (!call->is_task && waited >= wait_ms * CLOCK_NS_PER_MS))
 		return TOOL_DONE;
 	if (call->progress)
 		call->progress(call->context, json_number_value(progress), 100,

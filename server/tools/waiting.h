@@ -22,7 +22,7 @@ bool waiting_is_alive(json_t *status);
 /*
  * TOOL_WAIT, with the job's progress told to the caller as `what`
  * ("importing"), while it is alive and less than `wait_ms` have passed since
- * the call began; else TOOL_DONE.
+ * the call began, or the call is a task; else TOOL_DONE.
  */
 int waiting_for(struct tool_call *call, json_t *status, int64_t wait_ms,
 		const char *what, struct tool_result *out);
