@@ -245,6 +245,8 @@ request_resume(struct mcp_request *r)
 void
 request_run_again(struct mcp_request *r)
 {
+	json_decref(r->remembered);
+	r->remembered = json_incref(r->question.state);
 	question_clear(&r->question);
 	if (r->work) {
 		start_or_queue(r);

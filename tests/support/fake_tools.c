@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-static atomic_uint interrupts, sleepers;
+static atomic_uint interrupts, sleepers, stops;
 static json_t *schemas;
 static _Atomic(int) counter;
 
@@ -25,6 +25,12 @@ unsigned
 fake_sleepers(void)
 {
 	return atomic_load(&sleepers);
+}
+
+unsigned
+fake_stops(void)
+{
+	return atomic_load(&stops);
 }
 
 static json_int_t
@@ -165,6 +171,59 @@ run_noise(struct tool_call *call, struct tool_result *out, struct error *e)
 	return TOOL_DONE;
 }
 
+static int
+run_job(struct tool_call *call, struct tool_result *out, struct error *e)
+{
+	call->progress(call->context, call->again ? 50 : 10, 100, "working");
+	return run_poll(call, out, e);
+}
+
+static void
+stop_job(struct tool_call *call)
+{
+	(void)call;
+	atomic_fetch_add(&stops, 1);
+}
+
+static int
+run_ask(struct tool_call *call, struct tool_result *out, struct error *e)
+{
+	json_t *answer = json_object_get(call->answers, "name");
+	const char *name = json_string_value(
+		json_object_get(json_object_get(answer, "content"), "name"));
+
+	(void)e;
+	if (!name || !*name) {
+		out->question.ask = json_pack(
+			"{s:{s:s, s:{s:s, s:{s:s, s:{s:{s:s}}}}}}", "name",
+			"method", "elicitation/create", "params", "message",
+			"Who?", "requestedSchema", "type", "object",
+			"properties", "name", "type", "string");
+		out->question.state = json_pack("{s:i}", "asked", 1);
+		out->question.in_task = json_is_true(
+			json_object_get(call->arguments, "in_task"));
+		return TOOL_ASK;
+	}
+	out->text = alloc_format("hello %s%s", name,
+				 call->state ? ", as agreed" : "");
+	out->structured = json_object();
+	return TOOL_DONE;
+}
+
+static const struct tool tool_job = {
+	.name = "job",
+	.effects = TOOL_WRITES,
+	.run = run_job,
+	.stop = stop_job,
+	.tasks = TOOL_TASKS_OPTIONAL,
+};
+
+static const struct tool tool_ask = {
+	.name = "ask",
+	.run = run_ask,
+	.tasks = TOOL_TASKS_OPTIONAL,
+};
+
 #define FAKE_MAP(X)                                      \
 	X(echo, TOOL_READS, true, "text", "string")      \
 	X(fail, TOOL_READS, false, NULL, NULL)           \
@@ -190,7 +249,9 @@ static const struct tool *const table[] = {
 #define X(id, what, is_quick, argument, type) &tool_##id,
 	FAKE_MAP(X)
 #undef X
-		NULL,
+	&tool_job,
+	&tool_ask,
+	NULL,
 };
 
 static json_t *
@@ -277,6 +338,9 @@ fake_content_load(struct mcp_content *content)
 	json_object_set_new(schemas, #id, describe(#id, argument, type));
 	FAKE_MAP(X)
 #undef X
+	json_object_set_new(schemas, "job", describe("job", "ms", "integer"));
+	json_object_set_new(schemas, "ask",
+			    describe("ask", "in_task", "boolean"));
 	source.list = json_pack("[{s:s, s:s, s:s, s:s}, {s:s, s:s}]", "uri",
 				"fake://note", "name", "note", "title",
 				"A note", "description", "Always the same.",
