@@ -146,14 +146,15 @@ packet_describe(struct __sk_buff *skb, struct raw_record *record,
 
 /*
  * A wake-up costs more than a small packet.  The reader looks by itself often
- * enough for a quiet node; it is woken whenever what waits passes another MiB.
+ * enough for a quiet node; it is woken whenever what waits passes another
+ * eighth of the ring: the more it finds, the less its writing costs.
  */
 static __always_inline __u64
 packet_wake(__u32 added)
 {
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
-	if ((waiting ^ (waiting - added)) >> PACKET_WAKE_SHIFT)
+	if ((waiting ^ (waiting - added)) >> settings.wake_shift)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
 }

@@ -20,11 +20,9 @@ struct packet_settings {
 	__u8 ask_cgroup;      /* bpf_skb_cgroup_id() is there */
 	__u8 tags;            /* the frame may have lost a VLAN tag */
 	__u8 loopback_once;   /* leave out what comes in over loopback */
-	__u8 reserved[4];
+	__u8 wake_shift;      /* 2^n more bytes waiting wake the reader */
+	__u8 reserved[3];
 };
-
-/* One more MiB waiting to be read wakes the reader. */
-#define PACKET_WAKE_SHIFT 20
 
 struct packet_place {
 	__u64 netns;

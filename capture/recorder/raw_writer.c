@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,7 +32,7 @@ struct raw_request {
 struct raw_writer {
 	char *path;
 	int fd;
-	bool direct;
+	atomic_bool direct;
 	bool reserves; /* the file system can take room ahead */
 	uint64_t room; /* bytes of the file that have their blocks */
 	uint64_t size;     /* bytes appended since the first */
@@ -124,6 +125,22 @@ raw_reserve(struct raw_writer *w, uint64_t end, struct error *e)
 	return 0;
 }
 
+/* Writes the page at the end as far as it goes. */
+static int
+raw_write_tail(struct raw_writer *w, struct error *e)
+{
+	uint64_t end = raw_end(w);
+	int status;
+
+	if (w->tail_written || end % RAW_PAGE == 0)
+		return 0;
+	/* What an append that failed left behind is not a record. */
+	memset(w->tail + end % RAW_PAGE, 0, RAW_PAGE - end % RAW_PAGE);
+	status = raw_write(w, w->tail, RAW_PAGE, end - end % RAW_PAGE, e);
+	w->tail_written = status == 0;
+	return status;
+}
+
 /* In the thread: header and all before it are on disk afterwards. */
 static int
 raw_commit(struct raw_writer *w, const struct raw_request *request,
@@ -147,6 +164,21 @@ raw_commit(struct raw_writer *w, const struct raw_request *request,
 	return 0;
 }
 
+/* In the thread: nothing is appended any more. */
+static int
+raw_finish(struct raw_writer *w, struct raw_request *request, struct error *e)
+{
+	uint64_t pages = (raw_end(w) + RAW_PAGE - 1) / RAW_PAGE;
+	int status = raw_write_tail(w, e);
+
+	/* Cuts what an append that failed wrote, and room taken ahead. */
+	if (status == 0 && ftruncate(w->fd, (off_t)(pages * RAW_PAGE)) < 0)
+		status = raw_error(w, "cut", e);
+	if (status < 0)
+		request->size = w->asked; /* no more than that is certain */
+	return status;
+}
+
 static void *
 raw_thread(void *context)
 {
@@ -161,7 +193,11 @@ raw_thread(void *context)
 			pthread_cond_wait(&w->wake, &w->mutex);
 		request = w->request;
 		pthread_mutex_unlock(&w->mutex);
-		status = raw_commit(w, &request, &error);
+		status = request.last ? raw_finish(w, &request, &error) : 0;
+		if (status < 0)
+			(void)raw_commit(w, &request, NULL);
+		else
+			status = raw_commit(w, &request, &error);
 		pthread_mutex_lock(&w->mutex);
 		if (status == 0)
 			w->committed = request.size;
@@ -299,6 +335,23 @@ raw_writer_open(const char *path, const struct raw_stream *stream,
 	return 0;
 }
 
+int
+raw_writer_begin(struct raw_writer *w, uint64_t position,
+		 const struct clock_map *clock, struct error *e)
+{
+	assert(w->size == 0);
+	if (position == w->header.position)
+		return 0;
+	w->header.position = position;
+	w->header.first = (uint32_t)(position % RAW_PAGE);
+	w->header.generation++;
+	w->header.flushed_ns = clock_wall_ns();
+	w->header.clock = *clock;
+	w->clocks = clock->count;
+	raw_header_encode(&w->header, w->page);
+	return raw_write(w, w->page, RAW_PAGE, 0, e);
+}
+
 /* Puts bytes into the page at the end; writes it when that fills it.
  * Returns how many were taken, or an error. */
 static ssize_t
@@ -360,22 +413,6 @@ raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
 	return 0;
 }
 
-/* Writes the page at the end as far as it goes. */
-static int
-raw_write_tail(struct raw_writer *w, struct error *e)
-{
-	uint64_t end = raw_end(w);
-	int status;
-
-	if (w->tail_written || end % RAW_PAGE == 0)
-		return 0;
-	/* What an append that failed left behind is not a record. */
-	memset(w->tail + end % RAW_PAGE, 0, RAW_PAGE - end % RAW_PAGE);
-	status = raw_write(w, w->tail, RAW_PAGE, end - end % RAW_PAGE, e);
-	w->tail_written = status == 0;
-	return status;
-}
-
 int
 raw_writer_flush(struct raw_writer *w, const struct clock_map *clock,
 		 struct error *e)
@@ -405,20 +442,6 @@ raw_writer_wait(struct raw_writer *w)
 void
 raw_writer_end(struct raw_writer *w, const struct clock_map *clock)
 {
-	uint64_t pages = (raw_end(w) + RAW_PAGE - 1) / RAW_PAGE;
-	struct error error = { 0 };
-	int status = raw_write_tail(w, &error);
-
-	/* Cuts what an append that failed wrote, and room taken ahead. */
-	if (status == 0 && ftruncate(w->fd, (off_t)(pages * RAW_PAGE)) < 0)
-		status = raw_error(w, "cut", &error);
-	if (status < 0) {
-		pthread_mutex_lock(&w->mutex);
-		w->status = status;
-		w->error = error;
-		pthread_mutex_unlock(&w->mutex);
-		w->size = w->asked; /* no more than that is certain */
-	}
 	(void)raw_ask(w, clock, true);
 }
 

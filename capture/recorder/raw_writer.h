@@ -34,6 +34,11 @@ int raw_writer_open(const char *path, const struct raw_stream *stream,
 		    const struct clock_map *clock, struct raw_writer **out,
 		    struct error *e);
 
+/* Nothing was appended yet, and the stream begins at `position` instead of
+ * where it was opened for: says so in the header. */
+int raw_writer_begin(struct raw_writer *w, uint64_t position,
+		     const struct clock_map *clock, struct error *e);
+
 /*
  * Appends whole records or blocks.  `data` must be congruent to the stream's
  * position modulo the page size; the page it lies in is not read before it.
@@ -51,7 +56,8 @@ int raw_writer_flush(struct raw_writer *w, const struct clock_map *clock,
 /* Waits until the flush that was begun has ended. */
 void raw_writer_wait(struct raw_writer *w);
 
-/* Begins the last flush, after which nothing may be appended.  */
+/* Begins the last flush, after which nothing may be done but to ask whether it
+ * has ended.  Does not wait. */
 void raw_writer_end(struct raw_writer *w, const struct clock_map *clock);
 
 /* True once that has ended: the writer is gone, and `*status` and `e` say how

@@ -17,8 +17,6 @@
 
 #define BEAT_NS CLOCK_NS_PER_S
 #define SAVE_NS CLOCK_NS_PER_S
-/* What is taken at once to end a segment: a ring, and what comes meanwhile. */
-#define ROTATE_LIMIT ((uint64_t)1 << 30)
 #define SEGMENT_MIN  ((uint64_t)1 << 20)
 
 void
@@ -79,6 +77,7 @@ recorder_new(const struct recorder_settings *settings)
 static void
 recorder_free(struct recorder *r)
 {
+	recorder_detach(r);
 	recorder_close_plain(r);
 	recorder_reap(r, true);
 	sealer_stop(&r->sealer);
@@ -135,6 +134,7 @@ recorder_prepare(struct recorder *r, struct error *e)
 	if (status < 0)
 		return status;
 	r->next_number = inventory_next(r->inventory);
+	r->newest = r->next_number - 1;
 	/* A description that was lost does not make segments worthless: a start
 	 * that fails must leave them alone. */
 	if (r->next_number > 1)
@@ -173,6 +173,14 @@ int
 recorder_attach(struct recorder *r, struct source *source, json_t *about,
 		struct error *e)
 {
+	struct drain_settings drain = {
+		.source = source,
+		.segment_bytes = r->settings.segment_bytes,
+		.flush_ns = r->settings.flush_ns,
+		.clock = r->clock,
+	};
+	int status;
+
 	r->source = source;
 	r->fresh = false;
 	source->type->counts(source, &r->counts);
@@ -182,7 +190,14 @@ recorder_attach(struct recorder *r, struct source *source, json_t *about,
 	json_object_set_new(r->capture, "recorder", about);
 	json_object_set_new(r->capture, "source",
 			    json_pack("[s]", source->type->name));
-	return recorder_save_state(r, "recording", e);
+	status = recorder_save_state(r, "recording", e);
+	return status < 0 ? status : drain_start(&drain, &r->drain, e);
+}
+
+int
+recorder_descriptor(const struct recorder *r)
+{
+	return r->drain ? drain_descriptor(r->drain) : -1;
 }
 
 static void
@@ -201,8 +216,9 @@ recorder_tick(struct recorder *r)
 {
 	int64_t now_ns = clock_monotonic_ns();
 
+	recorder_serve(r);
 	recorder_beat(r, now_ns);
-	recorder_flush(r, now_ns);
+	recorder_age(r, now_ns);
 	recorder_reap(r, false);
 	recorder_disk_look(r, now_ns);
 	recorder_seal(r, now_ns);
@@ -220,6 +236,8 @@ recorder_clock(struct recorder *r)
 
 	if (step == 0)
 		return;
+	if (r->drain)
+		drain_set_clock(r->drain, &r->clock);
 	recorder_event(r, LOG_WARN, "the clock was set by %lld ms",
 		       (long long)(step / CLOCK_NS_PER_MS));
 	entry = json_pack("{s:o,s:I,s:I}", "at", segment_time_json(pair.utc_ns),
@@ -233,12 +251,30 @@ recorder_clock(struct recorder *r)
 uint32_t
 recorder_rotate(struct recorder *r)
 {
-	(void)recorder_drain(r, ROTATE_LIMIT);
+	recorder_order(r, DRAIN_END);
 	recorder_close_segment(r);
 	r->seal_retry_ns = 0;
-	r->awaited = r->next_number - 1;
+	r->awaited = r->newest;
 	recorder_seal(r, clock_monotonic_ns());
-	return r->next_number - 1;
+	return r->newest;
+}
+
+void
+recorder_settle(struct recorder *r)
+{
+	recorder_order(r, DRAIN_TAKE);
+}
+
+bool
+recorder_is_over(const struct recorder *r)
+{
+	return r->over;
+}
+
+bool
+recorder_is_closing(const struct recorder *r)
+{
+	return r->closing_count > 0;
 }
 
 bool
@@ -259,12 +295,14 @@ recorder_detach(struct recorder *r)
 {
 	if (!r->source)
 		return;
-	(void)recorder_drain(r, ROTATE_LIMIT);
+	recorder_order(r, DRAIN_STOP);
 	recorder_look(r);
 	recorder_close_segment(r);
 	recorder_write_losses(r);
+	if (r->drain)
+		recorder_end_drain(r);
 	recorder_reap(r, true);
-	r->awaited = r->next_number - 1;
+	r->awaited = r->newest;
 	r->source = NULL;
 	r->changed = true;
 }

@@ -2,7 +2,8 @@
 /*
  * One recording: takes spans from a source, keeps them in raw segments, has
  * those sealed, stays within its quota, survives a full disk, and counts what
- * was lost.  Does not wait and has no thread: its program calls it.
+ * was lost.  A thread of its own takes the packets (drain.h); everything else
+ * happens in the calls of one other thread, the program's.
  */
 #pragma once
 
@@ -51,21 +52,29 @@ int recorder_open(const struct recorder_settings *settings,
 /* The capture's directory; borrowed. */
 const char *recorder_directory(const struct recorder *r);
 
-/* From now on packets of `source` (the caller's) are recorded.  `about` is
- * added to the capture's description (taken). */
+/* From now on packets of `source` (the caller's, until recorder_detach) are
+ * recorded.  `about` is added to the capture's description (taken). */
 int recorder_attach(struct recorder *r, struct source *source, json_t *about,
 		    struct error *e);
 
-/* Takes what the source has, at most `limit` bytes; how many it took. */
-uint64_t recorder_drain(struct recorder *r, uint64_t limit);
+/* Readable when recorder_tick has something to do at once; -1. */
+int recorder_descriptor(const struct recorder *r);
+
+/* Waits until all that the source has now is taken. */
+void recorder_settle(struct recorder *r);
+
+/* The source has come to its end. */
+bool recorder_is_over(const struct recorder *r);
+
+/* A segment was closed whose last bytes are not on disk yet. */
+bool recorder_is_closing(const struct recorder *r);
 
 /* Packets of plaintext (capture/keys/plaintext_packet.h) for the open segment,
  * which is opened when there is none. */
 void recorder_take_plain(struct recorder *r, struct bytes records);
 
-/* What time brings: flush, rotation, sealing, quota, a disk that has room
- * again.  To be called ten times a second while packets come, else at least
- * once per flush interval. */
+/* What the drain and time bring: the next segment, rotation, sealing, quota, a
+ * disk that has room again.  To be called once a second at least. */
 void recorder_tick(struct recorder *r);
 
 /* The wall clock was set (or a second has passed). */
@@ -111,5 +120,5 @@ void recorder_detach(struct recorder *r);
  * never came to record is removed again. */
 void recorder_end(struct recorder *r, const char *why);
 
-/* Frees it, and its lock; NULL is allowed. */
+/* Frees it, and its lock, after detaching; NULL is allowed. */
 void recorder_close(struct recorder *r);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "capture/losses.h"
+#include "capture/recorder/drain.h"
 #include "capture/recorder/inventory.h"
 #include "capture/recorder/raw_writer.h"
 #include "capture/recorder/recorder.h"
@@ -46,15 +47,15 @@ struct recorder {
 	int64_t looked_ns;                /* UTC, when counts were */
 	int64_t interfaces_ns;            /* and interfaces */
 
-	struct raw_writer *writer; /* of the open raw segment, or NULL */
-	uint32_t number;           /* its */
+	struct drain *drain;       /* while there is a source */
+	struct drain_segment open; /* as far as is known here */
+	bool own;                  /* it is not the drain's, and has no packets */
+	uint32_t newest;           /* segment that was closed */
+	bool over;                 /* nothing more comes */
 	int plain;                 /* descriptor of its plaintext, or -1 */
 	uint64_t plain_bytes;      /* in there */
 	struct recorder_closing closing[CLOSING_MAX]; /* those before it */
 	size_t closing_count;
-	int64_t opened_ns;         /* monotonic; opened_utc the same in UTC */
-	int64_t opened_utc;
-	int64_t flushed_ns;
 	int64_t sidecar_ns;
 	enum recorder_disk disk;
 	int64_t disk_since_ns; /* UTC */
@@ -88,12 +89,19 @@ void recorder_event(struct recorder *r, enum log_level level,
 /* Adds to the losses of the open segment and of the capture. */
 void recorder_lose(struct recorder *r, const struct loss *loss);
 
-/* The open raw segment (recorder_raw.c). */
+/* The open raw segment (recorder_raw.c).  Hears what the drain has to say and
+ * gives it the segment it wants. */
+void recorder_serve(struct recorder *r);
+/* Has the drain carry out an order, and serves it meanwhile. */
+void recorder_order(struct recorder *r, enum drain_order order);
 void recorder_close_segment(struct recorder *r);
 /* Opens one when none is; false when that fails, which is said. */
 bool recorder_have_segment(struct recorder *r);
 void recorder_reap(struct recorder *r, bool wait);
-void recorder_flush(struct recorder *r, int64_t now_ns);
+/* What its time brings: to be told of, or to end. */
+void recorder_age(struct recorder *r, int64_t now_ns);
+/* The drain has ended: takes back what it did not need. */
+void recorder_end_drain(struct recorder *r);
 void recorder_disk_look(struct recorder *r, int64_t now_ns);
 void recorder_write_losses(struct recorder *r);
 void recorder_write_sidecar(struct recorder *r, bool closed);

@@ -30,7 +30,7 @@ static int
 recorder_open_plain(struct recorder *r)
 {
 	char *path = alloc_format("%s/raw/%06u.plain", r->directory,
-				  r->number);
+				  r->open.number);
 
 	r->plain = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	r->plain_bytes = 0;
@@ -41,9 +41,9 @@ recorder_open_plain(struct recorder *r)
 void
 recorder_take_plain(struct recorder *r, struct bytes records)
 {
-	if (!r->source || records.size == 0)
+	if (!r->drain || records.size == 0)
 		return;
-	if (r->writer && r->plain_bytes >= r->settings.segment_bytes)
+	if (r->open.number && r->plain_bytes >= r->settings.segment_bytes)
 		recorder_close_segment(r);
 	if (r->disk != DISK_GOOD || !recorder_have_segment(r) ||
 	    (r->plain < 0 && recorder_open_plain(r) < 0)) {

@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The open raw segment: spans go in, a full disk is lived through. */
+/* The open raw segment, which the drain writes: it is given the next, asked for
+ * what has ended, and told what becomes of the disk. */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "capture/json_file.h"
 #include "capture/recorder/recorder_internal.h"
-#include "capture/source/raw_reader.h"
 
 #define DISK_RETRY_NS (CLOCK_NS_PER_S / 2)
 /* A disk that was full is used again when it has this much. */
 #define DISK_ROOM ((uint64_t)12 << 20)
 /* How often the sidecar is written while nothing is lost. */
 #define SIDECAR_NS (10 * CLOCK_NS_PER_S)
+/* Nothing is lost if a signal is. */
+#define ORDER_MS 100
 
 static char *
-recorder_raw_path(const struct recorder *r, const char *suffix)
+recorder_raw_path(const struct recorder *r, uint32_t number,
+		  const char *suffix)
 {
-	return alloc_format("%s/raw/%06u%s", r->directory, r->number, suffix);
+	return alloc_format("%s/raw/%06u%s", r->directory, number, suffix);
 }
 
 static json_t *
@@ -47,12 +52,12 @@ recorder_sidecar(struct recorder *r, bool closed)
 	json_t *about = recorder_describe(r);
 	json_t *sidecar = json_pack(
 		"{s:i,s:i,s:b,s:I,s:I,s:o,s:o,s:O,s:I}", "format", 1, "number",
-		(int)r->number, "closed", (int)closed, "opened_ns",
-		(json_int_t)r->opened_utc, "updated_ns",
+		(int)r->open.number, "closed", (int)closed, "opened_ns",
+		(json_int_t)r->open.opened_utc, "updated_ns",
 		(json_int_t)clock_wall_ns(), "counts",
 		counts_since(&r->counts, &r->opened), "losses",
 		losses_json(&r->losses), "clock_steps", r->steps, "bytes",
-		(json_int_t)(r->writer ? raw_writer_committed(r->writer) : 0));
+		(json_int_t)raw_writer_committed(r->open.writer));
 	const char *filter = r->source ? r->source->recorder_filter : NULL;
 
 	json_object_update(sidecar, about);
@@ -66,7 +71,7 @@ recorder_sidecar(struct recorder *r, bool closed)
 void
 recorder_write_sidecar(struct recorder *r, bool closed)
 {
-	char *path = recorder_raw_path(r, ".json");
+	char *path = recorder_raw_path(r, r->open.number, ".json");
 	json_t *sidecar = recorder_sidecar(r, closed);
 
 	/* Without one the packets still are what they are. */
@@ -76,30 +81,33 @@ recorder_write_sidecar(struct recorder *r, bool closed)
 	free(path);
 }
 
+/* A raw segment that nobody has begun yet; the drain says where it begins. */
 static int
-recorder_open_segment(struct recorder *r, uint64_t position, struct error *e)
+recorder_make_segment(struct recorder *r, struct drain_segment *made,
+		      struct error *e)
 {
-	struct raw_stream stream = { .format = r->source->type->format,
-				     .clock_kind = r->source->clock,
-				     .position = position };
-	char *path;
+	const struct raw_stream stream = { .format = r->source->type->format,
+					   .clock_kind = r->source->clock };
+	char *path = recorder_raw_path(r, r->next_number, ".raw");
 	int status;
 
-	r->number = r->next_number;
-	path = recorder_raw_path(r, ".raw");
-	clock_map_restart(&r->clock);
-	status = raw_writer_open(path, &stream, &r->clock, &r->writer, e);
+	*made = (struct drain_segment){ .opened_ns = clock_monotonic_ns(),
+					.opened_utc = clock_wall_ns() };
+	status = raw_writer_open(path, &stream, &r->clock, &made->writer, e);
 	free(path);
-	if (status < 0) {
-		r->number = 0;
-		return status;
-	}
-	r->next_number++;
+	if (status == 0)
+		made->number = r->next_number++;
+	return status;
+}
+
+static void
+recorder_begun(struct recorder *r, const struct drain_segment *segment)
+{
+	r->open = *segment;
 	r->opened = r->counts;
-	r->opened_ns = r->flushed_ns = clock_monotonic_ns();
-	r->opened_utc = clock_wall_ns();
+	clock_map_restart(&r->clock);
+	drain_set_clock(r->drain, &r->clock);
 	recorder_write_sidecar(r, false);
-	return 0;
 }
 
 /* What ended before the oldest unsealed packet is of no use any more. */
@@ -152,76 +160,71 @@ recorder_reap(struct recorder *r, bool wait)
 	}
 }
 
-void
-recorder_close_segment(struct recorder *r)
+/* Nothing is written to the open segment any more. */
+static void
+recorder_ended(struct recorder *r)
 {
-	if (!r->writer)
-		return;
 	recorder_look(r);
 	recorder_close_plain(r);
 	if (r->closing_count == CLOSING_MAX)
 		recorder_reap(r, true);
-	r->direct = raw_writer_direct(r->writer);
-	raw_writer_end(r->writer, &r->clock);
+	r->direct = raw_writer_direct(r->open.writer);
 	recorder_write_sidecar(r, true);
 	r->closing[r->closing_count++] =
-		(struct recorder_closing){ r->writer, r->number,
-					   r->opened_utc };
-	r->writer = NULL;
+		(struct recorder_closing){ r->open.writer, r->open.number,
+					   r->open.opened_utc };
+	r->newest = r->open.number;
 	r->losses.count = 0;
 	json_array_clear(r->steps);
-	r->number = 0;
+	r->open = (struct drain_segment){ 0 };
 }
 
+static void
+recorder_close_own(struct recorder *r)
+{
+	if (!r->own)
+		return;
+	raw_writer_end(r->open.writer, &r->clock);
+	recorder_ended(r);
+	r->own = false;
+}
+
+void
+recorder_close_segment(struct recorder *r)
+{
+	if (r->own)
+		recorder_close_own(r);
+	else if (r->open.number)
+		recorder_order(r, DRAIN_END);
+}
+
+/* One for what is not packets: the drain's next, while it has none. */
 bool
 recorder_have_segment(struct recorder *r)
 {
 	struct error error = { 0 };
+	struct drain_segment mine;
 
-	if (r->writer || recorder_open_segment(r, 0, &error) == 0)
+	if (r->open.number)
 		return true;
-	recorder_event(r, LOG_ERROR, "%s", error.text);
-	return false;
+	mine = drain_take_back(r->drain);
+	if (mine.number == 0 && recorder_make_segment(r, &mine, &error) < 0) {
+		recorder_event(r, LOG_ERROR, "%s", error.text);
+		return false;
+	}
+	r->own = true;
+	recorder_begun(r, &mine);
+	return true;
 }
 
 /* Losses without packets get a segment of their own. */
 void
 recorder_write_losses(struct recorder *r)
 {
-	if (r->writer || r->losses.count == 0 || !r->source)
+	if (r->open.number || r->losses.count == 0 || !r->drain)
 		return;
 	if (recorder_have_segment(r))
 		recorder_close_segment(r);
-}
-
-/* Counts the packets of a span that cannot be written. */
-static void
-recorder_lose_span(struct recorder *r, const struct source_span *span)
-{
-	struct loss loss = {
-		.cause = r->disk == DISK_FULL ? LOSS_DISK_FULL
-					      : LOSS_DISK_ERROR,
-		.to_ns = clock_wall_ns(),
-	};
-	struct raw_reader reader;
-	struct raw_packet packet;
-
-	raw_reader_init(&reader, r->source->type->format,
-			bytes_make(span->data, span->size));
-	loss.from_ns = loss.to_ns;
-	while (raw_reader_next(&reader, &packet) > 0) {
-		int64_t at = r->source->clock == RAW_CLOCK_UTC
-				     ? packet.time_ns
-				     : clock_map_utc(&r->clock,
-						     (uint64_t)packet.time_ns);
-
-		if (at < loss.from_ns)
-			loss.from_ns = at;
-		loss.packets++;
-	}
-	raw_reader_free(&reader);
-	r->lost_disk += loss.packets;
-	recorder_lose(r, &loss);
 }
 
 static void
@@ -229,6 +232,7 @@ recorder_disk_failed(struct recorder *r, int status, const struct error *e)
 {
 	enum recorder_disk before = r->disk;
 
+	drain_set_disk(r->drain, status);
 	r->disk = status == ERR_NOSPACE ? DISK_FULL : DISK_BROKEN;
 	r->disk_retry_ns = clock_monotonic_ns() + DISK_RETRY_NS;
 	if (before == r->disk)
@@ -244,107 +248,89 @@ recorder_disk_failed(struct recorder *r, int status, const struct error *e)
 		recorder_event(r, LOG_ERROR, "%s", e->text);
 }
 
-static int
-recorder_append(struct recorder *r, const struct source_span *span,
-		struct error *e)
-{
-	int status = 0;
-
-	if (r->writer &&
-	    (raw_writer_position(r->writer) != span->position ||
-	     raw_writer_size(r->writer) >= r->settings.segment_bytes))
-		recorder_close_segment(r);
-	if (!r->writer)
-		status = recorder_open_segment(r, span->position, e);
-	if (status == 0)
-		status = raw_writer_append(r->writer, span->data, span->size,
-					   e);
-	return status;
-}
-
 static void
-recorder_take(struct recorder *r, const struct source_span *span)
+recorder_heed(struct recorder *r, const struct drain_report *report)
 {
-	struct error error = { 0 };
-	int status = 0;
-
-	if (r->disk == DISK_GOOD) {
-		status = recorder_append(r, span, &error);
-		if (status == 0) {
-			r->written_bytes += span->size;
-			return;
+	for (unsigned i = 0; i < report->ended_count; i++) {
+		if (r->open.number != report->ended[i].number) {
+			recorder_close_own(r);
+			recorder_begun(r, &report->ended[i]);
 		}
-		recorder_disk_failed(r, status, &error);
-		recorder_close_segment(r);
+		recorder_ended(r);
 	}
-	recorder_lose_span(r, span);
-}
-
-/* The size of the records at the front of a span that reach `room` bytes. */
-static size_t
-recorder_cut(const struct source_span *span, uint64_t room)
-{
-	size_t at = 0;
-
-	while (at < room && at + RAW_RING_HEADER <= span->size) {
-		uint32_t size;
-
-		memcpy(&size, span->data + at, sizeof(size));
-		size &= ~(RAW_RING_BUSY | RAW_RING_DISCARD);
-		at += (RAW_RING_HEADER + (size_t)size + 7) & ~(size_t)7;
+	if (report->open.number && report->open.number != r->open.number) {
+		recorder_close_own(r);
+		recorder_begun(r, &report->open);
 	}
-	return at < span->size ? at : span->size;
-}
-
-/* A source may have more than what is left of the segment. */
-static void
-recorder_fit(const struct recorder *r, struct source_span *span)
-{
-	uint64_t limit = r->settings.segment_bytes;
-	uint64_t have = r->writer ? raw_writer_size(r->writer) : 0;
-	uint64_t room = have < limit ? limit - have : limit;
-
-	if (r->source->type->format == RAW_FORMAT_RECORDS &&
-	    span->size > room)
-		span->size = recorder_cut(span, room);
-}
-
-uint64_t
-recorder_drain(struct recorder *r, uint64_t limit)
-{
-	struct source_span span;
-	uint64_t taken = 0;
-
-	while (r->source && taken < limit &&
-	       r->source->type->peek(r->source, &span)) {
-		if (span.size == 0)
-			break;
-		recorder_fit(r, &span);
-		recorder_take(r, &span);
-		r->source->type->release(r->source, span.size);
-		taken += span.size;
-	}
-	return taken;
+	r->written_bytes += report->written_bytes;
+	r->lost_disk += report->lost.packets;
+	if (report->lost.packets)
+		recorder_lose(r, &report->lost);
+	if (report->error.code)
+		recorder_disk_failed(r, report->error.code, &report->error);
+	r->over = r->over || report->over;
 }
 
 void
-recorder_flush(struct recorder *r, int64_t now_ns)
+recorder_serve(struct recorder *r)
 {
+	struct drain_report report;
+	struct drain_segment next;
 	struct error error = { 0 };
 	int status;
 
-	if (!r->writer || now_ns - r->flushed_ns < r->settings.flush_ns)
+	if (!r->drain)
 		return;
-	r->flushed_ns = now_ns;
-	status = raw_writer_flush(r->writer, &r->clock, &error);
-	if (status < 0) {
+	drain_collect(r->drain, &report);
+	recorder_heed(r, &report);
+	if (!report.wants || r->disk != DISK_GOOD)
+		return;
+	status = recorder_make_segment(r, &next, &error);
+	if (status == 0)
+		drain_give(r->drain, &next);
+	else
 		recorder_disk_failed(r, status, &error);
-		recorder_close_segment(r);
+}
+
+void
+recorder_order(struct recorder *r, enum drain_order order)
+{
+	struct pollfd news;
+
+	if (!r->drain)
 		return;
+	news = (struct pollfd){ drain_descriptor(r->drain), POLLIN, 0 };
+	drain_order(r->drain, order);
+	while (drain_is_at_it(r->drain)) {
+		(void)poll(&news, 1, ORDER_MS);
+		recorder_serve(r);
 	}
-	if (now_ns - r->sidecar_ns >= SIDECAR_NS)
+	recorder_serve(r);
+}
+
+void
+recorder_end_drain(struct recorder *r)
+{
+	struct drain_segment left = drain_take_back(r->drain);
+	char *path;
+
+	if (left.number) {
+		path = recorder_raw_path(r, left.number, ".raw");
+		(void)raw_writer_close(left.writer, &r->clock, NULL);
+		(void)unlink(path);
+		free(path);
+	}
+	drain_free(r->drain);
+	r->drain = NULL;
+}
+
+void
+recorder_age(struct recorder *r, int64_t now_ns)
+{
+	if (r->open.number && now_ns - r->sidecar_ns >= SIDECAR_NS)
 		recorder_write_sidecar(r, false);
-	if (now_ns - r->opened_ns >= r->settings.segment_ns)
+	if (r->open.number &&
+	    now_ns - r->open.opened_ns >= r->settings.segment_ns)
 		recorder_close_segment(r);
 }
 
@@ -354,13 +340,14 @@ recorder_disk_look(struct recorder *r, int64_t now_ns)
 {
 	struct statvfs fs;
 
-	if (r->disk == DISK_GOOD || now_ns < r->disk_retry_ns)
+	if (r->disk == DISK_GOOD || !r->drain || now_ns < r->disk_retry_ns)
 		return;
 	r->disk_retry_ns = now_ns + DISK_RETRY_NS;
 	if (statvfs(r->directory, &fs) < 0 ||
 	    (uint64_t)fs.f_bavail * fs.f_frsize < DISK_ROOM)
 		return;
 	r->disk = DISK_GOOD;
+	drain_set_disk(r->drain, 0);
 	r->changed = true;
 	recorder_event(r, LOG_WARN,
 		       "the disk has room again: recording goes on; %llu "

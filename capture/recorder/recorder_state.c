@@ -188,7 +188,8 @@ recorder_counts(struct recorder *r, struct recorder_counts *counts)
 		.waiting = inventory_raw_count(r->inventory),
 		.seal_failures = r->seal_failures,
 		.disk_full = r->disk != DISK_GOOD,
-		.direct = r->writer ? raw_writer_direct(r->writer) : r->direct,
+		.direct = r->open.number ? raw_writer_direct(r->open.writer)
+					 : r->direct,
 	};
 }
 
@@ -244,10 +245,10 @@ recorder_status(struct recorder *r)
 		recorder_describe(r), "written_bytes",
 		(json_int_t)counts.written_bytes, "segments",
 		(json_int_t)inventory_count(r->inventory), "waiting",
-		(json_int_t)counts.waiting + (r->writer != NULL), "losses",
+		(json_int_t)counts.waiting + (r->open.number != 0), "losses",
 		losses_json(&r->total));
 	json_object_set_new(status, "disk", recorder_disk_json(r, &counts));
-	if (r->writer)
-		set_time(status, "open_since", r->opened_utc);
+	if (r->open.number)
+		set_time(status, "open_since", r->open.opened_utc);
 	return status;
 }

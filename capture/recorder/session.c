@@ -23,16 +23,13 @@
 #include "capture/recorder/recorder.h"
 #include "capture/recorder/status_line.h"
 
-/* How often the source is looked at: while packets come, while few do, and
- * while none do.  A source with much to give wakes us before that. */
-#define BUSY_MS       50
-#define SLOW_MS       250
-#define IDLE_MS       1000
-#define WAITING_MS    10 /* somebody waits for a segment */
-#define BUSY_FOR_NS   (CLOCK_NS_PER_S / 2)
-#define SLOW_FOR_NS   (5 * CLOCK_NS_PER_S)
+/* How long a turn sleeps at most: as a rule, while the end is near or a segment
+ * is on its way to the disk, and while somebody waits for one. */
+#define TURN_MS       1000
+#define CLOSING_MS    50
+#define FINISH_MS     250
+#define WAITING_MS    10
 #define SECOND_NS     CLOCK_NS_PER_S
-#define DRAIN_LIMIT   ((uint64_t)64 << 20)
 #define POLLED_MAX    (8 + CONTROL_CLIENTS)
 /* A stop does not wait for what fails so often. */
 #define SEAL_ATTEMPTS 3
@@ -51,7 +48,6 @@ struct session {
 	int clock;   /* timerfd that ends when the clock is set */
 	struct status_line line;
 	int64_t started_ns;
-	int64_t busy_ns;   /* packets came last */
 	int64_t second_ns; /* what is done once a second was, last */
 	bool stopping;
 	bool hurry; /* a second signal: leave the sealing to the next start */
@@ -363,10 +359,17 @@ session_answer_stopped(struct session *s)
 }
 
 static void
-session_every_second(struct session *s, int64_t now)
+session_refresh(struct session *s)
 {
 	struct error error = { 0 };
 
+	if (s->source && s->source->type->refresh(s->source, &error) < 0)
+		session_event(s, LOG_WARN, error.text);
+}
+
+static void
+session_every_second(struct session *s, int64_t now)
+{
 	if (now - s->second_ns < SECOND_NS)
 		return;
 	s->second_ns = now;
@@ -374,8 +377,7 @@ session_every_second(struct session *s, int64_t now)
 		(void)identity_dispatch(s->identity, NULL);
 	if (s->keys)
 		(void)keys_dispatch(s->keys, NULL);
-	if (s->source && s->source->type->refresh(s->source, &error) < 0)
-		session_event(s, LOG_WARN, error.text);
+	session_refresh(s);
 }
 
 static size_t
@@ -384,11 +386,12 @@ session_poll_set(const struct session *s, struct pollfd *polled)
 	const int descriptors[] = {
 		s->signals,
 		s->clock,
-		s->source ? s->source->type->descriptor(s->source) : -1,
+		s->source ? s->source->type->watch(s->source) : -1,
 		s->identity ? identity_descriptor(s->identity) : -1,
 		s->keys ? keys_descriptor(s->keys) : -1,
 		s->plaintext ? plaintext_descriptor(s->plaintext) : -1,
 		recorder_seal_descriptor(s->recorder),
+		recorder_descriptor(s->recorder),
 	};
 	size_t count = sizeof(descriptors) / sizeof(descriptors[0]);
 
@@ -425,6 +428,8 @@ session_turn(struct session *s, int timeout_ms)
 	if (polled[1].revents &&
 	    read(s->clock, &expired, sizeof(expired)) < 0)
 		recorder_clock(s->recorder);
+	if (polled[2].revents)
+		session_refresh(s);
 	if (s->identity && polled[3].revents)
 		(void)identity_dispatch(s->identity, NULL);
 	if (s->keys && polled[4].revents)
@@ -444,7 +449,7 @@ session_is_over(struct session *s)
 	const struct record_options *o = s->options;
 	struct recorder_counts counts;
 
-	if (s->stopping || s->source->type->ended(s->source))
+	if (s->stopping || recorder_is_over(s->recorder))
 		return true;
 	if (o->duration_ns &&
 	    clock_monotonic_ns() - s->started_ns >= o->duration_ns)
@@ -456,35 +461,21 @@ session_is_over(struct session *s)
 }
 
 static int
-session_timeout(const struct session *s, int64_t now)
+session_timeout(const struct session *s)
 {
-	int64_t flush_ms = s->options->flush_ns
-				   ? s->options->flush_ns / CLOCK_NS_PER_MS
-				   : RECORDER_FLUSH_NS / CLOCK_NS_PER_MS;
-	int64_t quiet = now - s->busy_ns;
-	int64_t wait = quiet < BUSY_FOR_NS   ? BUSY_MS
-		       : quiet < SLOW_FOR_NS ? SLOW_MS
-					     : IDLE_MS;
-
-	if (s->options->duration_ns || s->options->packets)
-		wait = BUSY_MS;
 	if (control_waiting(s->control, NULL))
-		wait = WAITING_MS;
-	return (int)(wait < flush_ms ? wait : flush_ms);
+		return WAITING_MS;
+	if (s->options->duration_ns || s->options->packets ||
+	    recorder_is_closing(s->recorder))
+		return CLOSING_MS;
+	return TURN_MS;
 }
 
 static void
 session_record(struct session *s)
 {
 	while (!session_is_over(s)) {
-		uint64_t taken = recorder_drain(s->recorder, DRAIN_LIMIT);
-		int64_t now = clock_monotonic_ns();
-
-		if (taken > 0)
-			s->busy_ns = now;
-		session_turn(s, taken >= DRAIN_LIMIT
-					? 0
-					: session_timeout(s, now));
+		session_turn(s, session_timeout(s));
 		if (!s->options->quiet)
 			status_line_tick(&s->line, s->recorder);
 	}
@@ -508,7 +499,7 @@ session_finish(struct session *s)
 		recorder_counts(s->recorder, &counts);
 		if (counts.disk_full || counts.seal_failures >= SEAL_ATTEMPTS)
 			break;
-		session_turn(s, SLOW_MS);
+		session_turn(s, FINISH_MS);
 	}
 	recorder_counts(s->recorder, &counts);
 	if (counts.waiting)
@@ -525,9 +516,9 @@ session_close(struct session *s)
 	keys_close(s->keys);
 	plaintext_close(s->plaintext);
 	control_close(s->control);
+	recorder_close(s->recorder);
 	if (s->source)
 		s->source->type->close(s->source);
-	recorder_close(s->recorder);
 	if (s->signals >= 0)
 		close(s->signals);
 	if (s->clock >= 0)
@@ -563,7 +554,7 @@ session_run(const struct record_options *options, const char *home,
 		session_close(&s);
 		return 1;
 	}
-	s.started_ns = s.busy_ns = clock_monotonic_ns();
+	s.started_ns = clock_monotonic_ns();
 	session_report(&s);
 	session_record(&s);
 	session_finish(&s);

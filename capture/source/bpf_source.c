@@ -151,7 +151,7 @@ bpf_source_peek(struct source *source, struct source_span *span)
 
 	/* Takes note of wake-ups, so that the descriptor gets quiet. */
 	while (epoll_wait(s->wake, &event, 1, 0) > 0)
-		s->changed |= event.data.u32 == BPF_SOURCE_CHANGED;
+		;
 	return ring_peek(&s->ring, span);
 }
 

@@ -18,11 +18,7 @@ struct bpf_source {
 	json_t *degraded;
 	char *filter;         /* the expression; NULL: none */
 	bool filter_in_kernel;
-	bool changed;         /* something else that was watched is readable */
 };
-
-/* data.u32 of what else is put into `wake`. */
-#define BPF_SOURCE_CHANGED 1u
 
 /* A filter in front of a program. */
 struct bpf_filter_program {

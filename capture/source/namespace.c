@@ -193,12 +193,14 @@ namespace_watch(struct error *e)
 	return ERR_IO;
 }
 
-void
+bool
 namespace_drain(int watch)
 {
 	char answer[8192];
+	bool some = false;
 
 	/* ENOBUFS: some were lost, and the ones behind them are still there. */
 	while (recv(watch, answer, sizeof answer, 0) > 0 || errno == ENOBUFS)
-		;
+		some = true;
+	return some;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,7 +54,7 @@ int namespace_links(struct link **links, size_t *count, struct error *e);
 
 /*
  * A socket of the calling thread's namespace that becomes readable whenever an
- * interface changes; namespace_drain empties it.
+ * interface changes; namespace_drain empties it, true when something was there.
  */
 int namespace_watch(struct error *e);
-void namespace_drain(int watch);
+bool namespace_drain(int watch);

@@ -60,6 +60,10 @@ program_settings(const struct packet_program_options *options,
 	settings->netns = options->netns;
 	settings->tags = options->interface;
 	settings->loopback_once = options->loopback_once;
+	/* An eighth of the ring. */
+	while (settings->wake_shift < 31 &&
+	       options->ring_bytes >> 4 >> settings->wake_shift)
+		settings->wake_shift++;
 	settings->snaplen = RAW_PACKET_MAX;
 	if (options->snaplen && options->snaplen < RAW_PACKET_MAX)
 		settings->snaplen = options->snaplen;

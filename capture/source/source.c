@@ -36,6 +36,13 @@ source_ladder(const struct source_options *options,
 }
 
 int
+source_unwatched(const struct source *s)
+{
+	(void)s;
+	return -1;
+}
+
+int
 source_open(const struct source_options *options, struct source **s,
 	    char **why, struct error *e)
 {

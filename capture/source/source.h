@@ -6,7 +6,9 @@
  * to disk as they are and gives them back.  Nothing is copied or parsed on the
  * way; raw_reader.h reads them later.
  *
- * A source is used by one thread.
+ * A source is used by two threads: one reads (peek, release, ended), the other
+ * keeps it going and asks (watch, counts, refresh, describe).  Open and close
+ * are called while there is only one.
  */
 #pragma once
 
@@ -95,18 +97,20 @@ struct source_type {
 	 */
 	int (*open)(const struct source_options *options, struct source **s,
 		    struct error *e);
-	/* Readable when there is much to take; otherwise look every 50 ms. */
+	/* Readable when there is much to take; otherwise look now and then. */
 	int (*descriptor)(const struct source *s);
 	/* True and a span when anything is committed. */
 	bool (*peek)(struct source *s, struct source_span *span);
 	/* Gives back the first `size` bytes of the span. */
 	void (*release)(struct source *s, size_t size);
+	/* True when nothing will come any more (replay). */
+	bool (*ended)(const struct source *s);
+	/* Readable when refresh is to be called at once; -1: never. */
+	int (*watch)(const struct source *s);
 	void (*counts)(const struct source *s, struct source_counts *counts);
 	/* Called about once a second: attaches to new interfaces, notices ones
 	 * that are gone.  Returns 0 or an error that recording survives. */
 	int (*refresh)(struct source *s, struct error *e);
-	/* True when nothing will come any more (replay). */
-	bool (*ended)(const struct source *s);
 	/*
 	 * {"source","mechanism","filter":{"expression","where"},
 	 *  "interfaces":[{"ifindex","name","netns","link_type","seen",
@@ -138,6 +142,9 @@ extern const struct source_type source_replay;
  */
 int source_open(const struct source_options *options, struct source **s,
 		char **why, struct error *e);
+
+/* watch of sources that need none. */
+int source_unwatched(const struct source *s);
 
 /* What works here: [{"check","ok","detail","fix"}]; new reference. */
 json_t *source_probe(void);

@@ -7,6 +7,7 @@
 #include "capture/source/source.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -36,7 +37,7 @@ struct af_packet_source {
 	size_t current;      /* whose block was handed out last */
 	size_t span;         /* its bytes; 0: none is out */
 	uint64_t position;
-	uint64_t captured;
+	_Atomic uint64_t captured;
 	int wake;
 	json_t *degraded;
 	char *filter;
@@ -393,9 +394,10 @@ const struct source_type source_af_packet = {
 	.descriptor = af_packet_descriptor,
 	.peek = af_packet_peek,
 	.release = af_packet_release,
+	.ended = af_packet_ended,
+	.watch = source_unwatched,
 	.counts = af_packet_counts,
 	.refresh = af_packet_refresh,
-	.ended = af_packet_ended,
 	.describe = af_packet_describe,
 	.close = af_packet_close,
 };

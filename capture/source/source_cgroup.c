@@ -269,9 +269,10 @@ const struct source_type source_cgroup = {
 	.descriptor = bpf_source_descriptor,
 	.peek = bpf_source_peek,
 	.release = bpf_source_release,
+	.ended = bpf_source_ended,
+	.watch = source_unwatched,
 	.counts = bpf_source_counts,
 	.refresh = cgroup_refresh,
-	.ended = bpf_source_ended,
 	.describe = cgroup_describe,
 	.close = cgroup_close,
 };

@@ -20,6 +20,8 @@
 #include "capture/source/degraded.h"
 
 #define NAMESPACES_MAX 64
+/* How often interfaces are listed although no change was heard of. */
+#define LIST_NS (10 * CLOCK_NS_PER_S)
 
 struct interface_namespace {
 	struct attachments attachments;
@@ -29,6 +31,7 @@ struct interface_namespace {
 	char *name;                /* NULL: our own */
 	int fd;
 	int watch;                 /* readable when interfaces change */
+	int64_t listed_ns;         /* when they were asked for, last */
 	uint64_t cookie;
 	uint64_t inode;
 };
@@ -40,7 +43,7 @@ struct interface_source {
 	char **names;          /* of the wanted interfaces; NULL: all */
 	size_t name_count;
 	enum attachment_way way;
-	struct error late;     /* of a refresh that nobody asked for */
+	int watch;             /* epoll: readable when interfaces change */
 };
 
 static int
@@ -78,6 +81,8 @@ interface_close(struct source *source)
 		free(s->names[i]);
 	free(s->names);
 	free(s->namespaces);
+	if (s->watch >= 0)
+		close(s->watch);
 	bpf_source_end(&s->bpf);
 	free(s);
 }
@@ -179,8 +184,7 @@ namespace_add(struct interface_source *s, const char *name,
 {
 	struct interface_namespace *n = &s->namespaces[s->count++];
 	struct begin_context context = { n, e };
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET,
-				     .data.u32 = BPF_SOURCE_CHANGED };
+	struct epoll_event event = { .events = EPOLLIN };
 	int status;
 
 	n->watch = -1;
@@ -204,7 +208,7 @@ namespace_add(struct interface_source *s, const char *name,
 	if (status == 0)
 		status = namespace_programs(s, n, e);
 	if (status == 0 &&
-	    epoll_ctl(s->bpf.wake, EPOLL_CTL_ADD, n->watch, &event) < 0)
+	    epoll_ctl(s->watch, EPOLL_CTL_ADD, n->watch, &event) < 0)
 		status = error_set_errno(e, errno, "watching interfaces");
 	if (status == 0)
 		status = namespace_run(n->fd, refresh_here, &context, e);
@@ -234,6 +238,9 @@ interface_start(struct interface_source *s,
 		return error_set(e, ERR_LIMIT,
 				 "at most %d network namespaces can be chosen",
 				 NAMESPACES_MAX);
+	s->watch = epoll_create1(EPOLL_CLOEXEC);
+	if (s->watch < 0)
+		return error_set_errno(e, errno, "watching interfaces");
 	s->namespaces = alloc_zero(count, sizeof *s->namespaces);
 	s->way = options->avoid & SOURCE_AVOID_TCX ? ATTACH_CLSACT :
 						     ATTACH_TCX;
@@ -258,6 +265,7 @@ interface_open(const struct source_options *options, struct source **out,
 	struct interface_source *s = alloc_zero(1, sizeof *s);
 	int status;
 
+	s->watch = -1;
 	bpf_source_begin(&s->bpf, &source_interface, options);
 	interface_names(s, options);
 	status = interface_start(s, options, e);
@@ -270,47 +278,40 @@ interface_open(const struct source_options *options, struct source **out,
 }
 
 static int
+interface_watch(const struct source *source)
+{
+	return ((const struct interface_source *)source)->watch;
+}
+
+/* As long as nothing is heard of changes there are none; all the same they are
+ * asked for now and then. */
+static int
+namespace_refresh(struct interface_namespace *n, struct error *e)
+{
+	struct begin_context context = { n, e };
+	int64_t now = clock_monotonic_ns();
+
+	if (!namespace_drain(n->watch) && now - n->listed_ns < LIST_NS) {
+		n->attachments.looked_ns = now;
+		return 0;
+	}
+	n->listed_ns = now;
+	return namespace_run(n->fd, refresh_here, &context, e);
+}
+
+static int
 interface_refresh(struct source *source, struct error *e)
 {
 	struct interface_source *s = (struct interface_source *)source;
-	int worst = s->late.code;
+	int worst = 0;
 
-	if (worst < 0 && e)
-		*e = s->late;
-	s->late.code = 0;
 	for (size_t i = 0; i < s->count; i++) {
-		struct interface_namespace *n = &s->namespaces[i];
-		struct begin_context context = { n, e };
-		int status;
+		int status = namespace_refresh(&s->namespaces[i], e);
 
-		namespace_drain(n->watch);
-		status = namespace_run(n->fd, refresh_here, &context, e);
 		if (status < 0)
 			worst = status;
 	}
 	return worst;
-}
-
-/* Interfaces that come are attached to at once, not at the next second. */
-static bool
-interface_peek(struct source *source, struct source_span *span)
-{
-	struct interface_source *s = (struct interface_source *)source;
-	int64_t before = clock_monotonic_ns();
-	bool got = bpf_source_peek(source, span);
-
-	if (!s->bpf.changed) {
-		/* Nothing has come up to now. */
-		for (size_t i = 0; i < s->count; i++)
-			s->namespaces[i].attachments.looked_ns = before;
-	} else {
-		struct error e = { 0 };
-
-		s->bpf.changed = false;
-		if (interface_refresh(source, &e) < 0)
-			s->late = e;
-	}
-	return got;
 }
 
 static void
@@ -381,11 +382,12 @@ const struct source_type source_interface = {
 	.format = RAW_FORMAT_RECORDS,
 	.open = interface_open,
 	.descriptor = bpf_source_descriptor,
-	.peek = interface_peek,
+	.peek = bpf_source_peek,
 	.release = bpf_source_release,
+	.ended = bpf_source_ended,
+	.watch = interface_watch,
 	.counts = bpf_source_counts,
 	.refresh = interface_refresh,
-	.ended = bpf_source_ended,
 	.describe = interface_describe,
 	.close = interface_close,
 };

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -35,6 +36,8 @@ struct replay_interface {
 
 struct replay_source {
 	struct source source; /* first: this is one */
+	pthread_mutex_t mutex; /* of all that changes: who reads puts packets
+				* into the ring, others ask what there was */
 	struct ring ring;
 	struct capture_file file;
 	char *path;
@@ -57,6 +60,13 @@ struct replay_source {
 	struct source_counts counts;
 };
 
+/* Not const: it takes the lock. */
+static struct replay_source *
+replay_of(const struct source *source)
+{
+	return (struct replay_source *)(uintptr_t)source;
+}
+
 static void
 replay_close(struct source *source)
 {
@@ -73,6 +83,7 @@ replay_close(struct source *source)
 	free(s->interfaces);
 	free(s->path);
 	free(s->filter);
+	pthread_mutex_destroy(&s->mutex);
 	free(s);
 }
 
@@ -113,6 +124,7 @@ replay_open(const struct source_options *options, struct source **out,
 	struct replay_source *s = alloc_zero(1, sizeof *s);
 	int status;
 
+	pthread_mutex_init(&s->mutex, NULL);
 	s->source.type = &source_replay;
 	s->fd = s->wake = -1;
 	s->first_ns = -1;
@@ -300,9 +312,13 @@ static bool
 replay_peek(struct source *source, struct source_span *span)
 {
 	struct replay_source *s = (struct replay_source *)source;
+	bool some;
 
+	pthread_mutex_lock(&s->mutex);
 	replay_fill(s);
-	return ring_peek(&s->ring, span);
+	some = ring_peek(&s->ring, span);
+	pthread_mutex_unlock(&s->mutex);
+	return some;
 }
 
 static void
@@ -314,7 +330,11 @@ replay_release(struct source *source, size_t size)
 static void
 replay_counts(const struct source *source, struct source_counts *counts)
 {
-	*counts = ((const struct replay_source *)source)->counts;
+	struct replay_source *s = replay_of(source);
+
+	pthread_mutex_lock(&s->mutex);
+	*counts = s->counts;
+	pthread_mutex_unlock(&s->mutex);
 }
 
 /* Tells once that the file was damaged. */
@@ -322,13 +342,17 @@ static int
 replay_refresh(struct source *source, struct error *e)
 {
 	struct replay_source *s = (struct replay_source *)source;
+	int status = 0;
 
-	if (!s->problem.code || s->told)
-		return 0;
-	s->told = true;
-	if (e)
-		*e = s->problem;
-	return s->problem.code;
+	pthread_mutex_lock(&s->mutex);
+	if (s->problem.code && !s->told) {
+		s->told = true;
+		status = s->problem.code;
+		if (e)
+			*e = s->problem;
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return status;
 }
 
 static bool
@@ -344,7 +368,7 @@ replay_ended(const struct source *source)
 static json_t *
 replay_describe(const struct source *source)
 {
-	const struct replay_source *s = (const struct replay_source *)source;
+	struct replay_source *s = replay_of(source);
 	json_t *interfaces = json_array();
 	json_t *out = json_pack("{s:s, s:s, s:s, s:[], s:o}", "source",
 				"replay", "mechanism",
@@ -352,6 +376,7 @@ replay_describe(const struct source *source)
 				"file", s->path, "degraded", "interfaces",
 				interfaces);
 
+	pthread_mutex_lock(&s->mutex);
 	for (size_t i = 0; i < s->interface_count; i++) {
 		const struct replay_interface *each = &s->interfaces[i];
 		json_t *one = json_pack(
@@ -368,6 +393,7 @@ replay_describe(const struct source *source)
 	if (s->problem.code)
 		json_object_set_new(out, "problem",
 				    json_string(s->problem.text));
+	pthread_mutex_unlock(&s->mutex);
 	if (s->source.recorder_filter)
 		json_object_set_new(out, "filter",
 				    json_pack("{s:s, s:s}", "expression",
@@ -383,9 +409,10 @@ const struct source_type source_replay = {
 	.descriptor = replay_descriptor,
 	.peek = replay_peek,
 	.release = replay_release,
+	.ended = replay_ended,
+	.watch = source_unwatched,
 	.counts = replay_counts,
 	.refresh = replay_refresh,
-	.ended = replay_ended,
 	.describe = replay_describe,
 	.close = replay_close,
 };

@@ -233,18 +233,20 @@ static void
 run(struct tool *t, bool hold)
 {
 	const struct source_type *type = t->source->type;
-	struct pollfd wait = { .fd = type->descriptor(t->source),
-			       .events = POLLIN };
+	struct pollfd wait[] = {
+		{ .fd = type->descriptor(t->source), .events = POLLIN },
+		{ .fd = type->watch(t->source), .events = POLLIN },
+	};
 	int64_t next = clock_monotonic_ns() + CLOCK_NS_PER_S;
 	struct error e = { 0 };
 
 	while (!stopped && !type->ended(t->source)) {
-		poll(&wait, 1, LOOK_MS);
+		poll(wait, 2, LOOK_MS);
 		if (!hold)
 			drain(t);
-		if (clock_monotonic_ns() < next)
+		if (!wait[1].revents && clock_monotonic_ns() < next)
 			continue;
-		next += CLOCK_NS_PER_S;
+		next = clock_monotonic_ns() + CLOCK_NS_PER_S;
 		if (type->refresh(t->source, &e) < 0)
 			fprintf(stderr, "refresh: %s\n", e.text);
 	}

@@ -4,6 +4,7 @@
 #include "capture/recorder/recorder.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,6 +35,7 @@
 /* Has `stream` to give, at most SPAN_MAX at once. */
 struct fake_source {
 	struct source source;
+	pthread_mutex_t mutex; /* of what follows */
 	struct fake_stream_bytes stream;
 	size_t given;
 	uint32_t packets;
@@ -46,8 +48,10 @@ static bool
 fake_peek(struct source *s, struct source_span *span)
 {
 	struct fake_source *fake = (struct fake_source *)s;
-	size_t size = 0, at = fake->given;
+	size_t size = 0, at;
 
+	pthread_mutex_lock(&fake->mutex);
+	at = fake->given;
 	while (at < fake->stream.size && size < SPAN_MAX) {
 		uint32_t length;
 
@@ -59,13 +63,18 @@ fake_peek(struct source *s, struct source_span *span)
 	*span = (struct source_span){ fake->stream.data + fake->given, size,
 				      fake->stream.position + fake->given,
 				      at < fake->stream.size };
+	pthread_mutex_unlock(&fake->mutex);
 	return size > 0;
 }
 
 static void
 fake_release(struct source *s, size_t size)
 {
-	((struct fake_source *)s)->given += size;
+	struct fake_source *fake = (struct fake_source *)s;
+
+	pthread_mutex_lock(&fake->mutex);
+	fake->given += size;
+	pthread_mutex_unlock(&fake->mutex);
 }
 
 static void
@@ -80,6 +89,13 @@ fake_counts(const struct source *s, struct source_counts *counts)
 	};
 }
 
+static bool
+fake_ended(const struct source *s)
+{
+	(void)s;
+	return false;
+}
+
 static json_t *
 fake_describe(const struct source *s)
 {
@@ -92,6 +108,8 @@ static const struct source_type fake_type = {
 	.format = RAW_FORMAT_RECORDS,
 	.peek = fake_peek,
 	.release = fake_release,
+	.descriptor = source_unwatched,
+	.ended = fake_ended,
 	.counts = fake_counts,
 	.describe = fake_describe,
 };
@@ -102,15 +120,18 @@ fake_open(struct fake_source *fake, size_t capacity)
 	*fake = (struct fake_source){
 		.source = { .type = &fake_type, .clock = RAW_CLOCK_MONOTONIC },
 	};
+	pthread_mutex_init(&fake->mutex, NULL);
 	fake_records_init(&fake->stream, 8 * 123, capacity);
 }
 
 static void
 fake_send(struct fake_source *fake, uint32_t count)
 {
+	pthread_mutex_lock(&fake->mutex);
 	for (uint32_t i = 0; i < count; i++)
 		fake_records_add(&fake->stream, fake->packets++, PACKET_BYTES,
 				 (uint64_t)clock_monotonic_ns());
+	pthread_mutex_unlock(&fake->mutex);
 }
 
 /* A program that counts and removes, but never ends to seal. */
@@ -208,6 +229,7 @@ lost_packets(const struct recorder *r, enum loss_cause cause)
 static void
 segments_end_when_full(void **state)
 {
+	struct recorder_counts counts;
 	struct fake_source fake;
 	struct recorder *r;
 	int files;
@@ -215,7 +237,9 @@ segments_end_when_full(void **state)
 	fake_open(&fake, 6 * MIB);
 	r = start(*state, "/bin/false", 0, &fake);
 	fake_send(&fake, 500);
-	assert_int_equal(recorder_drain(r, UINT64_MAX), fake.stream.size);
+	recorder_settle(r);
+	recorder_counts(r, &counts);
+	assert_int_equal(counts.written_bytes, fake.stream.size);
 	recorder_detach(r);
 	assert_int_equal(raw_packets(r, &files), 500);
 	/* One and a record at the most in each. */
@@ -243,7 +267,7 @@ a_small_quota_is_counted(void **state)
 	/* The open segment has up to 8 MiB of room taken ahead. */
 	r = start(*state, program, 12 * MIB, &fake);
 	fake_send(&fake, 3000);
-	recorder_drain(r, UINT64_MAX);
+	recorder_settle(r);
 	do {
 		recorder_tick(r);
 		usleep(20000);
@@ -348,7 +372,7 @@ nothing_leaves_nothing(void **state)
 	fake_open(&fake, MIB);
 	r = start(*state, "/bin/false", 0, &fake);
 	recorder_tick(r);
-	assert_int_equal(recorder_drain(r, UINT64_MAX), 0);
+	recorder_settle(r);
 	recorder_detach(r);
 	assert_int_equal(raw_packets(r, &files), 0);
 	assert_int_equal(files, 0);
@@ -382,7 +406,7 @@ a_full_disk_is_lived_through(void **state)
 	fake_open(&fake, 80 * MIB);
 	r = start(*state, "/bin/false", 0, &fake);
 	fake_send(&fake, 9000);
-	recorder_drain(r, UINT64_MAX);
+	recorder_settle(r);
 	recorder_counts(r, &counts);
 	assert_true(counts.disk_full);
 	assert_true(counts.lost_disk > 0);
@@ -397,7 +421,7 @@ a_full_disk_is_lived_through(void **state)
 	} while (counts.disk_full && clock_monotonic_ns() < until);
 	lost = counts.lost_disk;
 	fake_send(&fake, 300);
-	recorder_drain(r, UINT64_MAX);
+	recorder_settle(r);
 	recorder_detach(r);
 	assert_int_equal(raw_packets(r, &files) + lost, 9300);
 	recorder_end(r, NULL);
