@@ -64,6 +64,8 @@ int drain_start(const struct drain_settings *settings, struct drain **d,
 
 /* Readable when there is something new to collect. */
 int drain_descriptor(const struct drain *d);
+
+/* What is new since last time. */
 void drain_collect(struct drain *d, struct drain_report *report);
 
 /* The segment that comes next (taken); there must be none given already. */
@@ -76,11 +78,14 @@ struct drain_segment drain_take_back(struct drain *d);
  * does again. */
 void drain_set_disk(struct drain *d, int why);
 
+/* What time it is, as the segments' headers say. */
 void drain_set_clock(struct drain *d, const struct clock_map *clock);
 
 /* Gives an order.  While drain_is_at_it(), what is collected must be looked
  * at: the drain may be waiting for a segment. */
 void drain_order(struct drain *d, enum drain_order order);
+
+/* An order is not carried out yet. */
 bool drain_is_at_it(struct drain *d);
 
 /* After DRAIN_STOP was carried out and all was collected; NULL is allowed. */
