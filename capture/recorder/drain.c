@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/sandbox.h"
 #include "capture/source/raw_reader.h"
 
 /* How often the source is looked at, while packets come and while none do; one
@@ -322,6 +323,9 @@ drain_hear(struct drain *d)
 		d->clock = d->next_clock;
 	d->clock_is_new = false;
 	pthread_mutex_unlock(&d->mutex);
+	/* What follows what is lost belongs into another segment. */
+	if (d->failing)
+		drain_end(d);
 	return order;
 }
 
@@ -358,6 +362,8 @@ drain_thread(void *context)
 	enum drain_order order;
 	bool done;
 
+	/* It has all it needs open; capabilities are a thread's own. */
+	(void)sandbox_drop_privileges(NULL);
 	do {
 		drain_wait(d);
 		order = drain_hear(d);
