@@ -27,9 +27,10 @@
 #define TURN_BYTES ((uint64_t)64 << 20)
 /* and obeyed after so much: a ring, and what comes meanwhile. */
 #define TAKE_BYTES ((uint64_t)1 << 30)
-/* Packets wait for the next segment up to here, then the full one grows. */
-#define PATIENCE_BYTES ((size_t)1 << 20)
-#define PATIENCE_MS    10
+/* How long packets wait for the next segment before the full one grows, if half
+ * the ring is not full before. */
+#define PATIENCE_NS      (CLOCK_NS_PER_S / 10)
+#define PATIENCE_LOOK_MS 10
 
 struct drain {
 	struct source *source;
@@ -43,7 +44,8 @@ struct drain {
 	struct drain_segment open;
 	struct clock_map clock;
 	int failing;    /* why the disk takes nothing */
-	bool waiting;   /* for a segment */
+	bool waiting;   /* for a segment, */
+	int64_t waiting_ns; /* since then */
 	bool more;      /* the turn ended before the source was empty */
 	bool over;
 	int64_t busy_ns;
@@ -132,6 +134,19 @@ drain_begin(struct drain *d, uint64_t position)
 	return true;
 }
 
+/* Rather than lose packets the full segment takes more. */
+static bool
+drain_is_late(struct drain *d, const struct source_span *span)
+{
+	int64_t now_ns = clock_monotonic_ns();
+
+	if (!d->waiting)
+		d->waiting_ns = now_ns;
+	return d->source->room > 0 &&
+	       (span->size >= d->source->room / 2 ||
+		now_ns - d->waiting_ns >= PATIENCE_NS);
+}
+
 /* Sees to it that there is a segment for the span; false: it has to wait. */
 static bool
 drain_prepare(struct drain *d, const struct source_span *span)
@@ -148,7 +163,7 @@ drain_prepare(struct drain *d, const struct source_span *span)
 		return true;
 	if (drain_begin(d, span->position))
 		return true;
-	return d->open.number && full && span->size >= PATIENCE_BYTES;
+	return d->open.number && full && drain_is_late(d, span);
 }
 
 /* The size of the records at the front of a span that reach `room` bytes. */
@@ -287,7 +302,7 @@ drain_timeout(const struct drain *d)
 	int64_t flush_ns = d->flush_ns;
 
 	if (d->waiting)
-		return d->open.number ? PATIENCE_MS : -1;
+		return d->open.number ? PATIENCE_LOOK_MS : -1;
 	if (d->more)
 		return 0;
 	if (d->open.number)

@@ -58,6 +58,7 @@ bpf_source_load(struct bpf_source *s, struct packet_program_options *load,
 	status = ring_map(&s->ring, s->program.ring, load->ring_bytes, e);
 	if (status < 0)
 		return status;
+	s->source.room = load->ring_bytes;
 	s->wake = epoll_create1(EPOLL_CLOEXEC);
 	if (s->wake < 0 ||
 	    epoll_ctl(s->wake, EPOLL_CTL_ADD, s->program.ring, &event) < 0)

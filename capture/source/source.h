@@ -125,6 +125,9 @@ struct source_type {
 struct source {
 	const struct source_type *type;
 	enum raw_clock clock;
+	/* Bytes that can wait to be read before packets are lost; 0: nothing is
+	 * lost, however long they wait. */
+	uint64_t room;
 	/* The expression that the kernel could not run: whoever reads the
 	 * packets applies it (raw_filter.h).  NULL: nothing left to do. */
 	const char *recorder_filter;

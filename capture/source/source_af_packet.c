@@ -208,6 +208,7 @@ af_packet_start(struct af_packet_source *s,
 	if (status < 0)
 		return status;
 	s->ring_bytes = bytes / count;
+	s->source.room = s->ring_bytes;
 	s->namespaces = alloc_zero(count, sizeof *s->namespaces);
 	s->wake = epoll_create1(EPOLL_CLOEXEC);
 	if (s->wake < 0)
