@@ -17,7 +17,7 @@
 
 /* How often the source is looked at, while packets come and while none do; one
  * with much to give wakes us before that. */
-#define LOOK_NS     (CLOCK_NS_PER_S / 4)
+#define LOOK_NS     (CLOCK_NS_PER_S / 2)
 #define IDLE_NS     CLOCK_NS_PER_S
 #define BUSY_FOR_NS (5 * CLOCK_NS_PER_S)
 /* What comes while something is written is left for the next look unless it is
