@@ -74,6 +74,7 @@ struct recorder {
 	struct sealer discard; /* of a segment that there is no room for */
 	bool discard_sealed;   /* and that is sealed already */
 	int64_t quota_ns;
+	uint64_t quota_written; /* written_bytes then */
 	uint64_t disk_bytes;
 	bool quota_short; /* said already */
 	struct segment_index evicted;

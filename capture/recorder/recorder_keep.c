@@ -8,6 +8,7 @@
 #define SEAL_RETRY_NS (5 * CLOCK_NS_PER_S)
 #define SEAL_FAILURES 3 /* before a segment is passed over for a while */
 #define QUOTA_NS      CLOCK_NS_PER_S
+#define QUOTA_IDLE_NS (10 * CLOCK_NS_PER_S) /* while nothing is written */
 #define FINISH_MS     100
 
 static void
@@ -184,15 +185,27 @@ recorder_discarded(struct recorder *r)
 	r->quota_short = true;
 }
 
+static bool
+recorder_quota_is_due(const struct recorder *r, int64_t now_ns)
+{
+	bool still = r->written_bytes == r->quota_written &&
+		     inventory_raw_count(r->inventory) == 0;
+
+	return r->discard.pid == 0 &&
+	       (r->quota_ns == 0 ||
+		now_ns - r->quota_ns >= (still ? QUOTA_IDLE_NS : QUOTA_NS));
+}
+
 void
 recorder_keep_quota(struct recorder *r, int64_t now_ns)
 {
 	struct segment_index gone;
 
 	recorder_discarded(r);
-	if (r->discard.pid != 0 || now_ns - r->quota_ns < QUOTA_NS)
+	if (!recorder_quota_is_due(r, now_ns))
 		return;
 	r->quota_ns = now_ns;
+	r->quota_written = r->written_bytes;
 	r->disk_bytes = inventory_disk(r->inventory);
 	while (r->settings.quota && r->disk_bytes > r->settings.quota) {
 		if (!inventory_evict(r->inventory, &gone)) {
