@@ -16,9 +16,11 @@
 #include "capture/source/raw_reader.h"
 
 /* How often the source is looked at, while packets come and while none do; one
- * with much to give wakes us before that. */
-#define LOOK_NS     (CLOCK_NS_PER_S / 2)
+ * with much to give wakes us before that.  Of a flush interval a quarter may
+ * pass before packets are written, the rest before those are flushed. */
+#define LOOK_NS     (CLOCK_NS_PER_S / 4)
 #define IDLE_NS     CLOCK_NS_PER_S
+#define LOOK_SHARE  4
 #define BUSY_FOR_NS (5 * CLOCK_NS_PER_S)
 /* What comes while something is written is left for the next look unless it is
  * so much: every write wakes the disk. */
@@ -35,7 +37,7 @@
 struct drain {
 	struct source *source;
 	uint64_t segment_bytes;
-	int64_t flush_ns;
+	int64_t look_ns, flush_ns;
 	int orders;  /* eventfd: the thread is to listen */
 	int reports; /* eventfd: the recorder is to collect */
 	pthread_t thread;
@@ -297,9 +299,9 @@ static int
 drain_timeout(const struct drain *d)
 {
 	int64_t now_ns = clock_monotonic_ns();
-	int64_t wait_ns = now_ns - d->busy_ns < BUSY_FOR_NS ? LOOK_NS
+	int64_t wait_ns = now_ns - d->busy_ns < BUSY_FOR_NS ? d->look_ns
 							    : IDLE_NS;
-	int64_t flush_ns = d->flush_ns;
+	int64_t flush_ns = d->look_ns + d->flush_ns;
 
 	if (d->waiting)
 		return d->open.number ? PATIENCE_LOOK_MS : -1;
@@ -400,7 +402,10 @@ drain_start(const struct drain_settings *settings, struct drain **out,
 
 	d->source = settings->source;
 	d->segment_bytes = settings->segment_bytes;
-	d->flush_ns = settings->flush_ns;
+	d->look_ns = settings->flush_ns / LOOK_SHARE;
+	d->flush_ns = settings->flush_ns - d->look_ns;
+	if (d->look_ns > LOOK_NS)
+		d->look_ns = LOOK_NS;
 	d->clock = settings->clock;
 	d->busy_ns = clock_monotonic_ns();
 	d->orders = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

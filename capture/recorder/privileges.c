@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/sandbox.h"
+#include "capture/recorder/raw_header.h"
 
 /* linux/landlock.h of the distribution may be older than these. */
 struct landlock_rules {
@@ -29,6 +30,7 @@ struct landlock_beneath {
 #define LANDLOCK_REFER      (1ULL << 13) /* ABI 2 */
 #define LANDLOCK_TRUNCATE   (1ULL << 14) /* ABI 3 */
 #define LANDLOCK_EXECUTE    (1ULL << 0)
+#define LANDLOCK_READ_FILE  (1ULL << 2)
 /* Older headers lack them. */
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
@@ -36,17 +38,16 @@ struct landlock_beneath {
 #endif
 
 static int
-confine_to(int ruleset, const char *directory, uint64_t access, struct error *e)
+confine_to(int ruleset, const char *path, uint64_t access, struct error *e)
 {
 	struct landlock_beneath rule = { .allowed_access = access };
 	int status = 0;
 
-	rule.parent_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
-		return error_set_errno(e, errno, "cannot open %s", directory);
+		return error_set_errno(e, errno, "cannot open %s", path);
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_BENEATH, &rule,
-		    0) < 0 ||
-	    syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		    0) < 0)
 		status = error_set_errno(e, errno, "cannot enter Landlock");
 	close(rule.parent_fd);
 	return status;
@@ -72,6 +73,12 @@ privileges_confine(const char *directory, struct error *e)
 				       "cannot create a Landlock ruleset");
 	status = confine_to(ruleset, directory,
 			    rules.handled_access_fs & ~LANDLOCK_EXECUTE, e);
+	/* Whether bytes that were not committed are of this boot, and so are
+	 * what the recorder wrote. */
+	(void)confine_to(ruleset, RAW_BOOT_ID_PATH, LANDLOCK_READ_FILE, NULL);
+	if (status == 0 &&
+	    syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		status = error_set_errno(e, errno, "cannot enter Landlock");
 	close(ruleset);
 	return status;
 }

@@ -40,5 +40,5 @@ int privileges_reduce(const struct privileges_needs *needs, json_t **kept,
 		      struct error *e);
 
 /* No capability, no new privileges, and of the file system only what is below
- * `directory` (Landlock, where the kernel has it). */
+ * `directory` and the boot id (Landlock, where the kernel has it). */
 int privileges_confine(const char *directory, struct error *e);

@@ -118,7 +118,7 @@ raw_boot_id(uint8_t id[RAW_BOOT_ID])
 
 	memset(id, 0, RAW_BOOT_ID);
 	buf_init(&text, 64);
-	if (file_read("/proc/sys/kernel/random/boot_id", &text, NULL) == 0)
+	if (file_read(RAW_BOOT_ID_PATH, &text, NULL) == 0)
 		for (size_t i = 0; i < text.size && n < 2 * RAW_BOOT_ID; i++) {
 			int digit = hex_digit(text.data[i]);
 

@@ -41,5 +41,7 @@ void raw_header_encode(const struct raw_header *header, uint8_t page[RAW_PAGE]);
  * a page) or ERR_CORRUPT (no slot is whole). */
 int raw_header_decode(struct bytes page, struct raw_header *header);
 
-/* /proc/sys/kernel/random/boot_id, as bytes; zeroes when it cannot be read. */
+#define RAW_BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+
+/* What that file says, as bytes; zeroes when it cannot be read. */
 void raw_boot_id(uint8_t id[RAW_BOOT_ID]);

@@ -377,20 +377,27 @@ raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
 		  struct error *e)
 {
 	uint64_t end = raw_end(w);
-	size_t left = size, whole;
+	size_t left = size, whole, inside;
 	uint8_t before[RAW_PAGE];
-	ssize_t taken;
+	ssize_t taken = 0;
 	int status;
 
 	assert(((uintptr_t)data - end) % RAW_PAGE == 0);
 	status = raw_reserve(w, end + size + RAW_PAGE, e);
 	if (status < 0)
 		return status;
+	inside = end % RAW_PAGE;
+	/* One write where the page is the segment's from its beginning. */
+	if (w->size >= inside && inside + size >= RAW_PAGE) {
+		data -= inside;
+		left += inside;
+		end -= inside;
+	}
 	if (end % RAW_PAGE != 0) {
-		memcpy(before, w->tail, end % RAW_PAGE);
+		memcpy(before, w->tail, inside);
 		taken = raw_fill_tail(w, data, left, end, e);
 		if (taken < 0) {
-			memcpy(w->tail, before, end % RAW_PAGE);
+			memcpy(w->tail, before, inside);
 			return (int)taken;
 		}
 		data += taken;
@@ -400,8 +407,8 @@ raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
 	whole = left & ~(size_t)(RAW_PAGE - 1);
 	status = raw_write(w, data, whole, end, e);
 	if (status < 0) {
-		if (raw_end(w) % RAW_PAGE != 0)
-			memcpy(w->tail, before, raw_end(w) % RAW_PAGE);
+		if (taken > 0)
+			memcpy(w->tail, before, inside);
 		return status;
 	}
 	if (end % RAW_PAGE == 0) {

@@ -41,7 +41,8 @@ int raw_writer_begin(struct raw_writer *w, uint64_t position,
 
 /*
  * Appends whole records or blocks.  `data` must be congruent to the stream's
- * position modulo the page size; the page it lies in is not read before it.
+ * position modulo the page size.  What the page it lies in has of the segment
+ * before it is to be there still.
  * All or nothing: after an error (NOSPACE, IO) what was there before stands.
  */
 int raw_writer_append(struct raw_writer *w, const uint8_t *data, size_t size,
