@@ -44,6 +44,28 @@ def refuses(aftertap, words, text):
                done.returncode != 0 and text in done.stderr, done.stderr[-200:])
 
 
+def recovers(aftertap, workspace, pcap, expected):
+    """What was written before kill -9 is kept, although the header of its
+    segment has never been brought up to date."""
+    child = recording.Recorder(aftertap, "k", "--replay", pcap,
+                               "--replay-speed", "1", "--flush-interval",
+                               "60s", "--segment-size", "1GiB")
+    raw = os.path.join(aftertap.home, "captures", "k", "raw", "000001.raw")
+    child.wait_for(lambda: os.path.exists(raw) and
+                   os.path.getsize(raw) > 100_000, "something is written")
+    child.kill()
+    again = os.path.join(workspace, "none.pcap")
+    with open(again, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 262144, 1))
+    aftertap.run("capture", "--name", "k", "--replay", again)
+    packets = recording.snapshot_packets(aftertap, "sk", workspace, "k")
+    frames = [frame for _, _, frame in packets]
+    check.that("what was written is recovered", len(frames) > 100,
+               len(frames))
+    check.that("and all of it as it was", frames ==
+               [frame for _, _, frame in expected[:len(frames)]])
+
+
 def main():
     with support.workspace() as workspace:
         aftertap = support.Aftertap(sys.argv[1],
@@ -71,6 +93,7 @@ def main():
                   aftertap.json("captures", "list", "r")["captures"][0]
                   ["losses"]}
         check.check("the time between is a gap", causes, {"recorder_down"})
+        recovers(aftertap, workspace, pcap, expected)
         refuses(aftertap, ["--replay", pcap + "x"], "in.pcapx")
         refuses(aftertap, ["--replay", pcap, "--interface", "lo"],
                 "--interface")
