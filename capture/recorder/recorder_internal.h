@@ -45,6 +45,8 @@ struct recorder {
 	json_t *steps;                    /* of the clock, of that segment */
 	json_t *seen_interfaces;          /* unseen times told already */
 	int64_t looked_ns;                /* UTC, when counts were */
+	int64_t look_ns;                  /* monotonic, when they were due */
+	uint64_t look_written;            /* written_bytes then */
 	int64_t interfaces_ns;            /* and interfaces */
 
 	struct drain *drain;       /* while there is a source */

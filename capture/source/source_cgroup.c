@@ -26,6 +26,8 @@
 
 /* All of /proc is walked for names, so not whenever a place turns up. */
 #define NAMES_NS (10 * CLOCK_NS_PER_S)
+/* How often it is asked whether there are new places. */
+#define PLACES_NS (5 * CLOCK_NS_PER_S)
 
 struct cgroup_source {
 	struct bpf_source bpf; /* first: this is one */
@@ -37,6 +39,7 @@ struct cgroup_source {
 	bool loopback_once;    /* all senders are seen */
 	size_t named_places;   /* places there were when names were read */
 	int64_t named_ns;      /* when */
+	int64_t asked_ns;      /* when places were counted */
 };
 
 static void
@@ -199,10 +202,14 @@ cgroup_refresh(struct source *source, struct error *e)
 {
 	struct cgroup_source *s = (struct cgroup_source *)source;
 	struct packet_place_counts *list;
-	size_t count = packet_program_places(&s->bpf.program, &list);
 	int64_t now = clock_monotonic_ns();
+	size_t count;
 
 	(void)e;
+	if (now - s->asked_ns < PLACES_NS)
+		return 0;
+	s->asked_ns = now;
+	count = packet_program_places(&s->bpf.program, &list);
 	free(list);
 	if (count == s->named_places || now - s->named_ns < NAMES_NS)
 		return 0;
