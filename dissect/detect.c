@@ -68,10 +68,21 @@ detect_start(const struct detect_hint *hint, struct bytes client,
 				       PROTOCOL_UNKNOWN };
 }
 
+static enum verdict
+probe_resumed(const struct detect_hint *hint, const struct dissector *d,
+	      bool from_client, struct bytes in)
+{
+	struct bytes none = bytes_make(NULL, 0);
+
+	if (hint->known && d->resync)
+		return d->resync(from_client ? SIDE_CLIENT : SIDE_SERVER, in);
+	return d->probe(hint->transport, from_client ? in : none,
+			from_client ? none : in);
+}
+
 struct detect_result
 detect_resume(const struct detect_hint *hint, bool from_client, struct bytes in)
 {
-	struct bytes none = bytes_make(NULL, 0);
 	struct detect_result result = { VERDICT_NO, PROTOCOL_UNKNOWN };
 
 	for (unsigned i = 1; i < PROTOCOL_COUNT; i++) {
@@ -79,9 +90,8 @@ detect_resume(const struct detect_hint *hint, bool from_client, struct bytes in)
 
 		if (!is_candidate(hint, i))
 			continue;
-		verdict = registry_dissector(i)->probe(
-			hint->transport, from_client ? in : none,
-			from_client ? none : in);
+		verdict = probe_resumed(hint, registry_dissector(i),
+					from_client, in);
 		if (verdict == VERDICT_YES)
 			return (struct detect_result){ VERDICT_YES,
 						       (enum protocol)i };

@@ -11,6 +11,7 @@ struct detect_hint {
 	enum transport transport;
 	uint64_t protocols;    /* bit per enum protocol that may be found */
 	uint16_t ports[2];     /* of both ends */
+	bool known;            /* resuming: the connection speaks the protocol */
 	bool last;             /* there will be no more bytes to look at */
 };
 

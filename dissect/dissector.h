@@ -77,6 +77,13 @@ struct dissector {
 			      struct bytes server);
 
 	/*
+	 * The same after a hole on a connection that speaks this protocol: do the
+	 * bytes at the start of a packet of `side` begin a message beyond doubt?
+	 * Less is needed then than probe asks for.  NULL: probe decides.
+	 */
+	enum verdict (*resync)(enum side side, struct bytes in);
+
+	/*
 	 * Parses from the front of `in`: contiguous bytes of one side (TCP), or
 	 * one whole datagram (UDP; must be consumed in one call; sink_transport
 	 * says which).  Called again until it asks for more or everything is

@@ -114,7 +114,8 @@ exchange_emit(struct exchange_place *place, struct message *request,
 	if (identity->tls.size)
 		call.fields[FIELD_TLS] = identity->tls;
 	count(place, &call,
-	      any->flags & (MESSAGE_NO_RESPONSE | MESSAGE_RETRANSMISSION));
+	      any->alone || any->flags & (MESSAGE_NO_RESPONSE |
+					  MESSAGE_RETRANSMISSION));
 	place->context->events.call(place->context->events.context, &call);
 	if (request)
 		message_release(place->context, request);

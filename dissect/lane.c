@@ -26,6 +26,8 @@ lane_free(struct lane *lane, struct stream_context *context)
 	free(lane->marks);
 	if (lane->open)
 		message_release(context, lane->open);
+	if (lane->outer)
+		message_release(context, lane->outer);
 }
 
 static void

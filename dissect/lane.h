@@ -46,6 +46,7 @@ struct lane {
 	bool skipped;           /* they have passed: feed even when empty */
 	size_t wanted;          /* bytes that feed asked for */
 	struct message *open;
+	struct message *outer;  /* goes on when `open`, which is alone, ends */
 
 	struct buf held;        /* begins at `position` */
 	struct mark *marks;     /* of held, in order; none: all from `now` */

@@ -31,6 +31,7 @@ struct message {
 	bool incomplete;    /* bytes are missing inside */
 	bool truncated;     /* the body is longer than was kept */
 	bool has_id;
+	bool alone;         /* of the server, answers nothing */
 	bool claimed;       /* a request: a response has begun that answers it */
 	enum call_reason reason; /* a request: why its pairing is uncertain; a
 				  * response: why it would stay alone */
@@ -38,6 +39,7 @@ struct message {
 	unsigned flags;     /* enum message_flag */
 	int32_t status;
 	uint64_t id;
+	uint64_t note;      /* the dissector's, for what answers it */
 	enum encoding encoding;
 	int64_t first_ns, last_ns;
 	struct packet_ref packet;

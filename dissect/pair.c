@@ -473,7 +473,7 @@ end_by_id(struct pair *p, struct message *m, bool response)
 void
 pair_begin(struct pair *p, struct message *m, enum side side)
 {
-	if (p->kind != PAIR_IN_ORDER)
+	if (p->kind != PAIR_IN_ORDER || m->alone)
 		return;
 	if (side == SIDE_CLIENT)
 		request_begin(p, m);
@@ -488,9 +488,9 @@ pair_end(struct pair *p, struct message *m, enum side side)
 			((m->flags & MESSAGE_REVERSED) != 0);
 
 	m->ended = true;
-	if (p->kind == PAIR_BY_ID)
+	if (p->kind == PAIR_BY_ID && !m->alone)
 		end_by_id(p, m, response);
-	else if (p->kind == PAIR_NONE)
+	else if (p->kind == PAIR_NONE || m->alone)
 		exchange_emit(&p->place, response ? NULL : m,
 			      response ? m : NULL, CALL_REASON_NONE);
 	else if (side == SIDE_CLIENT)

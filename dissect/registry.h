@@ -7,7 +7,8 @@
 #define DISSECTORS(X) \
 	X(http)       \
 	X(dns)        \
-	X(tls)
+	X(tls)        \
+	X(redis)
 
 #define X(name) extern const struct dissector dissector_##name;
 DISSECTORS(X)

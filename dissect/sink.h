@@ -52,6 +52,20 @@ enum encoding {
  */
 void sink_begin(struct sink *s);
 
+/*
+ * The same for a message of the server that answers no request (a pushed
+ * notification): a call of its own, which leaves the order of the others as it
+ * is.  It may come while another message is open, which goes on when it has
+ * ended.
+ */
+void sink_begin_alone(struct sink *s);
+
+/* Whether a request waits for the response that may begin now. */
+bool sink_is_awaited(const struct sink *s);
+
+/* Whether the connection was seen from its first byte on. */
+bool sink_is_from_start(const struct sink *s);
+
 /* The last value of a field wins. */
 void sink_field(struct sink *s, enum field field, struct bytes value);
 
@@ -88,6 +102,19 @@ bool sink_is_open(const struct sink *s);
  * be paired with; empty when that is not known.  (A response to HEAD.)
  */
 struct bytes sink_request_method(struct sink *s);
+
+/* A number that the dissector leaves in a request, and finds in what answers it
+ * (after sink_begin; 0 when the request is not known). */
+void sink_note(struct sink *s, uint64_t note);
+uint64_t sink_request_note(struct sink *s);
+
+/*
+ * Asks for `size` bytes more for the connection's state beyond conn_size (texts
+ * of prepared statements); false when they must not be used.  They count as
+ * memory until they are given back or the state is closed.
+ */
+bool sink_keep(struct sink *s, size_t size);
+void sink_give_back(struct sink *s, size_t size);
 
 /* DNS and the like: `name` resolved to `ip` (16 bytes, IPv4 mapped). */
 void sink_name(struct sink *s, const uint8_t ip[16], struct bytes name);

@@ -47,6 +47,7 @@ hint_of(const struct stream *s, bool last)
 		.protocols = s->dissector ? UINT64_C(1) << s->protocol
 					  : s->context->options.protocols,
 		.ports = { s->identity.client.port, s->identity.server.port },
+		.known = s->dissector != NULL,
 		.last = last,
 	};
 }
@@ -79,14 +80,15 @@ static void
 end_open(struct stream *s, enum side side)
 {
 	struct lane *lane = &s->lanes[side];
-	struct message *m = lane->open;
+	struct message *m;
 
-	if (!m)
-		return;
-	lane->open = NULL;
-	m->incomplete = true;
-	m->end = lane->position > m->start ? lane->position : m->start;
-	pair_end(&s->pair, m, side);
+	while ((m = lane->open) != NULL) {
+		lane->open = lane->outer;
+		lane->outer = NULL;
+		m->incomplete = true;
+		m->end = lane->position > m->start ? lane->position : m->start;
+		pair_end(&s->pair, m, side);
+	}
 }
 
 static void
@@ -122,6 +124,8 @@ drop_state(struct stream *s, enum call_reason reason)
 		s->dissector->release(s->conn, &s->sink);
 	free(s->conn);
 	s->conn = NULL;
+	s->context->buffered -= s->kept;
+	s->kept = 0;
 }
 
 /* Back to a stream of unknown protocol. */

@@ -20,6 +20,7 @@ struct stream {
 	const struct dissector *dissector; /* NULL: not known (any more) */
 	enum protocol protocol;            /* the last one known */
 	void *conn;
+	uint64_t kept;                     /* bytes that the state has beside */
 	struct lane lanes[2];
 	struct pair pair;
 	struct sink sink;

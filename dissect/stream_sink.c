@@ -21,15 +21,15 @@ open_message(struct sink *s)
 	return m;
 }
 
-void
-sink_begin(struct sink *s)
+/* A message at the front of what is fed. */
+static struct message *
+begin(struct sink *s)
 {
 	struct stream *stream = s->stream;
 	struct lane *lane = lane_of(s);
 	const struct mark *mark = lane_mark(lane, lane->position);
 	struct message *m = message_new(stream->context);
 
-	assert(!lane->open);
 	m->start = m->end = lane->position;
 	m->first_ns = m->last_ns = mark->time_ns;
 	m->packet = mark->packet;
@@ -37,14 +37,49 @@ sink_begin(struct sink *s)
 	m->acknowledged_before = mark->before;
 	m->has_before = mark->has_before;
 	m->broken_before = lane->broken;
-	lane->broken = false;
 	lane->open = m;
 	stream->settled = true;
+	return m;
+}
+
+void
+sink_begin(struct sink *s)
+{
+	struct stream *stream = s->stream;
+	struct lane *lane = lane_of(s);
+	struct message *m;
+
+	assert(!lane->open);
+	m = begin(s);
+	lane->broken = false;
 	pair_begin(&stream->pair, m, s->side);
 	if (m->peer && m->peer->interim_size)
 		message_add_header(stream->context, m, bytes_of(":interim"),
 				   bytes_make(m->peer->interim,
 					      m->peer->interim_size));
+}
+
+void
+sink_begin_alone(struct sink *s)
+{
+	struct lane *lane = lane_of(s);
+	struct message *outer = lane->open;
+
+	assert(s->side == SIDE_SERVER && !lane->outer);
+	begin(s)->alone = true;
+	lane->outer = outer;
+}
+
+bool
+sink_is_awaited(const struct sink *s)
+{
+	return s->stream->pair.first != NULL;
+}
+
+bool
+sink_is_from_start(const struct sink *s)
+{
+	return !s->stream->identity.midstream;
 }
 
 void
@@ -111,7 +146,8 @@ sink_end(struct sink *s, size_t consumed)
 		m->last_ns = mark->time_ns;
 		m->acknowledged_last = mark->acknowledged;
 	}
-	lane->open = NULL;
+	lane->open = lane->outer;
+	lane->outer = NULL;
 	stream->messages++;
 	if (s->side == SIDE_SERVER) {
 		stream->upgrade = m->flags & MESSAGE_UPGRADE;
@@ -134,6 +170,40 @@ sink_request_method(struct sink *s)
 	if (s->side != SIDE_SERVER || !request)
 		return bytes_make(NULL, 0);
 	return message_field(request, FIELD_METHOD);
+}
+
+void
+sink_note(struct sink *s, uint64_t note)
+{
+	open_message(s)->note = note;
+}
+
+uint64_t
+sink_request_note(struct sink *s)
+{
+	const struct message *request = open_message(s)->peer;
+
+	return s->side == SIDE_SERVER && request ? request->note : 0;
+}
+
+bool
+sink_keep(struct sink *s, size_t size)
+{
+	struct stream_context *context = s->stream->context;
+
+	if (context->buffered + size > context->buffered_limit)
+		return false;
+	context->buffered += size;
+	s->stream->kept += size;
+	return true;
+}
+
+void
+sink_give_back(struct sink *s, size_t size)
+{
+	assert(size <= s->stream->kept);
+	s->stream->context->buffered -= size;
+	s->stream->kept -= size;
 }
 
 void

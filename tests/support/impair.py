@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Impaired variants of a classic little-endian pcap file.
 
-usage: impair.py INPUT.pcap OUTDIR [VARIANT …]
+usage: impair.py [--port SERVER] INPUT.pcap OUTDIR [VARIANT …]
 
 What a capture suffers in the field: packets lost one by one and in bursts,
 swapped, delayed or doubled, a start in mid-stream, one direction only, a short
@@ -112,16 +112,18 @@ def destination_port(packet):
 
 
 def client_only(packets, _random):
-    return [p for p in packets if destination_port(p) == 8080]
+    return [p for p in packets if destination_port(p) == server_port]
 
 
 def server_only(packets, _random):
-    return [p for p in packets if destination_port(p) != 8080]
+    return [p for p in packets if destination_port(p) != server_port]
 
 
 def snap200(packets, _random):
     return [p.cut(200) for p in packets]
 
+
+server_port = 8080
 
 VARIANTS = {
     "lossless": lossless,
@@ -141,6 +143,9 @@ def make(source, directory, names):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--port"]:
+        server_port = int(sys.argv[2])
+        del sys.argv[1:3]
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     make(sys.argv[1], sys.argv[2], sys.argv[3:] or list(VARIANTS))
