@@ -8,7 +8,8 @@
 	X(http)       \
 	X(dns)        \
 	X(tls)        \
-	X(redis)
+	X(redis)      \
+	X(postgresql)
 
 #define X(name) extern const struct dissector dissector_##name;
 DISSECTORS(X)

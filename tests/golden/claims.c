@@ -257,6 +257,9 @@ check_noise(void)
 	for (unsigned kind = 0; kind < NOISE_KINDS; kind++)
 		for (uint64_t seed = 1; seed <= ROUNDS; seed++)
 			for (unsigned i = 1; i < PROTOCOL_COUNT; i++) {
+				/* It has its records, filled with nonsense. */
+				if (kind == NOISE_TLS && i == PROTOCOL_tls)
+					continue;
 				if (!claimed_noise((enum noise)kind,
 						   seed * 0x9e3779b97f4a7c15,
 						   UINT64_C(1) << i))
