@@ -185,6 +185,19 @@ line_value(struct bytes in, size_t name, size_t at, struct assignment *a)
 	return true;
 }
 
+/* PASSWORD 'value', as SQL has it. */
+static bool
+sql_value(struct bytes in, size_t at, struct assignment *a)
+{
+	size_t from = skip_blanks(in, at);
+
+	if (from == at || from >= in.size || in.data[from] != '\'')
+		return false;
+	a->from = from + 1;
+	a->to = string_end(in, a->from, 1);
+	return true;
+}
+
 /* The value given to the name at [from, to), if one is. */
 static bool
 find_value(struct bytes in, size_t from, size_t to, struct assignment *a)
@@ -200,7 +213,8 @@ find_value(struct bytes in, size_t from, size_t to, struct assignment *a)
 		a->to = word_end(in, a->from, "<");
 		found = true;
 	} else
-		found = form_value(in, to, a) || line_value(in, from, to, a);
+		found = form_value(in, to, a) || line_value(in, from, to, a) ||
+			sql_value(in, to, a);
 	return found && a->to > a->from &&
 	       !starts_at(in, a->from, MARK);
 }

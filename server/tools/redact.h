@@ -7,7 +7,7 @@
  *
  * Found are: values of headers, cookies, query and form parameters, JSON and
  * XML members whose name says so (Authorization, Cookie, X-Api-Key, token,
- * password, client_secret …), user:password@ in URLs, "Bearer …" and
+ * password, client_secret …), SQL's PASSWORD '…', user:password@ in URLs, "Bearer …" and
  * "Basic …", JSON web tokens, PEM private keys and the tokens of well-known
  * issuers, wherever in a text they stand.
  */

@@ -14,7 +14,7 @@
 #include "tests/golden/script.h"
 
 #define FILE_LIMIT (8u << 20)
-#define ROUNDS 400
+#define ROUNDS 150
 #define PIECE 1200
 #define PIECES 8
 

@@ -70,6 +70,8 @@ static const struct {
 	{ "Content-Disposition: form-data; name=\"password\"\r\n\r\nhunter2"
 	  "\r\n--b", "hunter2" },
 	{ "user: bob\npassword: hunter2\n", "hunter2" },
+	{ "ALTER USER bob WITH PASSWORD 'hunter2' VALID UNTIL 'infinity'", "hunter2" },
+	{ "create role a login password 'hunter2'", "hunter2" },
 	/* URLs; RFC 3986 section 3.2.1 */
 	{ "see postgres://app:s3cr3t@db:5432/x", "s3cr3t" },
 	{ "https://0123456789abcdef0123@github.com/x", "0123456789abcdef0123" },
