@@ -511,6 +511,8 @@ startup(struct postgresql_conn *conn, struct bytes in, struct sink *sink)
 		       : in.size < 8	     ? more(8)
 					     : more(size);
 	in = bytes_first(in, size);
+	if (conn->open)
+		end(conn, 0, false, sink);
 	begin(conn, sink);
 	if (code == CODE_SSL || code == CODE_GSS) {
 		const char *name = code == CODE_SSL ? "SSL REQUEST"

@@ -439,7 +439,7 @@ postgresql_response(struct postgresql_conn *conn, struct bytes in,
 	}
 	if (!in.size)
 		return more(1);
-	if (conn->encryption_asked) {
+	if (conn->encryption_asked && !conn->answering) {
 		struct step step = encryption(conn, in, sink);
 
 		if (step.kind != STEP_DONE || step.n)
