@@ -141,6 +141,11 @@ def logged(log):
     return statements, errors
 
 
+def first_line(sql):
+    """What was copied follows the statement on lines of its own."""
+    return sql.strip().split("\n")[0].rstrip("; ")
+
+
 def check(failures, aftertap, db, log):
     statements, errors = logged(log)
     ours, our_errors = collections.Counter(), collections.Counter()
@@ -149,16 +154,12 @@ def check(failures, aftertap, db, log):
             "protocol = 'postgresql'"):
         if error:
             our_errors[code] += 1
-        if method not in ("CONNECT", "PREPARE", "CLOSE", "SSL REQUEST",
-                          "GSS REQUEST", "SYNC") and sql is not None:
-            # What was copied follows the statement.
-            ours[sql.split("\n")[0] if sql.startswith("COPY") else
-                 sql.strip().rstrip(";").strip()] += 1
+        # A statement of SQL called PREPARE is one, a message Parse is not.
+        if sql and (method != "PREPARE" or sql.startswith("PREPARE")):
+            ours[first_line(sql)] += 1
     theirs = collections.Counter()
     for sql, count in statements.items():
-        theirs[sql.split("\n")[0].rstrip(";").strip()] += count
-    ours = collections.Counter({k.rstrip(";").strip(): v
-                                for k, v in ours.items()})
+        theirs[first_line(sql)] += count
     failures.that("the server logged statements",
                   sum(theirs.values()) > 5000, sum(theirs.values()))
     difference = collections.Counter(ours)
@@ -184,11 +185,12 @@ def markers(aftertap, db, certain=""):
             " header(id, 'request', 'parameter')",
             "protocol = 'postgresql' AND method = 'SELECT' AND complete"
             " AND NOT is_error" + certain):
+        sql = first_line(sql)
         if sql.startswith("SELECT 'marker"):
             yield sql[8:].partition("'")[0], body.strip()
         elif sql.endswith("$1 AS n"):
             yield parameter, body.strip()
-        elif sql.endswith("AS n;"):
+        elif sql.endswith("AS n"):
             yield sql.split()[1], body.strip()
 
 
