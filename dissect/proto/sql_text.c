@@ -65,6 +65,8 @@ next_token(struct bytes *in)
 	size_t from = skip_blanks(*in, 0), to = from;
 	struct token token = { .word = false };
 
+	if (from == in->size) /* which may be no memory at all */
+		return token;
 	while (to < in->size) {
 		uint8_t c = in->data[to];
 
