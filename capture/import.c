@@ -113,6 +113,7 @@ import_one(struct import *import, uint32_t number, struct error *e)
 	if (fd < 0)
 		return error_set_errno(e, errno, "cannot read %s", file);
 	shown = text_printable(bytes_of(import_file_name(file)), 0);
+	import->file_number = number;
 	status = segment_writer_stream(import->writer, number, e);
 	if (status == 0)
 		status = import_file(import, fd, shown, e);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "capture/capture_file.h"
+#include "capture/identity/identity_block.h"
 #include "capture/link_types.h"
 #include "capture/pcapng_convert.h"
 
@@ -18,6 +19,8 @@
 #define PROGRESS_BYTES   ((uint64_t)4 << 20)
 #define PROGRESS_NS      (100 * CLOCK_NS_PER_MS)
 #define WARNINGS_MAX     100
+/* A file's processes have numbers below this power of two. */
+#define FILE_ID_SHIFT    40
 
 /* What an interface of the current section has become. */
 struct import_interface {
@@ -200,6 +203,35 @@ import_new_drops(struct import_interface *interface, struct bytes options,
 	return interface->drops > before ? interface->drops - before : 0;
 }
 
+/*
+ * Recorders number processes from one on: those of another file are others.
+ * Numbers stay small, and those of the first file what they were.
+ */
+static void
+import_renumber(struct import_source *s)
+{
+	uint64_t base = (uint64_t)s->import->file_number << FILE_ID_SHIFT;
+	struct identity_block block;
+	struct buf body;
+
+	if (base == 0 || !identity_decode(buf_view(&s->scratch), &block))
+		return;
+	buf_init(&body, PCAPNG_BLOCK_MAX * 2);
+	if (block.kind == IDENTITY_PROCESS) {
+		block.process.id += base;
+		identity_encode_process(&body, &block.process);
+	} else {
+		if (block.socket.process != 0)
+			block.socket.process += base;
+		identity_encode_socket(&body, &block.socket);
+	}
+	while (body.size % 4 != 0)
+		buf_u8(&body, 0);
+	buf_reset(&s->scratch);
+	buf_bytes(&s->scratch, buf_view(&body));
+	buf_free(&body);
+}
+
 static int
 import_block(struct import_source *s, const struct capture_event *event,
 	     struct error *e)
@@ -227,6 +259,8 @@ import_block(struct import_source *s, const struct capture_event *event,
 		pcapng_convert_body(&s->scratch, event->block.type, body,
 				    event->big_endian);
 	}
+	if (event->block.type == PCAPNG_CUSTOM)
+		import_renumber(s);
 	status = segment_writer_block(s->import->writer, event->block.type,
 				      buf_view(&s->scratch), drops, e);
 	s->left_out += status == ERR_LIMIT;

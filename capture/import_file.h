@@ -15,6 +15,7 @@ struct import {
 	const struct import_request *request;
 	struct segment_writer *writer;
 	json_t *warnings;            /* sentences */
+	uint32_t file_number;        /* of the one being read */
 	struct import_progress progress;
 	uint64_t bytes_before;       /* of the files that are done */
 	uint64_t reported_bytes;     /* at the last progress call … */

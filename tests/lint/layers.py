@@ -45,6 +45,9 @@ RULES = (
     # Exports keep the blocks that say who was there.
     ("capture/export_who.c", ("base/", "capture/"),
      tuple(folder for folder in beyond() if folder != "capture/identity/")),
+    # Imports number the processes of several files apart.
+    ("capture/import_file.c", ("base/", "capture/"),
+     tuple(folder for folder in beyond() if folder != "capture/identity/")),
     # What the server and dissections link: files, not the recording of them.
     ("capture/", ("base/", "capture/"), beyond()),
     ("dissect/proto/", ("base/", "dissect/"),
