@@ -503,20 +503,22 @@ a_modern_task_asks_and_is_told(void **state)
 static void
 an_unheard_task_goes_with_its_client(void **state)
 {
-	struct talk *t = talk_new(NULL), other;
+	struct talk *t = talk_new(NULL);
+	struct talk *other = alloc_zero(1, sizeof(*other));
 	unsigned before = fake_stops();
 
 	(void)state;
-	talk_join(&other, t);
-	ask(&other, "tools/call", "\"name\":\"job\",\"arguments\":{\"ms\":"
+	talk_join(other, t);
+	ask(other, "tools/call", "\"name\":\"job\",\"arguments\":{\"ms\":"
 				  "60000}," META(CAN_TASK));
 	talk_work_one(t);
-	talk_leave(&other);
+	talk_leave(other);
 	while (talk_work_one(t))
 		;
 	assert_int_equal(fake_stops(), before + 1);
 	assert_true(mcp_server_due(t->server) == INT64_MAX);
 	talk_end(t);
+	free(other);
 }
 
 int
