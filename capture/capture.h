@@ -24,6 +24,8 @@ struct import_request {
 	const char *const *files;  /* "-" is standard input */
 	size_t file_count;
 	const char *node;          /* NULL: this host's name */
+	const char *key_log;       /* of TLS, kept as the capture's secrets;
+				    * NULL: none */
 	uint64_t segment_bytes;    /* 0: 64 MiB, uncompressed */
 	int64_t segment_ns;        /* 0: 60 s, of packet time */
 	int compression_level;     /* 0: default */

@@ -14,6 +14,7 @@
 #include "capture/home.h"
 #include "capture/import_file.h"
 #include "capture/json_file.h"
+#include "capture/key_log.h"
 #include "capture/staging.h"
 
 #define NAME_MAX_SIZE 100
@@ -179,6 +180,39 @@ import_publish(const struct import *import, const char *staged,
 	return status;
 }
 
+/* Writes the secrets that came with the files, and those of the key log, to a
+ * file of their own. */
+static int
+import_secrets(struct import *import, const char *staged, struct error *e)
+{
+	const char *key_log = import->request->key_log;
+	struct secret_list *secrets = &import->secrets;
+	char *path = home_path(staged, "secrets.keys", NULL);
+	int status = 0, fd = -1;
+	struct buf out;
+
+	if (key_log)
+		status = key_log_visit_file(key_log, 0, secrets_list_add,
+					    secrets, e);
+	buf_init(&out, SECRETS_FILE_MAX);
+	for (size_t i = 0; status == 0 && i < secrets->count; i++)
+		secrets_encode(&out, &secrets->items[i]);
+	if (status == 0 && out.size) {
+		fd = secrets_open(path, e);
+		status = fd < 0 ? fd : secrets_append(fd, buf_view(&out));
+		if (fd >= 0 && status < 0)
+			error_set(e, status, "cannot write %s: %s", path,
+				  err_text(status));
+	}
+	if (fd >= 0)
+		close(fd);
+	if (out.data)
+		explicit_bzero(out.data, out.size);
+	buf_free(&out);
+	free(path);
+	return status;
+}
+
 /* Everything between the empty staging directory and its publication. */
 static int
 import_fill(struct import *import, const char *staged, struct error *e)
@@ -198,6 +232,9 @@ import_fill(struct import *import, const char *staged, struct error *e)
 		status = import_one(import, i, e);
 	if (status == 0)
 		status = segment_writer_finish(import->writer, e);
+	if (status == 0)
+		status = import_secrets(import, staged, e);
+	secrets_free(&import->secrets);
 	free(directory);
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "capture/capture_file.h"
 #include "capture/identity/identity_block.h"
+#include "capture/key_log.h"
 #include "capture/link_types.h"
 #include "capture/pcapng_convert.h"
 
@@ -241,6 +242,9 @@ import_block(struct import_source *s, const struct capture_event *event,
 	int status;
 
 	buf_reset(&s->scratch);
+	if (event->block.type == PCAPNG_SECRETS)
+		(void)key_log_visit(key_log_of_block(body, event->big_endian),
+				    0, secrets_list_add, &s->import->secrets);
 	if (event->block.type == PCAPNG_STATISTICS) {
 		uint32_t index;
 

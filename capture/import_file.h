@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "capture/capture.h"
+#include "capture/secrets.h"
 #include "capture/segment_writer.h"
 
 /* One import, through all its files. */
@@ -16,6 +17,7 @@ struct import {
 	struct segment_writer *writer;
 	json_t *warnings;            /* sentences */
 	uint32_t file_number;        /* of the one being read */
+	struct secret_list secrets;  /* of TLS, in the files or beside them */
 	struct import_progress progress;
 	uint64_t bytes_before;       /* of the files that are done */
 	uint64_t reported_bytes;     /* at the last progress call … */

@@ -164,8 +164,9 @@ secrets_source_frames(struct secrets_source *s, struct packet_window window,
 			continue;
 		if (!secrets_decode(frame.payload, &secret))
 			status = ERR_CORRUPT;
-		else if (visit && secret.time_ns >= window.from_ns &&
-			 secret.time_ns < window.to_ns)
+		else if (visit && (secret.time_ns == 0 ||
+				   (secret.time_ns >= window.from_ns &&
+				    secret.time_ns < window.to_ns)))
 			status = visit(context, &secret);
 		explicit_bzero(&secret, sizeof(secret));
 		if (status < 0)

@@ -53,7 +53,7 @@ enum secret_hook {
 };
 
 struct secret {
-	int64_t time_ns;     /* UTC */
+	int64_t time_ns;     /* UTC; 0: not known, and so of any time */
 	uint64_t cookie;     /* of the thread's last socket; 0: unknown */
 	uint32_t pid, thread; /* in the initial pid namespace */
 	uint8_t label;       /* enum secret_label */

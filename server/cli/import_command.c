@@ -84,6 +84,8 @@ parse_options(struct import_command *import, int argc, char **argv,
 			r->name = value;
 		else if ((value = options_value(&options, "--node")))
 			r->node = value;
+		else if ((value = options_value(&options, "--tls-keylog")))
+			r->key_log = value;
 		else if ((value = options_value(&options, "--job")))
 			import->status_path = value;
 		else if ((value = options_value(&options, "--lifeline")))

@@ -19,6 +19,7 @@ struct import_capture {
 	struct arg_texts files;
 	const char *name;
 	const char *node;
+	const char *tls_keylog;
 	int64_t wait_ms;
 };
 
@@ -26,6 +27,7 @@ static const struct arg arguments[] = {
 	ARG(TEXTS, struct import_capture, files),
 	ARG(TEXT, struct import_capture, name),
 	ARG(TEXT, struct import_capture, node),
+	ARG(TEXT, struct import_capture, tls_keylog),
 	ARG(INTEGER, struct import_capture, wait_ms),
 	{ 0 },
 };
@@ -36,7 +38,7 @@ start(struct tool_call *call, const struct import_capture *args,
       const char *name, const struct import_files *files, struct error *e)
 {
 	const char *argv[16 + ARGS_LIST_LIMIT] = { 0 };
-	char *paths[ARGS_LIST_LIMIT] = { 0 };
+	char *paths[ARGS_LIST_LIMIT] = { 0 }, *key_log = NULL;
 	size_t n = 0;
 	int rc = 0;
 
@@ -52,6 +54,12 @@ start(struct tool_call *call, const struct import_capture *args,
 		argv[n++] = "--node";
 		argv[n++] = args->node;
 	}
+	if (args->tls_keylog) {
+		key_log = paths_readable(call->config, args->tls_keylog, e);
+		argv[n++] = "--tls-keylog";
+		argv[n++] = key_log;
+		rc = key_log ? 0 : ERR_DENIED;
+	}
 	for (size_t i = 0; rc == 0 && i < args->files.count; i++) {
 		paths[i] = paths_readable(call->config, args->files.items[i],
 					  e);
@@ -64,6 +72,7 @@ start(struct tool_call *call, const struct import_capture *args,
 			       call->config->lifeline, e);
 	for (size_t i = 0; i < args->files.count; i++)
 		free(paths[i]);
+	free(key_log);
 	return rc;
 }
 

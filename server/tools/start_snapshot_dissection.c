@@ -13,18 +13,19 @@
 #include "server/jobs/job.h"
 #include "server/tools/answer.h"
 #include "server/tools/db.h"
+#include "server/tools/paths.h"
 #include "server/tools/tools_list.h"
 #include "server/tools/waiting.h"
 
 #define WORDS (2 * 2 * ARGS_LIST_LIMIT + 32)
 
 struct start_dissection {
-	const char *snapshot, *name;
+	const char *snapshot, *name, *tls_keylog;
 	struct arg_texts protocols, addresses;
 	struct arg_integers ports;
 	int64_t from, to, body_limit, parsers, memory_mib, cpu_percent;
 	int64_t wait_ms;
-	bool overwrite;
+	bool decrypt, overwrite;
 };
 
 static const struct arg arguments[] = {
@@ -39,6 +40,8 @@ static const struct arg arguments[] = {
 	ARG(INTEGER, struct start_dissection, parsers),
 	ARG(INTEGER, struct start_dissection, memory_mib),
 	ARG(INTEGER, struct start_dissection, cpu_percent),
+	ARG(TEXT, struct start_dissection, tls_keylog),
+	ARG(BOOLEAN, struct start_dissection, decrypt),
 	ARG(BOOLEAN, struct start_dissection, overwrite),
 	ARG(INTEGER, struct start_dissection, wait_ms),
 	{ 0 },
@@ -132,6 +135,10 @@ build_line(struct command_line *line, const struct tool_config *config,
 		add_number(line, "memory", args->memory_mib);
 	if (args->cpu_percent > 0)
 		add_number(line, "cpu-percent", args->cpu_percent);
+	if (args->tls_keylog)
+		add_option(line, "tls-keylog", args->tls_keylog);
+	if (!args->decrypt)
+		add_word(line, alloc_string("--no-decrypt"));
 	add_word(line, alloc_string("--quiet"));
 }
 
@@ -233,14 +240,21 @@ static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct start_dissection args = { .from = INT64_MIN, .to = INT64_MAX,
-					 .body_limit = -1 };
+					 .body_limit = -1, .decrypt = true };
 	json_t *status = NULL;
+	char *key_log = NULL;
 	const char *state;
 	int rc;
 
 	rc = check(call, &args, e);
+	if (rc == 0 && args.tls_keylog) {
+		key_log = paths_readable(call->config, args.tls_keylog, e);
+		args.tls_keylog = key_log;
+		rc = key_log ? 0 : ERR_DENIED;
+	}
 	if (rc == 0)
 		rc = begin(call, &args, &status, e);
+	free(key_log);
 	if (rc < 0)
 		return rc;
 	if (waiting_for(call, status, args.wait_ms, "dissecting", out) ==
