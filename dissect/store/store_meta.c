@@ -98,6 +98,12 @@ static const struct {
 				 "memory" },
 	{ "bytes_given_up", "buffered bytes were given up to stay within "
 			    "memory" },
+	{ "tls_unread", "TLS handshakes had no key: what followed them is not "
+			"decrypted (tls.without_keys; names in "
+			"tls_unread_names)" },
+	{ "tls_records_lost", "TLS records of sessions with keys could not be "
+			      "decrypted" },
+	{ "tls_secrets_left_out", "TLS secrets did not fit into memory" },
 	{ "bad_messages", "times a message could not be parsed" },
 	{ "calls_uncertain", "calls are paired with uncertainty (uncertain, "
 			     "reason)" },
@@ -262,6 +268,9 @@ store_coverage(struct store *s)
 	if (value)
 		json_object_set(coverage, "connections", value);
 	add_cautions(coverage, meta, notes);
+	value = json_object_get(meta, "tls_unread_names");
+	if (value)
+		json_object_set(coverage, "tls_unread_names", value);
 	add_recording(meta, notes);
 	json_object_set_new(coverage, "notes", notes);
 	json_decref(meta);

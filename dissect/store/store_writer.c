@@ -432,6 +432,35 @@ sync_and_rename(const char *from, const char *to, struct error *e)
 	return code;
 }
 
+/* Whose sessions stayed unread for want of a key, the most frequent first. */
+static void
+put_unread_names(struct store_writer *w)
+{
+	static const char sql[] =
+		"SELECT (SELECT text FROM strings WHERE id = c.host), count(*)"
+		" FROM calls c WHERE c.protocol = ?1 AND c.flags & ?2"
+		" GROUP BY c.host ORDER BY 2 DESC LIMIT 20";
+	json_t *list = json_array();
+	sqlite3_stmt *s;
+
+	if (sqlite3_prepare_v2(w->db, sql, -1, &s, NULL) != SQLITE_OK) {
+		json_decref(list);
+		return;
+	}
+	sqlite3_bind_int(s, 1, PROTOCOL_tls);
+	sqlite3_bind_int(s, 2, CALL_WITHOUT_KEYS);
+	while (sqlite3_step(s) == SQLITE_ROW)
+		json_array_append_new(
+			list, json_pack("{s:s?,s:I}", "name",
+					(const char *)sqlite3_column_text(s,
+									  0),
+					"handshakes",
+					(json_int_t)sqlite3_column_int64(s,
+									 1)));
+	sqlite3_finalize(s);
+	put_meta(w, "tls_unread_names", list);
+}
+
 int
 store_writer_finish(struct store_writer *w, const struct coverage *coverage,
 		    const char *problem, const char *final_path,
@@ -443,6 +472,8 @@ store_writer_finish(struct store_writer *w, const struct coverage *coverage,
 	if (writer_begin(w) == 0 && writer_calls_flush(w) == 0 &&
 	    resolve_names(w) == 0 && build_index(w) == 0) {
 		put_coverage(w, coverage);
+		if (coverage->tls_unread)
+			put_unread_names(w);
 		if (problem)
 			put_meta(w, "problem", json_string(problem));
 		put_meta(w, "state",

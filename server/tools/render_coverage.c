@@ -16,6 +16,7 @@ static const struct {
 	{ "cut_packets", "packets cut by the snap length" },
 	{ "malformed_packets", "malformed packets" },
 	{ "unknown_connections", "connections not understood" },
+	{ "tls_unread", "TLS handshakes without keys" },
 	{ "calls_uncertain", "calls paired with uncertainty" },
 	{ "calls_unpaired", "calls with one half only" },
 	{ "bodies_truncated", "bodies kept in part" },

@@ -32,6 +32,7 @@ CIPHERS13 = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
              "TLS_CHACHA20_POLY1305_SHA256"]
 
 NGINX = """
+user root;
 worker_processes 1;
 pid {dir}/nginx.pid;
 error_log {dir}/error.log;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "capture/key_log.h"
+#include "dissect/tls/key_store.h"
 #include "tests/golden/record.h"
 #include "tests/golden/script.h"
 
@@ -101,6 +103,12 @@ play_step(struct stream *s, const struct script *script,
 	}
 }
 
+static int
+add_key(void *keys, const struct secret *secret)
+{
+	return key_store_add(keys, secret) ? 0 : ERR_LIMIT;
+}
+
 static void
 play(const struct script *script, struct replay replay, struct buf *out)
 {
@@ -120,13 +128,18 @@ play(const struct script *script, struct replay replay, struct buf *out)
 		.ip_protocol = script->udp ? 17 : 6,
 		.midstream = script->midstream,
 	};
-	struct stream *s = stream_new(&context, &identity);
+	struct key_store *keys = key_store_new(100);
+	struct stream *s;
 
+	assert(key_log_visit(buf_view(&script->keys), 0, add_key, keys) == 0);
+	context.keys = keys;
+	s = stream_new(&context, &identity);
 	for (size_t i = 0; i < script->count && replay.limit; i++)
 		play_step(s, script, &script->steps[i], &replay);
 	record_stream(out, s);
 	stream_free(s, script->end);
 	record_coverage(out, &coverage);
+	key_store_free(keys);
 	assert(context.buffered == 0 && context.streams == 0);
 }
 

@@ -202,6 +202,10 @@ setting(struct parser *p)
 		p->failed |= !limit;
 		if (limit)
 			*limit = (uint32_t)number(p);
+	} else if (word(p, "key")) {
+		buf_text(&s->keys, p->at + strspn(p->at, " "));
+		buf_text(&s->keys, "\n");
+		p->at += strlen(p->at);
 	} else if (word(p, "end")) {
 		s->end = word(p, "close")     ? CALL_REASON_NO_RESPONSE
 			 : word(p, "capture") ? CALL_REASON_CAPTURE_ENDED
@@ -229,6 +233,7 @@ script_parse(struct script *script, struct bytes text)
 			     .pending_limit = 100 },
 		.end = CALL_REASON_NO_RESPONSE,
 	};
+	buf_init(&script->keys, DATA_LIMIT);
 	for (; text.size && !p.failed; line++) {
 		const uint8_t *newline = memchr(text.data, '\n', text.size);
 		size_t size = newline ? (size_t)(newline - text.data)
@@ -255,4 +260,5 @@ script_free(struct script *script)
 	for (size_t i = 0; i < script->count; i++)
 		buf_free(&script->steps[i].data);
 	free(script->steps);
+	buf_free(&script->keys);
 }

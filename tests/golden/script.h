@@ -11,6 +11,7 @@
  *   fin C | rst S                a side ends, cleanly or not
  *   udp | midstream              before the first packet
  *   limit body|head|pending N    one of the stream's options
+ *   key LABEL RANDOM SECRET      a line of a TLS key log, before the packets
  *   end close|capture|evicted    how it all ends (default close)
  *   # comment
  *
@@ -39,6 +40,7 @@ struct script {
 	struct script_step *steps; /* room for SCRIPT_STEPS */
 	size_t count;
 	bool udp, midstream;
+	struct buf keys; /* a key log */
 	struct stream_options options;
 	enum call_reason end;
 };
