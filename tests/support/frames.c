@@ -29,7 +29,7 @@ frame_size(const struct frame *f)
 }
 
 void
-frame_begin(struct frame *f, const void *payload, size_t size)
+frame_start(struct frame *f, const void *payload, size_t size)
 {
 	f->start = FRAME_SIZE;
 	frame_push(f, payload, size);

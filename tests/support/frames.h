@@ -17,7 +17,7 @@ struct frame {
 	uint8_t bytes[FRAME_SIZE];
 };
 
-void frame_begin(struct frame *f, const void *payload, size_t size);
+void frame_start(struct frame *f, const void *payload, size_t size);
 
 /* Bytes in front, as they are, or as hexadecimal digits and blanks. */
 void frame_push(struct frame *f, const void *data, size_t size);

@@ -127,7 +127,7 @@ send(uint16_t from, const char *to, uint16_t port)
 {
 	struct packet_record r;
 
-	frame_begin(&frame, "payload", 7);
+	frame_start(&frame, "payload", 7);
 	frame_udp(&frame, from, port);
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = to,

@@ -62,7 +62,7 @@ say(struct scene *s, bool client, uint32_t sequence, const void *data,
 	};
 	struct packet_record record;
 
-	frame_begin(&s->frame, data, size);
+	frame_start(&s->frame, data, size);
 	frame_tcp(&s->frame, &tcp);
 	frame_ipv4(&s->frame, &ip);
 	frame_ethernet(&s->frame, 0x0800);

@@ -56,7 +56,7 @@ is_duplicate(struct given g)
 
 	if (g.target == 0)
 		g.target = 2000;
-	frame_begin(&frame, g.payload, strlen(g.payload));
+	frame_start(&frame, g.payload, strlen(g.payload));
 	if (g.udp)
 		frame_udp(&frame, 1000, g.target);
 	else

@@ -113,7 +113,7 @@ build(struct given g)
 {
 	uint16_t client = g.client ? g.client : 40000;
 
-	frame_begin(&frame, g.data ? g.data : "", g.data ? strlen(g.data) : 0);
+	frame_start(&frame, g.data ? g.data : "", g.data ? strlen(g.data) : 0);
 	frame_tcp(&frame, &(struct frame_tcp){
 				  .source = g.from_server ? 80 : client,
 				  .target = g.from_server ? client : 80,
@@ -149,7 +149,7 @@ static void
 udp(const char *source, uint16_t source_port, const char *target,
     uint16_t target_port, const char *data)
 {
-	frame_begin(&frame, data, strlen(data));
+	frame_start(&frame, data, strlen(data));
 	frame_udp(&frame, source_port, target_port);
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = source,
 						 .target = target,
@@ -215,7 +215,7 @@ static void
 a_syn_ack_tells_who_serves_when_the_syn_was_not_captured(void **state)
 {
 	(void)state;
-	frame_begin(&frame, "", 0);
+	frame_start(&frame, "", 0);
 	frame_tcp(&frame, &(struct frame_tcp){ .source = 50000,
 					       .target = 60,
 					       .flags = SYN | ACK });
@@ -449,19 +449,19 @@ static void
 icmp_and_sctp_are_counted_without_a_stream(void **state)
 {
 	(void)state;
-	frame_begin(&frame, "ping", 4);
+	frame_start(&frame, "ping", 4);
 	frame_push_hex(&frame, "08 00 0000 1234 0001");
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = "10.0.0.2",
 						 .protocol = 1 });
 	put();
-	frame_begin(&frame, "ping", 4);
+	frame_start(&frame, "ping", 4);
 	frame_push_hex(&frame, "00 00 0000 1234 0001");
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.2",
 						 .target = "10.0.0.1",
 						 .protocol = 1 });
 	put();
-	frame_begin(&frame, "data", 4);
+	frame_start(&frame, "data", 4);
 	frame_push_hex(&frame, "0b59 0b5a 00000001 00000000");
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = "10.0.0.2",
@@ -480,7 +480,7 @@ icmp_and_sctp_are_counted_without_a_stream(void **state)
 static void
 put_fragment(uint16_t fragment, const char *data)
 {
-	frame_begin(&frame, data, strlen(data));
+	frame_start(&frame, data, strlen(data));
 	if (fragment == 0x2000)
 		frame_push_hex(&frame, "1388 0035 0018 0000"); /* 24 bytes */
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
@@ -531,7 +531,7 @@ every_packet_belongs_to_exactly_one_shard(void **state)
 		}
 		put_fragment(0x2000, "abcdefgh");
 		put_fragment(2, "ijklmnop");
-		frame_begin(&frame, "?", 1);
+		frame_start(&frame, "?", 1);
 		put();
 		v = finish();
 		sum.packets += v->packets;
@@ -647,7 +647,7 @@ a_super_packet_is_passed_on_whole(void **state)
 
 	(void)state;
 	handshake();
-	frame_begin(&frame, payload, size);
+	frame_start(&frame, payload, size);
 	frame_tcp(&frame, &(struct frame_tcp){ .source = 80,
 					       .target = 40000,
 					       .seq = 500, .ack = 100,

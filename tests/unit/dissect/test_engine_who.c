@@ -82,7 +82,7 @@ see(struct given g)
 {
 	struct packet_record r;
 
-	frame_begin(&frame, "payload", 7);
+	frame_start(&frame, "payload", 7);
 	frame_udp(&frame, g.source_port, g.target_port);
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = g.source,
 						 .target = g.target,

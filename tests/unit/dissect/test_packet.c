@@ -33,7 +33,7 @@ decode(uint16_t link_type, struct packet *p)
 static void
 begin_tcp(const char *payload)
 {
-	frame_begin(&frame, payload, strlen(payload));
+	frame_start(&frame, payload, strlen(payload));
 	frame_tcp(&frame, &(struct frame_tcp){ .source = 40000,
 					       .target = 80,
 					       .seq = 0x01020304,
@@ -260,7 +260,7 @@ what_is_no_tunnel_after_all_stays_the_outer_packet(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, "", 0);
+	frame_start(&frame, "", 0);
 	/* ARP in VXLAN */
 	frame_push_hex(&frame, "0001 0800 0604 0001 020000000001 0a000001");
 	frame_ethernet(&frame, 0x0806);
@@ -275,7 +275,7 @@ what_is_no_tunnel_after_all_stays_the_outer_packet(void **state)
 	assert_int_equal(p.payload_length, 8 + 14 + 18);
 
 	/* GRE version 1 (PPTP) */
-	frame_begin(&frame, "", 0);
+	frame_start(&frame, "", 0);
 	frame_push_hex(&frame, "3001 880b 0004 0001 00000000 c0210101");
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "192.0.2.1",
 						 .target = "192.0.2.2",
@@ -292,7 +292,7 @@ padding_behind_the_ip_packet_is_cut(void **state)
 	uint8_t padding[13] = { 0 };
 
 	(void)state;
-	frame_begin(&frame, padding, sizeof(padding));
+	frame_start(&frame, padding, sizeof(padding));
 	/* total length 0x29: 40 bytes of headers and one byte */
 	frame_push_hex(&frame, "45000029 00070000 40060000 0a000001 0a000002"
 			       "9c400050 01020304 0a0b0c0d 50100200 00000000"
@@ -308,7 +308,7 @@ ip_and_tcp_options_are_skipped(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, "x", 1);
+	frame_start(&frame, "x", 1);
 	frame_tcp(&frame, &(struct frame_tcp){
 				  .source = 40000, .target = 80,
 				  .seq = 0x01020304, .ack = 0x0a0b0c0d,
@@ -340,7 +340,7 @@ the_window_scale_is_read_from_a_syn_only(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		frame_begin(&frame, "", 0);
+		frame_start(&frame, "", 0);
 		frame_tcp(&frame, &(struct frame_tcp){
 					  .flags = cases[i].flags,
 					  .options = cases[i].options });
@@ -361,7 +361,7 @@ a_total_length_of_zero_means_the_rest_of_the_frame(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, payload, size);
+	frame_start(&frame, payload, size);
 	frame_tcp(&frame, &(struct frame_tcp){ .source = 1, .target = 2 });
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = "10.0.0.2",
@@ -426,7 +426,7 @@ an_ipv6_jumbogram_has_its_length_in_an_option(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, payload, size + 50);
+	frame_start(&frame, payload, size + 50);
 	frame_tcp(&frame, &(struct frame_tcp){ .source = 1, .target = 2 });
 	/* RFC 2675: option 0xc2, length 4: 8 + 20 + 70000 = 0x1118c */
 	frame_push_hex(&frame, "06 00 c204 0001118c");
@@ -442,7 +442,7 @@ fragments_are_told_with_their_place(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, "0123456789abcdef", 16);
+	frame_start(&frame, "0123456789abcdef", 16);
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = "10.0.0.2",
 						 .protocol = 17,
@@ -454,7 +454,7 @@ fragments_are_told_with_their_place(void **state)
 	assert_true(p.fragment.more);
 	assert_int_equal(p.payload_length, 16);
 
-	frame_begin(&frame, "0123456789", 10);
+	frame_start(&frame, "0123456789", 10);
 	/* RFC 8200: next header 17, offset 5 * 8, no more, id */
 	frame_push_hex(&frame, "11 00 0028 89abcdef");
 	frame_ipv6(&frame, "2001:db8::1", "2001:db8::2", 44);
@@ -471,7 +471,7 @@ an_icmp_echo_has_its_identifier_as_port(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, "", 0);
+	frame_start(&frame, "", 0);
 	frame_push_hex(&frame, "00 00 0000 1234 0001"); /* an echo reply */
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = "10.0.0.2",
@@ -488,7 +488,7 @@ sctp_has_ports(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, "data", 4);
+	frame_start(&frame, "data", 4);
 	frame_push_hex(&frame, "0b59 0b5a 00000001 00000000");
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = "10.0.0.2",
@@ -505,7 +505,7 @@ what_is_not_ip_is_told(void **state)
 	struct packet p;
 
 	(void)state;
-	frame_begin(&frame, "", 0);
+	frame_start(&frame, "", 0);
 	frame_push_hex(&frame, "0001 0800 0604 0001 020000000001 0a000001");
 	frame_ethernet(&frame, 0x0806);
 	assert_int_equal(decode(ETHERNET, &p), PACKET_NON_IP);
@@ -532,11 +532,11 @@ lengths_that_cannot_be_are_malformed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
-		frame_begin(&frame, "", 0);
+		frame_start(&frame, "", 0);
 		frame_push_hex(&frame, packets[i]);
 		assert_int_equal(decode(101, &p), PACKET_MALFORMED);
 	}
-	frame_begin(&frame, "", 0);
+	frame_start(&frame, "", 0);
 	assert_int_equal(decode(101, &p), PACKET_MALFORMED);
 }
 
@@ -563,7 +563,7 @@ a_reassembled_payload_is_decoded_further(void **state)
 	struct bytes data;
 
 	(void)state;
-	frame_begin(&frame, "01234567", 8);
+	frame_start(&frame, "01234567", 8);
 	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.1",
 						 .target = "10.0.0.2",
 						 .protocol = 6,
