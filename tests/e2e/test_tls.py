@@ -13,6 +13,7 @@ import hashlib
 import os
 import random
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -99,18 +100,33 @@ class Stage:
                      check=False)
 
     def s_client(self, port, steps, *options):
-        """Each of `steps` is said after a pause; K asks for a KeyUpdate."""
+        """Each of `steps` is said when the one before was answered; K asks
+        for a KeyUpdate."""
         child = self.net.start(
             "openssl", "s_client", "-connect", f"127.0.0.1:{port}",
             "-servername", "test.example", "-keylogfile", self.keys,
-            *options, stdin=subprocess.PIPE)
+            *options, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+        self.hear(child, b"Verify return code")
         for step in steps:
-            time.sleep(0.4)
             child.stdin.write(step)
             child.stdin.flush()
-        time.sleep(0.4)
+            word = b"KEYUPDATE" if step == b"K\n" else b"HTTP/1.1 200"
+            self.hear(child, word)
         child.stdin.close()
         child.wait(20)
+
+    @staticmethod
+    def hear(child, word):
+        """What it prints up to `word`, and what comes with it."""
+        heard = b""
+        while select.select([child.stdout], [], [],
+                            0.3 if word in heard else 20)[0]:
+            more = os.read(child.stdout.fileno(), 65536)
+            if not more:
+                break
+            heard += more
+        return heard
 
 
 def get(path, close=False):
