@@ -527,7 +527,8 @@ no_record(struct tls_conn *conn, enum side side, struct bytes in,
 
 	if (side != SIDE_SERVER || !h->asked || h->chosen || h->over)
 		return step_bad;
-	sink_begin(sink);
+	if (!sink_is_open(sink)) /* it is behind a HelloRetryRequest */
+		sink_begin(sink);
 	sink_field(sink, FIELD_ERROR,
 		   bytes_of("the server does not answer with TLS"));
 	sink_flags(sink, MESSAGE_IS_ERROR);
