@@ -323,13 +323,14 @@ def check_changed(f, stage, aftertap, pcap, whole):
             f.that(f"{how}: calls", sum(calls.values()) >
                    sum(whole.values()) // 3, sum(calls.values()))
         if how == "loss":
-            # Holes inside have the size of what was lost.
+            # Holes inside have the size of what was lost; not with CBC,
+            # whose padding is not known.
             sizes = collections.Counter(row[1] for row in aftertap.rows(
                 db, "response_body_wire_size",
                 HTTP + " AND NOT complete AND path = '/big' AND status = 200"
-                " AND has_request"))
+                " AND has_request AND tls_cipher NOT LIKE '%CBC%'"))
             f.that("loss: bodies with holes are passed exactly",
-                   sizes[150000] > sum(sizes.values()) // 2, sizes)
+                   sizes[150000] * 2 > sum(sizes.values()), sizes)
         check_bodies(f, stage, aftertap, db, "",
                      ("small",) if how == "loss" else ("small", "big"))
 
