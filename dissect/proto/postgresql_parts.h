@@ -85,8 +85,10 @@ void postgresql_value(struct bytes value, uint32_t type, bool binary,
 void postgresql_parameter(struct bytes value, uint32_t type, bool binary,
 			  struct sink *sink);
 
+/* Takes one message of the client, as dissector.feed does. */
 struct step postgresql_request(struct postgresql_conn *conn, struct bytes in,
 			       struct sink *sink);
+/* The same for one of the server. */
 struct step postgresql_response(struct postgresql_conn *conn, struct bytes in,
 				struct sink *sink);
 

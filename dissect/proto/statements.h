@@ -41,6 +41,7 @@ struct statement *statements_add(struct statements *s, uint64_t key,
 struct statement *statements_find(struct statements *s, uint64_t key);
 struct statement *statements_by_serial(struct statements *s, uint64_t serial);
 
+/* Forgets the one with that key, if there is one (DEALLOCATE, Close). */
 void statements_remove(struct statements *s, uint64_t key, struct sink *sink);
 
 /* Frees all; what was kept is given back by the stream. */
