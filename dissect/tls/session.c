@@ -196,7 +196,7 @@ adopt(struct session_side *side, struct record_cipher *cipher,
 	record_cipher_free(side->cipher);
 	side->cipher = cipher;
 	side->secret_size = 0;
-	if (secret.size > KEY_SECRET_MAX)
+	if (secret.size == 0 || secret.size > KEY_SECRET_MAX)
 		return;
 	memcpy(side->secret, secret.data, secret.size);
 	side->secret_size = (uint8_t)secret.size;
