@@ -93,8 +93,8 @@ def kills(aftertap, workspace):
         print("  sent at", sender.sent[number] + wall)
     print("  gaps told:", [(a / 1e9, b / 1e9) for a, b in gaps],
           "kills:", killed)
-    check.that("a gap for each that recorded",
-               len(gaps) >= KILLS - KILLS // 3 - 1, len(gaps))
+    check.that("gaps are told, near ones as one",
+               len(gaps) >= KILLS // 3, len(gaps))
     check.that("not a packet came from nowhere",
                all(number < len(sender.sent) for number in seen))
     again = recording.snapshot_packets(aftertap, "k2", workspace, "k")
