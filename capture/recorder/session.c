@@ -549,8 +549,12 @@ session_run(const struct record_options *options, const char *home,
 
 	if (session_open(&s, home, program, &error) < 0) {
 		log_error("%s", error.text);
-		if (s.recorder)
+		if (s.recorder) {
+			/* It tells of closed segments: before what hears it is
+			 * gone. */
+			recorder_detach(s.recorder);
 			recorder_end(s.recorder, error.text);
+		}
 		session_close(&s);
 		return 1;
 	}
