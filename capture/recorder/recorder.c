@@ -288,8 +288,11 @@ recorder_is_closing(const struct recorder *r)
 bool
 recorder_is_sealed(const struct recorder *r, uint32_t number)
 {
-	return !inventory_waits(r->inventory, number) &&
-	       (r->closing_count == 0 || r->closing[0].number > number);
+	/* They may end in another order than they were numbered in. */
+	for (size_t i = 0; i < r->closing_count; i++)
+		if (r->closing[i].number <= number)
+			return false;
+	return !inventory_waits(r->inventory, number);
 }
 
 int

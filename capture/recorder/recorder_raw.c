@@ -173,7 +173,8 @@ recorder_ended(struct recorder *r)
 	r->closing[r->closing_count++] =
 		(struct recorder_closing){ r->open.writer, r->open.number,
 					   r->open.opened_utc };
-	r->newest = r->open.number;
+	if (r->newest < r->open.number)
+		r->newest = r->open.number;
 	r->losses.count = 0;
 	json_array_clear(r->steps);
 	r->open = (struct drain_segment){ 0 };
