@@ -365,6 +365,8 @@ drain_tell(struct drain *d, enum drain_order order, bool done)
 	       (done && order != DRAIN_ALONG);
 	r->wants = wants;
 	r->over = d->over;
+	if (done)
+		r->turned_ns = clock_monotonic_ns();
 	if (done && order == d->order)
 		d->order = DRAIN_ALONG;
 	pthread_mutex_unlock(&d->mutex);
@@ -407,7 +409,7 @@ drain_start(const struct drain_settings *settings, struct drain **out,
 	if (d->look_ns > LOOK_NS)
 		d->look_ns = LOOK_NS;
 	d->clock = settings->clock;
-	d->busy_ns = clock_monotonic_ns();
+	d->busy_ns = d->report.turned_ns = clock_monotonic_ns();
 	d->orders = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	d->reports = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&d->mutex, NULL);
@@ -441,6 +443,7 @@ drain_collect(struct drain *d, struct drain_report *report)
 	*report = d->report;
 	d->report = (struct drain_report){
 		.open = report->open,
+		.turned_ns = report->turned_ns,
 		.wants = report->wants,
 		.over = report->over,
 	};

@@ -45,6 +45,7 @@ struct drain_report {
 	struct drain_segment ended[DRAIN_ENDED_MAX]; /* the recorder's now */
 	unsigned ended_count;
 	uint64_t written_bytes;
+	int64_t turned_ns; /* CLOCK_MONOTONIC when it last took what there was */
 	struct loss lost;   /* packets that could not be written */
 	struct error error; /* why the disk takes nothing; code 0: it does */
 	bool wants;         /* a segment is to be given soon */

@@ -17,6 +17,9 @@
 
 #define BEAT_NS CLOCK_NS_PER_S
 #define SAVE_NS CLOCK_NS_PER_S
+/* A drain that takes nothing for so long waits for the disk; were the recorder
+ * killed, what it has not taken would be lost. */
+#define STUCK_NS (3 * CLOCK_NS_PER_S)
 /* The kernel walks 65,536 buckets to tell its counts: while nothing is written
  * it is asked seldom. */
 #define LOOK_IDLE_NS (10 * CLOCK_NS_PER_S)
@@ -209,7 +212,8 @@ recorder_beat(struct recorder *r, int64_t now_ns)
 	if (now_ns - r->beat_ns < BEAT_NS)
 		return;
 	r->beat_ns = now_ns;
-	(void)futimens(r->lock, NULL);
+	if (r->drain && now_ns - r->turned_ns < STUCK_NS)
+		(void)futimens(r->lock, NULL);
 	recorder_clock(r);
 	if (r->written_bytes == r->look_written &&
 	    now_ns - r->look_ns < LOOK_IDLE_NS)
@@ -307,6 +311,7 @@ recorder_detach(struct recorder *r)
 	if (!r->source)
 		return;
 	recorder_order(r, DRAIN_STOP);
+	(void)futimens(r->lock, NULL);
 	recorder_look(r);
 	recorder_close_segment(r);
 	recorder_write_losses(r);

@@ -51,6 +51,7 @@ struct recorder {
 
 	struct drain *drain;       /* while there is a source */
 	struct drain_segment open; /* as far as is known here */
+	int64_t turned_ns;         /* monotonic, when the drain last took all */
 	bool own;                  /* it is not the drain's, and has no packets */
 	uint32_t newest;           /* segment that was closed */
 	bool over;                 /* nothing more comes */

@@ -263,6 +263,7 @@ recorder_heed(struct recorder *r, const struct drain_report *report)
 		recorder_close_own(r);
 		recorder_begun(r, &report->open);
 	}
+	r->turned_ns = report->turned_ns;
 	r->written_bytes += report->written_bytes;
 	r->lost_disk += report->lost.packets;
 	if (report->lost.packets)

@@ -36,7 +36,8 @@ recorder_new_state(const struct recorder *r)
 	return capture;
 }
 
-/* When the recorder before was last alive: its heartbeat. */
+/* When the recorder before was last alive: its heartbeat.  Its description may
+ * be younger than what it took. */
 static int64_t
 recorder_last_alive(const struct recorder *r)
 {
@@ -45,13 +46,9 @@ recorder_last_alive(const struct recorder *r)
 	int64_t alive = json_integer_value(updated);
 	struct stat info;
 
-	if (stat(lock, &info) == 0) {
-		int64_t beat = info.st_mtim.tv_sec * CLOCK_NS_PER_S +
-			       info.st_mtim.tv_nsec;
-
-		if (beat > alive)
-			alive = beat;
-	}
+	if (stat(lock, &info) == 0)
+		alive = info.st_mtim.tv_sec * CLOCK_NS_PER_S +
+			info.st_mtim.tv_nsec;
 	free(lock);
 	return alive;
 }

@@ -433,6 +433,43 @@ a_full_disk_is_lived_through(void **state)
 	free(captures);
 }
 
+/* What waits for a disk that takes nothing would be lost with the recorder: its
+ * heartbeat stops, so that the gap after a kill begins before that. */
+static void
+a_stuck_drain_has_no_heartbeat(void **state)
+{
+	struct fake_source fake;
+	struct recorder *r;
+	struct stat lock;
+	int64_t stuck_ns, now_ns, beat_ns;
+	char *path;
+
+	fake_open(&fake, MIB);
+	r = start(*state, "/bin/false", 0, &fake);
+	fake_send(&fake, 1);
+	recorder_settle(r);
+	pthread_mutex_lock(&fake.mutex);
+	stuck_ns = clock_wall_ns();
+	do {
+		usleep(20000);
+		recorder_tick(r);
+		now_ns = clock_wall_ns();
+	} while (now_ns < stuck_ns + 8 * CLOCK_NS_PER_S);
+	path = home_path(recorder_directory(r), "recorder.lock", NULL);
+	assert_int_equal(stat(path, &lock), 0);
+	beat_ns = lock.st_mtim.tv_sec * CLOCK_NS_PER_S + lock.st_mtim.tv_nsec;
+	assert_true(beat_ns < stuck_ns + 5 * CLOCK_NS_PER_S);
+	pthread_mutex_unlock(&fake.mutex);
+	recorder_detach(r);
+	assert_int_equal(stat(path, &lock), 0);
+	beat_ns = lock.st_mtim.tv_sec * CLOCK_NS_PER_S + lock.st_mtim.tv_nsec;
+	assert_true(beat_ns > stuck_ns + 7 * CLOCK_NS_PER_S);
+	recorder_end(r, NULL);
+	recorder_close(r);
+	fake_records_free(&fake.stream);
+	free(path);
+}
+
 int
 main(void)
 {
@@ -445,6 +482,7 @@ main(void)
 		TEST(a_gap_lasts_until_it_records),
 		TEST(nothing_leaves_nothing),
 		TEST(a_full_disk_is_lived_through),
+		TEST(a_stuck_drain_has_no_heartbeat),
 	};
 #undef TEST
 
