@@ -110,6 +110,17 @@ a_window_keeps_what_reaches_in(void **state)
 	assert_int_equal(l.count, 0);
 }
 
+/* Member by member: what lies between them is nobody's. */
+static void
+assert_same_loss(const struct loss *a, const struct loss *b)
+{
+	assert_int_equal(a->cause, b->cause);
+	assert_string_equal(a->interface, b->interface);
+	assert_int_equal(a->packets, b->packets);
+	assert_int_equal(a->from_ns, b->from_ns);
+	assert_int_equal(a->to_ns, b->to_ns);
+}
+
 static void
 json_and_back(void **state)
 {
@@ -127,7 +138,9 @@ json_and_back(void **state)
 				    json_array_get(array, 1), "from")),
 			    "1970-01-01T00:01:40Z");
 	losses_parse(array, &back);
-	assert_memory_equal(&l, &back, sizeof(l));
+	assert_int_equal(back.count, l.count);
+	for (size_t i = 0; i < l.count; i++)
+		assert_same_loss(&back.items[i], &l.items[i]);
 	json_decref(array);
 }
 
