@@ -595,7 +595,8 @@ task_stop_tool(const struct mcp_request *w)
 {
 	struct mcp_request *r;
 
-	if (!w->tool->stop || w->connection->closed)
+	/* Until it has run and waits, what goes by that name is another's. */
+	if (!w->tool->stop || !w->ran || w->connection->closed)
 		return;
 	r = request_of_runner(w);
 	r->tool = w->tool;
