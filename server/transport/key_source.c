@@ -106,7 +106,8 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		buf_append(&s->text, buf->base, (size_t)n);
 	if (n < 0 && !uv_is_closing((uv_handle_t *)stream))
 		uv_close((uv_handle_t *)stream, on_closed);
-	if (s->text.failed)
+	/* One that has ended may have left its number to another. */
+	if (s->text.failed && !uv_is_closing((uv_handle_t *)&s->process))
 		uv_process_kill(&s->process, SIGKILL);
 }
 
