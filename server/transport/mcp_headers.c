@@ -127,7 +127,8 @@ is_same_integer(struct bytes text, json_int_t value)
 	char *copy = alloc_string_n(text.data, text.size);
 	char *end;
 	double number = strtod(copy, &end);
-	bool same = end != copy && *end == '\0' && number == (double)value;
+	bool same = text.size > 0 && end == copy + text.size &&
+		    number == (double)value;
 
 	free(copy);
 	return same;
