@@ -223,7 +223,8 @@ def tshark_calls(pcap, keys):
         pcap, "http.request or http.response",
         ["tcp.stream", "tcp.dstport", "http.request.method",
          "http.request.uri", "http.response.code"],
-        "-o", f"tls.keylog_file:{keys}", "-o", f"http.tls.port:{ports}")
+        "-o", f"tls.keylog_file:{keys}", "-o", f"http.tls.port:{ports}",
+        "-o", "tcp.reassemble_out_of_order:TRUE")
     waiting, calls = collections.defaultdict(list), collections.Counter()
     for stream, port, method, uri, code in rows:
         for one, path in zip(filter(None, method.split("|")),
