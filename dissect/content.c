@@ -203,6 +203,9 @@ decode(struct output *o, enum encoding encoding, struct bytes in)
 		return decode_brotli(o, in);
 	case ENCODING_ZSTD:
 		return decode_zstd(o, in);
+	case ENCODING_GRPC_GZIP:
+	case ENCODING_GRPC_DEFLATE:
+	case ENCODING_GRPC_ZSTD:
 	case ENCODING_UNKNOWN:
 		break;
 	}

@@ -53,6 +53,7 @@ enum pairing {
 	PAIR_IN_ORDER, /* the n-th response answers the n-th request */
 	PAIR_BY_ID,    /* by sink_id; several may be open at once */
 	PAIR_NONE,     /* every message is a call of its own */
+	PAIR_BY_CHANNEL, /* the two messages of a channel (dissect/sink.h) */
 };
 
 enum transport { TRANSPORT_TCP = 1, TRANSPORT_UDP = 2, TRANSPORT_BOTH = 3 };
@@ -66,6 +67,11 @@ struct dissector {
 	enum transport transport;
 	enum pairing pairing;
 	size_t conn_size;       /* zeroed state the stream keeps per connection */
+	size_t channel_size;    /* several messages of a side may be open, told
+				 * apart by sink_channel: zeroed state of each
+				 * (at least 1); 0: one message at a time */
+	const char *calls;      /* name of the protocol that its calls have when
+				 * that is another (sink_protocol); NULL: `name` */
 
 	/*
 	 * Do these first bytes of a connection (either may be empty), or these
@@ -112,4 +118,8 @@ struct dissector {
 
 	/* Frees what the state owns beside itself.  May be NULL. */
 	void (*release)(void *conn, struct sink *sink);
+
+	/* The connection changed to this protocol by sink_upgrade, with what
+	 * that said of it.  May be NULL. */
+	void (*upgraded)(void *conn, struct bytes settings, struct sink *sink);
 };

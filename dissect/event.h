@@ -60,7 +60,8 @@ enum call_flag {
 	X(NO_RESPONSE, "no response was sent before the connection closed") \
 	X(CAPTURE_ENDED, "the capture ended before the response")           \
 	X(ONE_DIRECTION, "only one direction was captured")                 \
-	X(EVICTED, "given up to stay within memory limits")
+	X(EVICTED, "given up to stay within memory limits")                 \
+	X(STREAM_RESET, "the stream was reset before there was a response")
 
 enum call_reason {
 #define X(name, text) CALL_REASON_##name,

@@ -7,7 +7,7 @@ half_of(const struct message *m)
 	return (struct call_half){
 		.first_ns = m->first_ns,
 		.last_ns = m->last_ns,
-		.wire_bytes = m->end - m->start,
+		.wire_bytes = m->framed ? m->wire_bytes : m->end - m->start,
 		.body_wire_bytes = m->body_wire_bytes,
 		.body_bytes = m->body_wire_bytes,
 		.content_type = message_field(m, FIELD_CONTENT_TYPE),
@@ -47,6 +47,17 @@ response_flags(const struct message *m)
 	       (m->flags & MESSAGE_UPGRADE ? (uint32_t)CALL_UPGRADED : 0) |
 	       (m->incomplete ? (uint32_t)CALL_RESPONSE_INCOMPLETE : 0) |
 	       (m->truncated ? (uint32_t)CALL_RESPONSE_TRUNCATED : 0);
+}
+
+static enum protocol
+protocol_of(const struct exchange_place *place, const struct message *request,
+	    const struct message *response)
+{
+	if (request && request->protocol)
+		return (enum protocol)request->protocol;
+	if (response && response->protocol)
+		return (enum protocol)response->protocol;
+	return place->protocol;
 }
 
 static void
@@ -90,7 +101,7 @@ exchange_emit(struct exchange_place *place, struct message *request,
 	const struct message *any = request ? request : response;
 	bool reversed = any->flags & MESSAGE_REVERSED;
 	struct call_event call = {
-		.protocol = place->protocol,
+		.protocol = protocol_of(place, request, response),
 		.connection = identity->connection,
 		.client = reversed ? identity->server : identity->client,
 		.server = reversed ? identity->client : identity->server,

@@ -33,6 +33,9 @@ struct message {
 	bool has_id;
 	bool alone;         /* of the server, answers nothing */
 	bool claimed;       /* a request: a response has begun that answers it */
+	bool framed;        /* of a channel: wire_bytes counts, not start and end */
+	uint8_t side;       /* that sent it (enum side) */
+	uint8_t protocol;   /* enum protocol of the call; 0: the connection's */
 	enum call_reason reason; /* a request: why its pairing is uncertain; a
 				  * response: why it would stay alone */
 
@@ -44,6 +47,7 @@ struct message {
 	int64_t first_ns, last_ns;
 	struct packet_ref packet;
 	uint64_t body_wire_bytes;
+	uint64_t wire_bytes; /* `framed` */
 
 	struct {
 		uint32_t offset, size;

@@ -76,7 +76,8 @@ request_reason(const struct pair *p, const struct message *r,
 {
 	const struct lane *server = &p->lanes[SIDE_SERVER];
 
-	if (p->kind != PAIR_IN_ORDER)
+	if ((p->kind != PAIR_IN_ORDER && p->kind != PAIR_BY_CHANNEL) ||
+	    otherwise == CALL_REASON_STREAM_RESET)
 		return otherwise;
 	if (never_seen(p, SIDE_SERVER) &&
 	    (server->holes || p->lanes[SIDE_CLIENT].acknowledged >
@@ -92,7 +93,7 @@ response_reason(const struct pair *p)
 {
 	const struct lane *client = &p->lanes[SIDE_CLIENT];
 
-	if (p->kind == PAIR_IN_ORDER && never_seen(p, SIDE_CLIENT) &&
+	if (p->kind != PAIR_BY_ID && never_seen(p, SIDE_CLIENT) &&
 	    (client->holes || !p->place.identity->midstream))
 		return CALL_REASON_ONE_DIRECTION;
 	if (p->pipelined && p->first)
@@ -382,11 +383,9 @@ response_begin(struct pair *p, struct message *response)
 	flush_lost(p, response);
 }
 
-/* 1xx: the request goes on waiting, and what answers it begins later. */
-static void
-interim_end(struct pair *p, struct message *response)
+void
+pair_interim(struct pair *p, struct message *r, struct message *response)
 {
-	struct message *r = response->peer;
 	struct bytes text = message_field(response, FIELD_STATUS_TEXT);
 	size_t left = sizeof(r->interim) - r->interim_size;
 	int size = snprintf(r->interim + r->interim_size, left,
@@ -397,11 +396,20 @@ interim_end(struct pair *p, struct message *response)
 
 	if (size > 0 && (size_t)size < left)
 		r->interim_size = (uint8_t)(r->interim_size + size);
+	message_release(p->place.context, response);
+}
+
+/* 1xx: the request goes on waiting, and what answers it begins later. */
+static void
+interim_end(struct pair *p, struct message *response)
+{
+	struct message *r = response->peer;
+
 	r->claimed = false;
 	r->acknowledged = response->end;
 	p->answered_known = p->has_response = false;
 	push_front(p, r);
-	message_release(p->place.context, response);
+	pair_interim(p, r, response);
 }
 
 static void
@@ -421,6 +429,19 @@ response_end(struct pair *p, struct message *response)
 		exchange_emit(&p->place, r, response, CALL_REASON_NONE);
 	else
 		r->peer = response;
+}
+
+void
+pair_emit(struct pair *p, struct message *request, struct message *response,
+	  enum call_reason reason)
+{
+	if (p->kind == PAIR_NONE || (request && response))
+		reason = CALL_REASON_NONE;
+	else if (request)
+		reason = request_reason(p, request, reason);
+	else
+		reason = response_reason(p);
+	exchange_emit(&p->place, request, response, reason);
 }
 
 /* By id. */

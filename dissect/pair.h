@@ -65,5 +65,14 @@ void pair_start(struct pair *p, enum protocol protocol, enum pairing kind);
 void pair_begin(struct pair *p, struct message *m, enum side side);
 void pair_end(struct pair *p, struct message *m, enum side side);
 
+/* A pair or a half (the other NULL) of a channel; `reason`, or a better one,
+ * says why a half is alone. */
+void pair_emit(struct pair *p, struct message *request,
+	       struct message *response, enum call_reason reason);
+
+/* Notes in `request` that `response` (1xx) came, and releases it. */
+void pair_interim(struct pair *p, struct message *request,
+		  struct message *response);
+
 /* Emits every open request with `reason`, or with a better one. */
 void pair_flush(struct pair *p, enum call_reason reason);

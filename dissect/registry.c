@@ -6,6 +6,11 @@ static const struct dissector *const dissectors[] = {
 #define X(name) [PROTOCOL_##name] = &dissector_##name,
 	DISSECTORS(X)
 #undef X
+#define Y(name_, title_) \
+	[PROTOCOL_##name_] = &(const struct dissector){ .name = #name_, \
+							.title = title_ },
+	INNER_PROTOCOLS(Y)
+#undef Y
 };
 
 const struct dissector *

@@ -9,7 +9,12 @@
 	X(dns)        \
 	X(tls)        \
 	X(redis)      \
-	X(postgresql)
+	X(postgresql) \
+	X(http2)
+
+/* Protocols within those: calls have their names, connections do not. */
+#define INNER_PROTOCOLS(Y) \
+	Y(grpc, "gRPC")
 
 #define X(name) extern const struct dissector dissector_##name;
 DISSECTORS(X)
@@ -20,6 +25,9 @@ enum protocol {
 #define X(name) PROTOCOL_##name,
 	DISSECTORS(X)
 #undef X
+#define Y(name, title) PROTOCOL_##name,
+	INNER_PROTOCOLS(Y)
+#undef Y
 	PROTOCOL_COUNT
 };
 

@@ -43,6 +43,10 @@ enum encoding {
 	ENCODING_DEFLATE,
 	ENCODING_BROTLI,
 	ENCODING_ZSTD,
+	/* Each message of gRPC for itself, where its flag says so. */
+	ENCODING_GRPC_GZIP,
+	ENCODING_GRPC_DEFLATE,
+	ENCODING_GRPC_ZSTD,
 	ENCODING_UNKNOWN, /* named but not known: kept as on the wire */
 };
 
@@ -90,12 +94,19 @@ void sink_id(struct sink *s, uint64_t id);
 /* The body is known to be cut (limits of the protocol parser). */
 void sink_truncated(struct sink *s);
 
+/* Some of the message is missing or could not be understood. */
+void sink_incomplete(struct sink *s);
+
+/* The call belongs to the protocol of this name (a literal of the registry),
+ * not to that of the dissector. */
+void sink_protocol(struct sink *s, const char *name);
+
 /* Ends the message behind the bytes that feed is about to report as taken
  * (`consumed` of the slice given to feed). */
 void sink_end(struct sink *s, size_t consumed);
 
-/* A message of the side being fed is open. */
-bool sink_is_open(const struct sink *s);
+/* What a field of the message was set to so far; empty: not yet. */
+struct bytes sink_value(const struct sink *s, enum field field);
 
 /*
  * Server side, after sink_begin: the method of the request this message will
@@ -115,6 +126,53 @@ uint64_t sink_request_note(struct sink *s);
  */
 bool sink_keep(struct sink *s, size_t size);
 void sink_give_back(struct sink *s, size_t size);
+
+/*
+ * Channels: conversations that share a connection (dissector.channel_size).
+ * One is selected until feed has returned and what it asked to skip has
+ * passed; until then all above is about the message of `role` of that channel
+ * (usually the side being fed; a server that announces a request is another).
+ * Request and response of one channel are a pair (PAIR_BY_CHANNEL) whichever
+ * ends first; a hole marks open messages as incomplete but does not end them.
+ *
+ * Returns the channel's state (channel_size bytes, aligned to 8), valid while
+ * the channel lives; NULL when there is none and `create` is false, and then
+ * bytes belong to no message.
+ */
+void *sink_channel(struct sink *s, uint64_t id, enum side role, bool create);
+
+/* A message of the side being fed, or the selected one, is open. */
+bool sink_is_open(const struct sink *s);
+
+/* Bytes on the wire of the selected message, framing included: those of a
+ * channel are not counted by position. */
+void sink_wire(struct sink *s, uint64_t bytes);
+
+/* The exchange of the selected channel failed: an error of its response, or of
+ * its request when there is none. */
+void sink_fail(struct sink *s, struct bytes error);
+
+/* The selected channel is over: what is open is incomplete; what has no other
+ * half is alone, because of a reset or else for want of an answer.  The channel
+ * and its state are gone. */
+void sink_channel_close(struct sink *s, bool reset);
+
+/* The lowest id above `id` of any channel; 0 when there is none. */
+uint64_t sink_channel_above(const struct sink *s, uint64_t id);
+
+/*
+ * The connection goes on in another protocol behind the message (with
+ * MESSAGE_UPGRADE) that is about to end: the name of a dissector, and what its
+ * `upgraded` is given.  With `channel` the request that this message answers is
+ * really answered there: it goes on waiting in that channel, and this message
+ * is an interim one.
+ */
+void sink_upgrade(struct sink *s, const char *protocol, struct bytes settings,
+		  uint64_t channel);
+
+/* All that the dissector's own state holds (bytes) beside conn_size, by one
+ * that sets limits to it itself and does not ask by sink_keep. */
+void sink_memory(struct sink *s, size_t bytes);
 
 /* DNS and the like: `name` resolved to `ip` (16 bytes, IPv4 mapped). */
 void sink_name(struct sink *s, const uint8_t ip[16], struct bytes name);

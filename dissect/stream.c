@@ -11,6 +11,8 @@
 
 /* What one packet may add to a head that is still within its limit. */
 #define PACKET_ROOM (256u << 10)
+/* What is kept of what an upgrade says of the next protocol. */
+#define UPGRADE_SETTINGS 256
 
 struct stream *
 stream_new(struct stream_context *context,
@@ -28,6 +30,7 @@ stream_new(struct stream_context *context,
 			  (size_t)context->options.head_limit + PACKET_ROOM);
 		s->lanes[side].broken = identity->midstream;
 	}
+	buf_init(&s->next.settings, UPGRADE_SETTINGS);
 	pair_init(&s->pair, &place, s->lanes);
 	context->streams++;
 	return s;
@@ -75,13 +78,24 @@ drop_held(struct stream *s, struct lane *lane)
 	lane_drop(lane, s->context, size);
 }
 
-/* Ends a message whose rest will not come. */
+static bool
+has_channels(const struct stream *s)
+{
+	return s->dissector && s->dissector->channel_size;
+}
+
+/* Ends a message whose rest will not come; those of channels may go on. */
 static void
 end_open(struct stream *s, enum side side)
 {
 	struct lane *lane = &s->lanes[side];
 	struct message *m;
 
+	if (has_channels(s)) {
+		lane->open = NULL;
+		stream_channels_broken(s, side, false);
+		return;
+	}
 	while ((m = lane->open) != NULL) {
 		lane->open = lane->outer;
 		lane->outer = NULL;
@@ -105,13 +119,18 @@ look_for_message(struct lane *lane, bool passed_over)
 static void
 adopt(struct stream *s, enum protocol protocol)
 {
+	const char *calls;
+
 	s->protocol = protocol;
 	s->dissector = registry_dissector(protocol);
 	s->messages = 0;
 	s->conn = s->dissector->conn_size
 			  ? alloc_zero(1, s->dissector->conn_size)
 			  : NULL;
-	pair_start(&s->pair, protocol, s->dissector->pairing);
+	s->channels.state_size = s->dissector->channel_size;
+	calls = s->dissector->calls;
+	pair_start(&s->pair, calls ? registry_find(bytes_of(calls)) : protocol,
+		   s->dissector->pairing);
 }
 
 /* Ends what is inside, and forgets what the dissector knew. */
@@ -142,10 +161,30 @@ abandon(struct stream *s, enum lane_state state)
 		lane->broken = !whole;
 		lane->kick = true;
 	}
+	stream_channels_flush(s, CALL_REASON_NO_RESPONSE);
 	pair_flush(&s->pair, CALL_REASON_NO_RESPONSE);
 	if (s->dissector)
 		drop_state(s, CALL_REASON_NO_RESPONSE);
 	s->dissector = NULL;
+}
+
+/* Behind an upgrade that says what follows. */
+static void
+adopt_next(struct stream *s)
+{
+	adopt(s, s->next.protocol);
+	s->next.protocol = PROTOCOL_UNKNOWN;
+	if (s->dissector->upgraded)
+		s->dissector->upgraded(s->conn, buf_view(&s->next.settings),
+				       &s->sink);
+	if (s->next.request)
+		stream_channel_carry(s, s->next.channel, s->next.request);
+	s->next.request = NULL;
+	for (int side = 0; side < 2; side++) {
+		s->lanes[side].kick = true;
+		if (s->lanes[side].state == LANE_DETECT)
+			s->lanes[side].state = LANE_RUN;
+	}
 }
 
 static void
@@ -193,6 +232,10 @@ detect(struct stream *s, enum side side, struct bytes in, bool last)
 	struct bytes sides[2] = { { NULL, 0 }, { NULL, 0 } };
 	struct detect_result result;
 
+	if (s->next.protocol) {
+		adopt_next(s);
+		return side;
+	}
 	sides[side] = in;
 	if (other->state == LANE_DETECT)
 		sides[side_other(side)] = held(other);
@@ -307,7 +350,8 @@ static void
 lost(struct stream *s, enum side side)
 {
 	s->context->coverage->bad_messages++;
-	if (s->messages == 0 && !s->lanes[0].open && !s->lanes[1].open) {
+	if (s->messages == 0 && !s->lanes[0].open && !s->lanes[1].open &&
+	    !s->channels.oldest) {
 		abandon(s, LANE_SEARCH);
 		s->lanes[side].passed_over = true;
 		if (!s->settled)
@@ -378,6 +422,8 @@ run(struct stream *s, enum side side, struct bytes in)
 			return taken;
 		lane->skipped = false;
 		s->sink.side = side;
+		if (has_channels(s))
+			stream_deselect(s, lane);
 		step = s->dissector->feed(s->conn, side, rest, &s->sink);
 		if (!apply(s, side, step, rest, &taken))
 			return taken;
@@ -467,6 +513,8 @@ break_off(struct stream *s, enum side side, uint64_t missing)
 	struct lane *lane = &s->lanes[side];
 
 	s->sink.side = side;
+	if (has_channels(s))
+		stream_deselect(s, lane);
 	if (s->dissector->gap(s->conn, side, held(lane), missing, &s->sink)) {
 		if (lane->open)
 			lane->open->incomplete = true;
@@ -652,6 +700,8 @@ close_side(struct stream *s, enum side side)
 	lane->closed = true;
 	if (lane->state == LANE_RUN && s->dissector->finish) {
 		s->sink.side = side;
+		if (has_channels(s))
+			stream_deselect(s, lane);
 		s->dissector->finish(s->conn, side, held(lane), lane->clean,
 				     &s->sink);
 	}
@@ -662,6 +712,8 @@ close_side(struct stream *s, enum side side)
 	}
 	inner_finish(s->inner, side, lane->clean);
 	end_open(s, side);
+	if (has_channels(s))
+		stream_channels_broken(s, side, true);
 	drop_held(s, lane);
 	look_for_message(lane, false);
 }
@@ -690,61 +742,17 @@ stream_free(struct stream *s, enum call_reason reason)
 	force_detection(s);
 	close_side(s, SIDE_CLIENT);
 	close_side(s, SIDE_SERVER);
+	stream_channels_flush(s, reason);
+	channels_free(&s->channels);
+	if (s->next.request)
+		pair_emit(&s->pair, s->next.request, NULL, reason);
 	pair_flush(&s->pair, reason);
 	if (s->dissector)
 		drop_state(s, reason);
 	lane_free(&s->lanes[0], context);
 	lane_free(&s->lanes[1], context);
+	buf_free(&s->next.settings);
 	free(s);
 	if (--context->streams == 0)
 		message_free_spare(context);
-}
-
-uint64_t
-stream_undissected(const struct stream *s)
-{
-	uint64_t size = 0;
-
-	for (int side = 0; side < 2; side++) {
-		size += s->lanes[side].undissected;
-		if (s->lanes[side].state != LANE_RUN)
-			size += s->lanes[side].held.size;
-	}
-	if (s->inner)
-		size += stream_undissected(inner_stream(s->inner));
-	return size;
-}
-
-enum protocol
-stream_protocol(const struct stream *s)
-{
-	enum protocol inside = s->inner
-				       ? stream_protocol(inner_stream(s->inner))
-				       : PROTOCOL_UNKNOWN;
-
-	return inside ? inside : s->protocol;
-}
-
-uint32_t
-stream_calls(const struct stream *s)
-{
-	return s->pair.place.calls +
-	       (s->inner ? stream_calls(inner_stream(s->inner)) : 0);
-}
-
-bool
-stream_reversed(const struct stream *s)
-{
-	return s->reversed;
-}
-
-struct bytes
-stream_first_bytes(const struct stream *s, enum side side)
-{
-	const struct lane *lane =
-		&s->lanes[s->reversed ? side_other(side) : side];
-
-	if (s->protocol != PROTOCOL_UNKNOWN)
-		return bytes_make(NULL, 0);
-	return bytes_make(lane->first, lane->first_size);
 }

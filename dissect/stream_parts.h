@@ -2,6 +2,7 @@
 /* The inside of a stream, shared by its own files only. */
 #pragma once
 
+#include "dissect/channel.h"
 #include "dissect/lane.h"
 #include "dissect/pair.h"
 #include "dissect/stream.h"
@@ -12,6 +13,16 @@ struct inner; /* dissect/stream_inner.c */
 struct sink {
 	struct stream *stream;
 	enum side side;
+	enum side role;          /* of the message selected in `channel` */
+	struct channel *channel; /* NULL: none, or none selected */
+};
+
+/* What comes behind a message with MESSAGE_UPGRADE. */
+struct upgrade {
+	enum protocol protocol;  /* UNKNOWN: to be found */
+	uint64_t channel;        /* 0: none */
+	struct message *request; /* that waits in the channel; owned */
+	struct buf settings;
 };
 
 struct stream {
@@ -22,11 +33,13 @@ struct stream {
 	void *conn;
 	uint64_t kept;                     /* bytes that the state has beside */
 	struct lane lanes[2];
+	struct channels channels;
 	struct pair pair;
 	struct sink sink;
 	struct inner *inner; /* what the dissector found inside; or NULL */
 	uint32_t messages;  /* since the dissector was chosen */
 	bool upgrade;       /* the message that just ended changes protocol */
+	struct upgrade next;
 	bool settled;       /* at least one message was found, ever */
 	bool reversed;      /* sides are the other way round than given */
 };
@@ -36,3 +49,18 @@ void inner_finish(struct inner *inner, enum side side, bool clean);
 void inner_free(struct inner *inner, enum call_reason reason);
 /* The stream itself, NULL when there is none. */
 const struct stream *inner_stream(const struct inner *inner);
+
+/* Channels (stream_channel.c). */
+
+/* The selection is over. */
+void stream_deselect(struct stream *s, struct lane *lane);
+/* A message was begun in, or ends in, the selected channel. */
+void stream_channel_begin(struct sink *s, struct message *m);
+void stream_channel_end(struct sink *s, struct message *m);
+/* Something of what `side` sends is missing: open messages are incomplete, and
+ * with `over` they end. */
+void stream_channels_broken(struct stream *s, enum side side, bool over);
+/* Emits what all channels hold and forgets them. */
+void stream_channels_flush(struct stream *s, enum call_reason reason);
+/* A request that waits in a new channel. */
+void stream_channel_carry(struct stream *s, uint64_t id, struct message *m);

@@ -21,6 +21,15 @@ open_message(struct sink *s)
 	return m;
 }
 
+/* The request that the open message answers, or NULL. */
+static const struct message *
+request_of(const struct sink *s)
+{
+	if (!s->channel)
+		return s->stream->lanes[s->side].open->peer;
+	return s->role == SIDE_SERVER ? s->channel->halves[SIDE_CLIENT] : NULL;
+}
+
 /* A message at the front of what is fed. */
 static struct message *
 begin(struct sink *s)
@@ -37,6 +46,7 @@ begin(struct sink *s)
 	m->acknowledged_before = mark->before;
 	m->has_before = mark->has_before;
 	m->broken_before = lane->broken;
+	m->side = (uint8_t)s->side;
 	lane->open = m;
 	stream->settled = true;
 	return m;
@@ -45,6 +55,7 @@ begin(struct sink *s)
 void
 sink_begin(struct sink *s)
 {
+	const struct message *request;
 	struct stream *stream = s->stream;
 	struct lane *lane = lane_of(s);
 	struct message *m;
@@ -52,11 +63,15 @@ sink_begin(struct sink *s)
 	assert(!lane->open);
 	m = begin(s);
 	lane->broken = false;
-	pair_begin(&stream->pair, m, s->side);
-	if (m->peer && m->peer->interim_size)
+	if (s->channel)
+		stream_channel_begin(s, m);
+	else
+		pair_begin(&stream->pair, m, s->side);
+	request = request_of(s);
+	if (request && request->interim_size)
 		message_add_header(stream->context, m, bytes_of(":interim"),
-				   bytes_make(m->peer->interim,
-					      m->peer->interim_size));
+				   bytes_make(request->interim,
+					      request->interim_size));
 }
 
 void
@@ -148,10 +163,20 @@ sink_end(struct sink *s, size_t consumed)
 	}
 	lane->open = lane->outer;
 	lane->outer = NULL;
+	if (s->channel) {
+		stream_channel_end(s, m);
+		return;
+	}
 	stream->messages++;
 	if (s->side == SIDE_SERVER) {
 		stream->upgrade = m->flags & MESSAGE_UPGRADE;
 		stream->lanes[SIDE_CLIENT].kick = true;
+	}
+	if (stream->upgrade && stream->next.channel && m->peer &&
+	    m->peer->ended) {
+		stream->next.request = m->peer;
+		pair_interim(&stream->pair, m->peer, m);
+		return;
 	}
 	pair_end(&stream->pair, m, s->side);
 }
@@ -162,10 +187,53 @@ sink_is_open(const struct sink *s)
 	return s->stream->lanes[s->side].open != NULL;
 }
 
+void
+sink_incomplete(struct sink *s)
+{
+	open_message(s)->incomplete = true;
+}
+
+void
+sink_protocol(struct sink *s, const char *name)
+{
+	open_message(s)->protocol = (uint8_t)registry_find(bytes_of(name));
+}
+
+struct bytes
+sink_value(const struct sink *s, enum field field)
+{
+	return message_field(s->stream->lanes[s->side].open, field);
+}
+
+void
+sink_upgrade(struct sink *s, const char *protocol, struct bytes settings,
+	     uint64_t channel)
+{
+	struct stream *stream = s->stream;
+	enum protocol next = registry_find(bytes_of(protocol));
+
+	if (!(stream->context->options.protocols >> next & 1))
+		return;
+	stream->next.protocol = next;
+	stream->next.channel = channel;
+	buf_reset(&stream->next.settings);
+	buf_bytes(&stream->next.settings, settings);
+}
+
+void
+sink_memory(struct sink *s, size_t bytes)
+{
+	struct stream *stream = s->stream;
+
+	stream->context->buffered += bytes;
+	stream->context->buffered -= stream->kept;
+	stream->kept = bytes;
+}
+
 struct bytes
 sink_request_method(struct sink *s)
 {
-	const struct message *request = open_message(s)->peer;
+	const struct message *request = request_of(s);
 
 	if (s->side != SIDE_SERVER || !request)
 		return bytes_make(NULL, 0);
@@ -181,7 +249,7 @@ sink_note(struct sink *s, uint64_t note)
 uint64_t
 sink_request_note(struct sink *s)
 {
-	const struct message *request = open_message(s)->peer;
+	const struct message *request = request_of(s);
 
 	return s->side == SIDE_SERVER && request ? request->note : 0;
 }

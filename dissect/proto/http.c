@@ -181,8 +181,11 @@ state_behind(struct http_side *side, const struct http_start *start,
 	bool response = start->status >= 0;
 	enum http_state state;
 
-	if (response && changes_protocol(start, method))
+	if (response && changes_protocol(start, method)) {
 		sink_flags(sink, MESSAGE_UPGRADE);
+		if (bytes_equal_nocase(framing->upgrade, bytes_of("h2c")))
+			sink_upgrade(sink, "http2", bytes_make(NULL, 0), 1);
+	}
 	if (never_has_body(start, method))
 		return HTTP_PASSED;
 	if (!response && bytes_equal(start->method, bytes_of("CONNECT")))

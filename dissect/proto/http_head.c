@@ -162,8 +162,8 @@ note_length(struct http_framing *f, struct bytes value)
 		f->bad_length = true;
 }
 
-static void
-note_coding(struct http_framing *f, struct bytes coding, struct sink *sink)
+enum encoding
+http_encoding(struct bytes coding)
 {
 	static const struct {
 		const char *name;
@@ -171,15 +171,22 @@ note_coding(struct http_framing *f, struct bytes coding, struct sink *sink)
 	} codings[] = {
 		{ "gzip", ENCODING_GZIP },	{ "x-gzip", ENCODING_GZIP },
 		{ "deflate", ENCODING_DEFLATE }, { "br", ENCODING_BROTLI },
-		{ "zstd", ENCODING_ZSTD },
+		{ "zstd", ENCODING_ZSTD },	{ "identity", ENCODING_NONE },
 	};
-	enum encoding encoding = ENCODING_UNKNOWN;
 
-	if (is(coding, "identity"))
-		return;
 	for (size_t i = 0; i < sizeof(codings) / sizeof(*codings); i++)
 		if (is(coding, codings[i].name))
-			encoding = codings[i].encoding;
+			return codings[i].encoding;
+	return ENCODING_UNKNOWN;
+}
+
+static void
+note_coding(struct http_framing *f, struct bytes coding, struct sink *sink)
+{
+	enum encoding encoding = http_encoding(coding);
+
+	if (encoding == ENCODING_NONE)
+		return;
 	/* Two codings on top of each other are not undone. */
 	f->encoding = f->has_encoding ? ENCODING_UNKNOWN : encoding;
 	f->has_encoding = true;
@@ -219,6 +226,10 @@ note_header(struct http_framing *f, struct bytes name, struct bytes value,
 			sink_field(sink, FIELD_HOST, value);
 		}
 		break;
+	case 7:
+		if (is(name, "upgrade"))
+			f->upgrade = value;
+		break;
 	case 10:
 		if (is(name, "user-agent"))
 			sink_field(sink, FIELD_USER_AGENT, value);
@@ -238,6 +249,10 @@ note_header(struct http_framing *f, struct bytes name, struct bytes value,
 	case 17:
 		if (is(name, "transfer-encoding"))
 			note_transfer(f, value, sink);
+		break;
+	case 24:
+		if (is(name, "sec-websocket-extensions"))
+			f->extensions = value;
 		break;
 	default:
 		break;

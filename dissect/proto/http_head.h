@@ -19,6 +19,9 @@ struct http_start {
 enum verdict http_start_line(struct bytes in, bool request,
 			     struct http_start *start);
 
+/* The coding that a Content-Encoding names; UNKNOWN also for several. */
+enum encoding http_encoding(struct bytes value);
+
 /* What of the header section decides about the body (RFC 9112 §6). */
 struct http_framing {
 	uint64_t length;
@@ -29,6 +32,8 @@ struct http_framing {
 	bool has_host;
 	bool has_encoding;
 	enum encoding encoding;
+	struct bytes upgrade;    /* of the slice given: Upgrade, */
+	struct bytes extensions; /* Sec-WebSocket-Extensions */
 };
 
 /*

@@ -109,7 +109,9 @@ static void
 put_half(struct buf *out, const char *name, const struct call_half *half)
 {
 	static const char *const encodings[] = { "none", "gzip",  "deflate",
-						 "br",	 "zstd", "unknown" };
+						 "br",	 "zstd", "grpc+gzip",
+						 "grpc+deflate", "grpc+zstd",
+						 "unknown" };
 
 	buf_format(out, ",\"%s\":{\"lines\":[%u,%u],\"wire\":%llu", name,
 		   (unsigned)(half->first_ns / 1000000),

@@ -7,13 +7,14 @@ set -eu
 
 build="gcc clang cmake ninja-build pkg-config libuv1-dev libjansson-dev
 	libsqlite3-dev libzstd-dev liblz4-dev zlib1g-dev libbrotli-dev
-	libxxhash-dev libseccomp-dev libcap-dev libssl-dev node-llhttp
+	libxxhash-dev libnghttp2-dev libseccomp-dev libcap-dev libssl-dev node-llhttp
 	libbpf-dev libelf-dev libpcap-dev bpftool linux-libc-dev
 	python3 tcpdump curl"
 test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	universal-ctags mandoc sqlite3 tshark wireshark-common nginx-light wrk
 	dnsmasq-base dnsutils gnutls-bin golang-go redis-server postgresql
-	python3-cryptography openssl iperf3 iputils-ping iproute2 ethtool procps util-linux npm nodejs zstd lz4"
+	python3-cryptography openssl iperf3 iputils-ping iproute2 ethtool procps util-linux npm nodejs zstd lz4
+	nghttp2-client nghttp2-server nghttp2-proxy python3-grpcio"
 
 case "${1:-}" in
 build) wanted=$build ;;
