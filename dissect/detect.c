@@ -26,7 +26,7 @@ likeliest(const struct detect_hint *hint, uint64_t maybe)
 	unsigned count = 0;
 
 	for (unsigned i = 1; i < PROTOCOL_COUNT; i++) {
-		if (!(maybe >> i & 1))
+		if (!(maybe >> i & 1) || registry_dissector(i)->strict)
 			continue;
 		if (has_port(registry_dissector(i), hint))
 			return (enum protocol)i;

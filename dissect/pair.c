@@ -389,8 +389,8 @@ pair_interim(struct pair *p, struct message *r, struct message *response)
 	struct bytes text = message_field(response, FIELD_STATUS_TEXT);
 	size_t left = sizeof(r->interim) - r->interim_size;
 	int size = snprintf(r->interim + r->interim_size, left,
-			    "%s%d %.*s", r->interim_size ? ", " : "",
-			    (int)response->status,
+			    "%s%d%s%.*s", r->interim_size ? ", " : "",
+			    (int)response->status, text.size ? " " : "",
 			    text.size < left ? (int)text.size : 0,
 			    text.size ? (const char *)text.data : "");
 

@@ -156,8 +156,10 @@ evict(struct stream *s)
 void
 stream_channel_carry(struct stream *s, uint64_t id, struct message *m)
 {
-	struct channel *c = channel_add(&s->channels, s->context, id);
+	struct channel *c = channel_find(&s->channels, id);
 
+	if (!c)
+		c = channel_add(&s->channels, s->context, id);
 	m->claimed = false;
 	m->peer = NULL;
 	m->framed = true;

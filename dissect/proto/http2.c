@@ -189,6 +189,10 @@ finish_block(struct http2_conn *conn, struct http2_block *b, size_t consumed,
 		st->status = b->fields.status;
 	if (b->fields.grpc_status >= 0)
 		st->grpc_status = b->fields.grpc_status;
+	if (b->fields.grpc_status >= 0 && b->role == SIDE_SERVER && !st->grpc) {
+		st->grpc = true;
+		grpc_response(sink);
+	}
 	if (b->fields.grpc)
 		st->grpc = true;
 	if (informational && b->role == SIDE_SERVER && !b->end_stream) {
@@ -295,6 +299,7 @@ feed_data_head(struct http2_conn *conn, enum side which,
 	struct http2_side *side = &conn->sides[which];
 	size_t size = HTTP2_FRAME_HEAD + (f->flags & HTTP2_PADDED ? 1 : 0);
 	struct http2_stream *st;
+	bool headless;
 
 	if (in.size < size)
 		return step_more(size);
@@ -305,8 +310,12 @@ feed_data_head(struct http2_conn *conn, enum side which,
 		     side->pad;
 	side->stream = f->stream;
 	side->end_stream = f->flags & HTTP2_END_STREAM;
+	st = sink_channel(sink, f->stream, which, false);
+	headless = !st || !st->begun[which];
 	st = open_message(conn, f->stream, which, sink);
 	sink_wire(sink, HTTP2_FRAME_HEAD + f->length);
+	if (st && headless)
+		sink_incomplete(sink);
 	if (!st)
 		side->end_stream = false;
 	else if (which == SIDE_CLIENT && f->stream > side->highest)
@@ -587,6 +596,7 @@ const struct dissector dissector_http2 = {
 	.pairing = PAIR_BY_CHANNEL,
 	.conn_size = sizeof(struct http2_conn),
 	.channel_size = sizeof(struct http2_stream),
+	.strict = true,
 	.calls = "http",
 	.probe = probe,
 	.feed = feed,

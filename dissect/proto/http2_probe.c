@@ -92,7 +92,7 @@ judge_block(struct bytes block, bool whole, bool client)
 		fields += !update;
 	}
 	if (!fields)
-		return -1;
+		return whole ? -1 : 0;
 	return known ? 3 : fields > 1 ? 2 : 1;
 }
 
@@ -180,7 +180,6 @@ judge(const struct http2_frame *f, struct bytes payload, bool client)
 enum verdict
 http2_probe_frames(struct bytes in, bool client)
 {
-	bool begun = false;
 	int evidence = 0;
 
 	while (in.size >= HTTP2_FRAME_HEAD && evidence < EVIDENCE_ENOUGH) {
@@ -197,13 +196,16 @@ http2_probe_frames(struct bytes in, bool client)
 			return VERDICT_NO;
 		evidence += found;
 		in = bytes_from(in, HTTP2_FRAME_HEAD + payload.size);
-		if (payload.size < f.length) {
-			begun = f.type == HTTP2_HEADERS && found > 0;
+		if (payload.size < f.length)
 			break;
-		}
 		evidence += in.size == 0;
 	}
 	if (evidence >= EVIDENCE_ENOUGH)
 		return VERDICT_YES;
-	return begun ? VERDICT_MAYBE : VERDICT_NO;
+	/* The beginning of a frame's head: a length that is usual, a type. */
+	if ((in.size > 0 && in.data[0] != 0) ||
+	    (in.size > 3 && in.size < HTTP2_FRAME_HEAD &&
+	     in.data[3] >= HTTP2_TYPES))
+		return VERDICT_NO;
+	return VERDICT_MAYBE;
 }
