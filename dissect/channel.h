@@ -35,6 +35,7 @@ struct channel *channel_add(struct channels *c, struct stream_context *context,
 void channel_remove(struct channels *c, struct stream_context *context,
 		    struct channel *channel);
 
+/* How many there are. */
 size_t channel_count(const struct channels *c);
 
 /* Frees the table, which must be empty. */

@@ -11,6 +11,8 @@
 #include "base/alloc.h"
 
 #define RATIO_FLOOR (64u << 10)
+/* Before each message of gRPC: a flag and a size. */
+#define GRPC_PREFIX 5
 #define COUNTED_LIMITS 16 /* × out->limit: how far the size is counted */
 #define SCRATCH_SIZE (16u << 10)
 #define RESERVE_STEP (64u << 10)
@@ -218,6 +220,79 @@ smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* A message of gRPC: a flag, its size, and itself, which the flag says to be
+ * compressed; appended without that.  False: cut, or not to be undone. */
+static bool
+decode_message(struct content_decoder *d, enum encoding encoding,
+	       struct bytes message, uint32_t ratio_limit, struct buf *out)
+{
+	size_t start = out->size;
+	struct bytes payload = bytes_from(message, GRPC_PREFIX);
+	bool whole = true;
+	uint8_t *prefix;
+	uint64_t size;
+
+	if (out->limit - out->size < message.size)
+		return false;
+	if (!message.data[0]) {
+		buf_bytes(out, message);
+		return true;
+	}
+	buf_append(out, "\0\0\0\0", GRPC_PREFIX);
+	if (payload.size)
+		whole = content_decode(d, encoding, payload, ratio_limit, out,
+				       &size) == CONTENT_WHOLE;
+	if (!whole && out->size == start + GRPC_PREFIX) {
+		out->size = start;
+		buf_bytes(out, message);
+		return false;
+	}
+	prefix = out->data + start;
+	size = out->size - start - GRPC_PREFIX;
+	for (int i = 4; i > 0; i--, size >>= 8)
+		prefix[i] = (uint8_t)size;
+	return whole;
+}
+
+static enum content_result
+decode_messages(struct content_decoder *d, enum encoding encoding,
+		struct bytes in, uint32_t ratio_limit, struct buf *out)
+{
+	uint64_t ratio = (uint64_t)ratio_limit * in.size;
+	uint64_t limit = ratio < RATIO_FLOOR ? RATIO_FLOOR : ratio;
+	size_t start = out->size;
+	bool whole = true;
+
+	while (in.size >= GRPC_PREFIX) {
+		size_t size = (size_t)in.data[1] << 24 |
+			      (size_t)in.data[2] << 16 |
+			      (size_t)in.data[3] << 8 | in.data[4];
+
+		if (in.size - GRPC_PREFIX < size || in.data[0] > 1 ||
+		    out->size - start > limit)
+			break;
+		size += GRPC_PREFIX;
+		if (!decode_message(d, encoding, bytes_first(in, size),
+				    ratio_limit, out))
+			whole = false;
+		in = bytes_from(in, size);
+	}
+	if (out->size == start)
+		return CONTENT_BAD;
+	return whole && !in.size ? CONTENT_WHOLE : CONTENT_CUT;
+}
+
+/* How the messages of a gRPC body are encoded, NONE for any other body. */
+static enum encoding
+of_messages(enum encoding encoding)
+{
+	if (encoding == ENCODING_GRPC_GZIP)
+		return ENCODING_GZIP;
+	if (encoding == ENCODING_GRPC_DEFLATE)
+		return ENCODING_DEFLATE;
+	return encoding == ENCODING_GRPC_ZSTD ? ENCODING_ZSTD : ENCODING_NONE;
+}
+
 enum content_result
 content_decode(struct content_decoder *d, enum encoding encoding,
 	       struct bytes in, uint32_t ratio_limit, struct buf *out,
@@ -226,12 +301,19 @@ content_decode(struct content_decoder *d, enum encoding encoding,
 	uint64_t ratio = (uint64_t)ratio_limit * in.size;
 	uint64_t limit = ratio < RATIO_FLOOR ? RATIO_FLOOR : ratio;
 	struct output o = { .decoder = d, .out = out, .start = out->size };
+	enum content_result result;
 	enum attempt attempt;
 
 	assert(out->limit >= out->size && in.size <= UINT32_MAX);
 	*decoded_size = 0;
 	if (in.size == 0)
 		return CONTENT_WHOLE;
+	if (of_messages(encoding) != ENCODING_NONE) {
+		result = decode_messages(d, of_messages(encoding), in,
+					 ratio_limit, out);
+		*decoded_size = out->size - o.start;
+		return result;
+	}
 	o.limit = smaller(limit, COUNTED_LIMITS * (uint64_t)out->limit);
 	o.keep = smaller(o.limit, out->limit - out->size);
 	attempt = decode(&o, encoding, in);

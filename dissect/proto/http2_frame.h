@@ -54,4 +54,5 @@ const char *http2_error_name(uint32_t code, char text[24]);
  * beyond doubt. */
 enum verdict http2_probe_frames(struct bytes in, bool client);
 
+/* Four bytes in network order. */
 uint32_t http2_u32(const uint8_t *at);

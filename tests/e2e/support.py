@@ -207,6 +207,18 @@ class Namespace:
         self.children.append(child)
         return child
 
+    def wait_port(self, port, seconds=10):
+        """Until something in the namespace listens on a TCP port."""
+        program = (f"import socket, time\nend = time.time() + {seconds}\n"
+                   "while True:\n"
+                   " try:\n"
+                   f"  socket.create_connection(('127.0.0.1', {port})).close()"
+                   "; break\n"
+                   " except OSError:\n"
+                   "  time.sleep(0.05)\n"
+                   "  if time.time() > end: raise\n")
+        self.run(sys.executable, "-c", program)
+
     def record(self, path, expression):
         """tcpdump, listening when this returns; stop with stop()."""
         log = open(path + ".log", "w+")
