@@ -78,12 +78,6 @@ drop_held(struct stream *s, struct lane *lane)
 	lane_drop(lane, s->context, size);
 }
 
-static bool
-has_channels(const struct stream *s)
-{
-	return s->dissector && s->dissector->channel_size;
-}
-
 /* Ends a message whose rest will not come; those of channels may go on. */
 static void
 end_open(struct stream *s, enum side side)
@@ -91,7 +85,7 @@ end_open(struct stream *s, enum side side)
 	struct lane *lane = &s->lanes[side];
 	struct message *m;
 
-	if (has_channels(s)) {
+	if (stream_has_channels(s)) {
 		lane->open = NULL;
 		stream_channels_broken(s, side, false);
 		return;
@@ -422,8 +416,7 @@ run(struct stream *s, enum side side, struct bytes in)
 			return taken;
 		lane->skipped = false;
 		s->sink.side = side;
-		if (has_channels(s))
-			stream_deselect(s, lane);
+		stream_deselect(s, lane);
 		step = s->dissector->feed(s->conn, side, rest, &s->sink);
 		if (!apply(s, side, step, rest, &taken))
 			return taken;
@@ -513,8 +506,7 @@ break_off(struct stream *s, enum side side, uint64_t missing)
 	struct lane *lane = &s->lanes[side];
 
 	s->sink.side = side;
-	if (has_channels(s))
-		stream_deselect(s, lane);
+	stream_deselect(s, lane);
 	if (s->dissector->gap(s->conn, side, held(lane), missing, &s->sink)) {
 		if (lane->open)
 			lane->open->incomplete = true;
@@ -700,8 +692,7 @@ close_side(struct stream *s, enum side side)
 	lane->closed = true;
 	if (lane->state == LANE_RUN && s->dissector->finish) {
 		s->sink.side = side;
-		if (has_channels(s))
-			stream_deselect(s, lane);
+		stream_deselect(s, lane);
 		s->dissector->finish(s->conn, side, held(lane), lane->clean,
 				     &s->sink);
 	}
@@ -712,8 +703,7 @@ close_side(struct stream *s, enum side side)
 	}
 	inner_finish(s->inner, side, lane->clean);
 	end_open(s, side);
-	if (has_channels(s))
-		stream_channels_broken(s, side, true);
+	stream_channels_broken(s, side, true);
 	drop_held(s, lane);
 	look_for_message(lane, false);
 }

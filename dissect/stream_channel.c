@@ -5,13 +5,6 @@
 #include "dissect/sink.h"
 #include "dissect/stream_parts.h"
 
-void
-stream_deselect(struct stream *s, struct lane *lane)
-{
-	s->sink.channel = NULL;
-	lane->open = NULL;
-}
-
 /* Gives the halves (of which one may be NULL) to the pair. */
 static void
 emit(struct stream *s, struct message *request, struct message *response,

@@ -52,8 +52,22 @@ const struct stream *inner_stream(const struct inner *inner);
 
 /* Channels (stream_channel.c). */
 
-/* The selection is over. */
-void stream_deselect(struct stream *s, struct lane *lane);
+static inline bool
+stream_has_channels(const struct stream *s)
+{
+	return s->dissector && s->dissector->channel_size;
+}
+
+/* The selection, if there can be one, is over. */
+static inline void
+stream_deselect(struct stream *s, struct lane *lane)
+{
+	if (!stream_has_channels(s))
+		return;
+	s->sink.channel = NULL;
+	lane->open = NULL;
+}
+
 /* A message was begun in, or ends in, the selected channel. */
 void stream_channel_begin(struct sink *s, struct message *m);
 void stream_channel_end(struct sink *s, struct message *m);
