@@ -10,7 +10,13 @@ static const char *const names[] = {
 #define X(name) [PROTOCOL_##name] = #name,
 	DISSECTORS(X)
 #undef X
+#define Y(name, title) [PROTOCOL_##name] = #name,
+	INNER_PROTOCOLS(Y)
+#undef Y
 };
+
+_Static_assert(sizeof(names) / sizeof(*names) == PROTOCOL_COUNT,
+	       "every protocol has a name");
 
 const char *
 protocol_name(unsigned protocol)
