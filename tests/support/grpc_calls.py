@@ -75,7 +75,7 @@ def call(channel, name, number, log):
     log.write(json.dumps({
         "method": method[1:], "status": status, "error": text,
         "request": hashlib.sha256(frames(sent)).hexdigest(),
-        "response": hashlib.sha256(frames(got)).hexdigest() if got else None,
+        "response": hashlib.sha256(frames(got)).hexdigest(),
     }) + "\n")
 
 
