@@ -121,12 +121,15 @@ owner_of(const char *directory)
 
 /*
  * What really has another protocol inside: "owner/case other".  Each is a
- * connection that changes protocol, in which the other is right.
+ * connection that changes protocol, or is asked to, in which the other is right.
  */
 static bool
 is_inside(const char *directory, enum protocol other)
 {
-	static const char *const inside[] = { NULL };
+	static const char *const inside[] = {
+		"http2/upgrade_h2c http", "http2/upgrade_h2c_refused http",
+		NULL
+	};
 
 	for (const char *const *entry = inside; *entry; entry++) {
 		size_t size = strcspn(*entry, " ");
