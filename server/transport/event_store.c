@@ -23,7 +23,7 @@ drop(struct event_store *s, struct event *event)
 }
 
 void
-event_store_free(struct event_store *s)
+event_store_clear(struct event_store *s)
 {
 	while (!TAILQ_EMPTY(&s->list))
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE */
@@ -46,18 +46,6 @@ event_store_add(struct event_store *s, struct sse_id id, struct bytes message)
 				s->bytes > s->limits.bytes))
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE */
 		drop(s, TAILQ_FIRST(&s->list));
-}
-
-void
-event_store_forget(struct event_store *s, uint32_t stream)
-{
-	struct event *event, *next;
-
-	for (event = TAILQ_FIRST(&s->list); event; event = next) {
-		next = TAILQ_NEXT(event, link);
-		if (event->id.stream == stream)
-			drop(s, event);
-	}
 }
 
 uint32_t

@@ -37,15 +37,12 @@ struct event_store {
 void event_store_init(struct event_store *s,
 		      const struct event_limits *limits);
 
-/* Frees all events. */
-void event_store_free(struct event_store *s);
+/* Frees all events; the store is empty then, and as good as new. */
+void event_store_clear(struct event_store *s);
 
 /* Keeps a copy of the message. */
 void event_store_add(struct event_store *s, struct sse_id id,
 		     struct bytes message);
-
-/* Forgets what a stream has said. */
-void event_store_forget(struct event_store *s, uint32_t stream);
 
 enum event_gap {
 	EVENT_COMPLETE, /* everything after that event is there */

@@ -428,6 +428,7 @@ init_parts(struct http_server *s)
 		.streams = s->limits.streams,
 		.idle_ns = (int64_t)s->limits.session_s * CLOCK_NS_PER_S,
 		.events = { .events = 256, .bytes = (size_t)1 << 20 },
+		.event_bytes = (size_t)64 << 20,
 	};
 
 	s->parser_limits = (struct http_parser_limits){

@@ -166,6 +166,42 @@ stream_free(struct stream *st)
 	free(st);
 }
 
+static void
+forget_events(struct session *s)
+{
+	s->table->event_bytes -= s->events.bytes;
+	event_store_clear(&s->events);
+}
+
+/* Those that nobody has used for longest lose their events, and a quarter more
+ * than has to be, so that it is seldom looked for them. */
+static void
+keep_within_bytes(struct session_table *t)
+{
+	size_t most = t->limits.event_bytes;
+	struct session *s;
+
+	if (most == 0 || t->event_bytes <= most)
+		return;
+	TAILQ_FOREACH(s, &t->used, used) {
+		if (t->event_bytes <= most - most / 4)
+			break;
+		if (TAILQ_NEXT(s, used))
+			forget_events(s);
+	}
+}
+
+static void
+keep_event(struct session *s, struct sse_id id, struct bytes message)
+{
+	struct session_table *t = s->table;
+
+	t->event_bytes -= s->events.bytes;
+	event_store_add(&s->events, id, message);
+	t->event_bytes += s->events.bytes;
+	keep_within_bytes(t);
+}
+
 void
 session_end(struct session *s)
 {
@@ -181,7 +217,7 @@ session_end(struct session *s)
 		end_peer(LIST_FIRST(&s->streams));
 		stream_free(LIST_FIRST(&s->streams));
 	}
-	event_store_free(&s->events);
+	forget_events(s);
 	s->mcp = NULL;
 	mcp_connection_close(mcp);
 }
@@ -284,7 +320,7 @@ say(struct stream *st, struct bytes message)
 		write_event(st, NULL, message);
 		return;
 	}
-	event_store_add(&st->session->events, id, message);
+	keep_event(st->session, id, message);
 	write_event(st, &id, message);
 }
 

@@ -69,7 +69,8 @@ struct session_limits {
 	size_t sessions;
 	size_t streams;     /* of a session, besides the one that listens */
 	int64_t idle_ns;    /* after that long without a sign, it ends */
-	struct event_limits events;
+	struct event_limits events; /* of a session */
+	size_t event_bytes;         /* of all; 0: no limit */
 };
 
 struct session_table {
@@ -80,7 +81,7 @@ struct session_table {
 	struct session_limits limits;
 	struct map *by_key;
 	TAILQ_HEAD(, session) used;
-	size_t count, streams;
+	size_t count, streams, event_bytes;
 };
 
 /* An empty table; all but `limits` (copied) are borrowed for its life. */

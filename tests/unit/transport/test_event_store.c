@@ -38,7 +38,7 @@ a_stream_is_read_on_without_the_others(void **state)
 	assert_int_equal(event->id.number, 2);
 	assert_memory_equal(event->data, "b", 1);
 	assert_null(event_store_next(&s, event->id));
-	event_store_free(&s);
+	event_store_clear(&s);
 }
 
 static void
@@ -55,7 +55,7 @@ the_oldest_go_first(void **state)
 		event_store_check(&s, (struct sse_id){ 1, 1 }, 5), EVENT_LOST);
 	assert_int_equal(event_store_check(&s, (struct sse_id){ 1, 2 }, 5),
 			 EVENT_COMPLETE);
-	event_store_free(&s);
+	event_store_clear(&s);
 }
 
 static void
@@ -74,7 +74,7 @@ bytes_are_bounded_but_the_newest_is_kept(void **state)
 	add(&s, 1, 4, "123456789012345");
 	assert_int_equal(s.count, 1);
 	assert_int_equal(event_store_newest(&s, 1), 4);
-	event_store_free(&s);
+	event_store_clear(&s);
 }
 
 static void
@@ -92,10 +92,10 @@ what_never_was_is_lost(void **state)
 	assert_int_equal(event_store_check(&s, (struct sse_id){ 1, 0 }, 1),
 			 EVENT_COMPLETE);
 	assert_int_equal(event_store_newest(&s, 7), 0);
-	event_store_forget(&s, 1);
+	event_store_clear(&s);
 	assert_int_equal(s.count, 0);
 	assert_int_equal(s.bytes, 0);
-	event_store_free(&s);
+	event_store_clear(&s);
 }
 
 int

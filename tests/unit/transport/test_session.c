@@ -95,6 +95,7 @@ open_stage(void **state)
 		.streams = 2,
 		.idle_ns = IDLE_NS,
 		.events = { .events = 4, .bytes = 4096 },
+		.event_bytes = 500,
 	};
 	struct stage *s = alloc_zero(1, sizeof(*s));
 	struct error e;
@@ -315,6 +316,38 @@ what_is_not_kept_cannot_be_read(void **state)
 	close_peer(&p);
 }
 
+/* However many sessions there are: what the unused ones said goes first. */
+static void
+all_together_keep_so_many_bytes(void **state)
+{
+	struct stage *stage = *state;
+	struct session *sessions[3];
+	struct stream *found;
+	size_t sum = 0;
+	struct peer p;
+
+	for (int i = 0; i < 3; i++) {
+		sessions[i] = begin(stage, "2025-11-25", 1);
+		open_peer(&p);
+		say(sessions[i], stream_new(sessions[i], &p), STEPS);
+		work(stage);
+		close_peer(&p);
+	}
+	for (int i = 0; i < 3; i++)
+		sum += sessions[i]->events.bytes;
+	assert_int_equal(stage->table.event_bytes, sum);
+	assert_true(sum <= 500);
+	assert_int_equal(sessions[0]->events.count, 0);
+	assert_true(sessions[2]->events.count >= 2);
+	open_peer(&p);
+	assert_int_equal(session_resume(sessions[0], &p, (struct sse_id){ 2, 1 },
+					&found), STREAM_LOST);
+	close_peer(&p);
+	session_end(sessions[2]);
+	assert_int_equal(stage->table.event_bytes,
+			 sessions[1]->events.bytes);
+}
+
 static void
 one_listens_and_nobody_else(void **state)
 {
@@ -429,6 +462,7 @@ main(void)
 		TEST(older_clients_get_no_empty_event),
 		TEST(a_broken_stream_is_read_on),
 		TEST(what_is_not_kept_cannot_be_read),
+		TEST(all_together_keep_so_many_bytes),
 		TEST(one_listens_and_nobody_else),
 		TEST(streams_of_a_session_are_bounded),
 		TEST(the_longest_unused_makes_room_unless_it_is_busy),
