@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -15,13 +17,43 @@
 #define WRITE_INTERVAL_NS (250 * CLOCK_NS_PER_MS)
 
 struct thread_job {
+	LIST_ENTRY(thread_job) link;
 	struct thread_job_work work;
+	atomic_bool stopped;
 	char *status_path;
+	char *lock_path;
 	char *label; /* or NULL */
 	int lock;
 	int64_t started_ns;
 	int64_t written_ns; /* monotonic */
 };
+
+/* Those that run in this process. */
+static LIST_HEAD(, thread_job) running = LIST_HEAD_INITIALIZER(running);
+static pthread_mutex_t running_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+const atomic_bool *
+thread_job_stopped(const struct thread_job *job)
+{
+	return &job->stopped;
+}
+
+int
+thread_job_stop(const char *lock_path, struct error *e)
+{
+	struct thread_job *job;
+	bool found = false;
+
+	pthread_mutex_lock(&running_mutex);
+	LIST_FOREACH(job, &running, link) {
+		if (strcmp(job->lock_path, lock_path) != 0)
+			continue;
+		atomic_store(&job->stopped, true);
+		found = true;
+	}
+	pthread_mutex_unlock(&running_mutex);
+	return found ? 0 : error_set(e, ERR_STATE, "no such job is running");
+}
 
 /* {state, started, updated, progress, …`fields`}; steals `fields`. */
 static int
@@ -59,9 +91,13 @@ thread_job_progress(struct thread_job *job, unsigned percent)
 static void
 free_job(struct thread_job *job)
 {
+	pthread_mutex_lock(&running_mutex);
+	LIST_REMOVE(job, link);
+	pthread_mutex_unlock(&running_mutex);
 	job->work.release(job->work.context);
 	close(job->lock); /* lets the lock go, behind the last status */
 	free(job->status_path);
+	free(job->lock_path);
 	free(job->label);
 	free(job);
 }
@@ -133,8 +169,12 @@ thread_job_start(const char *status_path, const char *lock_path,
 	job->work = what;
 	job->lock = lock;
 	job->status_path = alloc_string(status_path);
+	job->lock_path = alloc_string(lock_path);
 	job->label = what.label ? alloc_string(what.label) : NULL;
 	job->started_ns = clock_wall_ns();
+	pthread_mutex_lock(&running_mutex);
+	LIST_INSERT_HEAD(&running, job, link);
+	pthread_mutex_unlock(&running_mutex);
 	rc = write_status(job, "running", 0, json_object(), e);
 	if (rc == 0)
 		rc = start_thread(job, e);

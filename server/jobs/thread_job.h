@@ -7,6 +7,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "base/err.h"
 
@@ -28,3 +29,10 @@ int thread_job_start(const char *status_path, const char *lock_path,
 
 /* Called by the work: rewrites the status at most four times a second. */
 void thread_job_progress(struct thread_job *job, unsigned percent);
+
+/* For the work to poll: it is to end with ERR_CANCELLED. */
+const atomic_bool *thread_job_stopped(const struct thread_job *job);
+
+/* Tells the job of this process that holds that lock to end; returns at once.
+ * STATE when there is none. */
+int thread_job_stop(const char *lock_path, struct error *e);

@@ -310,6 +310,7 @@ run_in_background(void *context, struct thread_job *job, json_t **result,
 
 	work->job = job;
 	fill_request(work);
+	work->request.cancelled = thread_job_stopped(job);
 	return export_snapshot(work->home, &work->request, result, e);
 }
 
@@ -405,6 +406,23 @@ export_in_background(struct tool_call *call, struct work *work,
 	return rc;
 }
 
+/* Ends the export that writes that file in the background; one that is waited
+ * for sees by itself that its call was cancelled. */
+static void
+stop(struct tool_call *call)
+{
+	struct work *work = alloc_zero(1, sizeof(*work));
+	char *status_path = NULL, *lock_path = NULL;
+
+	if (prepare(call, work, NULL) == 0 && is_large(call, work) &&
+	    choose_path(call, work, true, NULL) == 0 &&
+	    job_files(work, &status_path, &lock_path, NULL) == 0)
+		(void)thread_job_stop(lock_path, NULL);
+	free(status_path);
+	free(lock_path);
+	free_work(work);
+}
+
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
@@ -425,4 +443,5 @@ const struct tool tool_export_snapshot_pcap = {
 	.arguments = arguments,
 	.run = run,
 	.tasks = TOOL_TASKS_OPTIONAL,
+	.stop = stop,
 };

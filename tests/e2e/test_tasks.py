@@ -5,10 +5,12 @@ over HTTP in 2026-07-28, where each request comes on a connection of its own.
 
 usage: test_tasks.py AFTERTAP
 """
+import glob
 import http.client
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -82,6 +84,62 @@ def check_legacy(failures, binary, home, directory, pcap):
     ended = [note["params"]["status"] for note in client.notes
              if note["method"] == "notifications/tasks/status"]
     failures.check("status notifications", ended, ["completed"] * 3)
+    failures.check("exit status", client.close(), 0)
+
+
+def large_pcap(path, megabytes):
+    """Datagrams of 60 KB that do not compress."""
+    body = os.urandom(60000)
+    udp = struct.pack(">HHHH", 40000, 40001, 8 + len(body), 0)
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp) + len(body), 0, 0,
+                     64, 17, 0, b"\n\0\0\1", b"\n\0\0\2")
+    frame = bytes(12) + b"\x08\0" + ip + udp + body
+    write_pcap(path, ((ms, frame) for ms in range(megabytes * 17)))
+
+
+def check_cancel(failures, binary, home, directory):
+    """What runs behind a task ends with it, and leaves nothing half done."""
+    pcap = os.path.join(directory, "large.pcap")
+    large_pcap(pcap, 300)
+    client = Stdio(binary, "--home", home, "serve", "--allow-path", directory)
+
+    def finish(tool, arguments):
+        return client.ask("tasks/result", {
+            "taskId": client.task(tool, arguments)})["structuredContent"]
+
+    def state_of(*names):
+        """What a job says of itself; None before it does."""
+        for path in glob.glob(os.path.join(home, *names)):
+            with open(path, encoding="utf-8") as file:
+                return json.load(file)["state"]
+        return None
+
+    def until(wanted, *names):
+        for _ in range(400):
+            if state_of(*names) == wanted:
+                break
+            time.sleep(0.05)
+        failures.check("/".join(names[:2]), state_of(*names), wanted)
+
+    def cancel(tool, arguments, *names):
+        task = client.task(tool, arguments)
+        until("running", *names)
+        answer = client.ask("tasks/cancel", {"taskId": task})
+        failures.check(f"{tool}: cancelled", answer.get("status"), "cancelled")
+        until("cancelled", *names)
+        failures.check(f"{tool}: stays so", client.ask(
+            "tasks/get", {"taskId": task})["status"], "cancelled")
+
+    finish("import_capture", {"files": [pcap], "name": "large"})
+    os.unlink(pcap)
+    finish("create_snapshot", {"name": "large", "captures": ["large"]})
+    cancel("start_snapshot_dissection", {"snapshot": "large"}, "snapshots",
+           "large", "dissections", "default*.json")
+    cancel("export_snapshot_pcap", {
+        "snapshot": "large", "path": os.path.join(directory, "large.pcapng")},
+           "exports", ".jobs", "*.json")
+    failures.check("nothing of the export is left", [
+        name for name in os.listdir(directory) if "large" in name], [])
     failures.check("exit status", client.close(), 0)
 
 
@@ -163,6 +221,7 @@ def main():
         write_pcap(pcap, conversation())
         check_legacy(failures, binary, os.path.join(directory, "a"), directory,
                      pcap)
+        check_cancel(failures, binary, os.path.join(directory, "c"), directory)
         server = subprocess.Popen(
             [binary, "--home", os.path.join(directory, "b"), "serve", "--http",
              "127.0.0.1:0", "--allow-path", directory, "--no-access-log"],

@@ -262,6 +262,8 @@ slow_run(void *context, struct thread_job *job, json_t **result,
 
 	thread_job_progress(job, 40);
 	assert_int_equal(read(slow->gate, &byte, 1), 1);
+	if (atomic_load(thread_job_stopped(job)))
+		return error_set(e, ERR_CANCELLED, "stopped");
 	if (slow->result < 0)
 		return error_set(e, slow->result, "no luck");
 	*result = json_pack("{s:i}", "packets", 7);
@@ -291,7 +293,7 @@ wait_while_running(struct world *w, json_t **status)
 }
 
 static void
-check_thread_job(struct world *w, int result, const char *ending)
+check_thread_job(struct world *w, int result, bool stop, const char *ending)
 {
 	int pipes[2];
 	struct slow slow = { .result = result };
@@ -317,6 +319,8 @@ check_thread_job(struct world *w, int result, const char *ending)
 	assert_int_equal(thread_job_start(w->status, w->lock, other, &e),
 			 ERR_BUSY);
 	assert_true(second.released);
+	if (stop)
+		assert_int_equal(thread_job_stop(w->lock, &e), 0);
 	assert_int_equal(write(pipes[1], "x", 1), 1);
 	wait_while_running(w, &status);
 	assert_string_equal(
@@ -324,6 +328,7 @@ check_thread_job(struct world *w, int result, const char *ending)
 	json_decref(status);
 	while (!slow.released)
 		usleep(1000);
+	assert_int_equal(thread_job_stop(w->lock, &e), ERR_STATE);
 	close(pipes[0]);
 	close(pipes[1]);
 }
@@ -331,9 +336,9 @@ check_thread_job(struct world *w, int result, const char *ending)
 static void
 a_thread_is_a_job_like_any_other(void **state)
 {
-	check_thread_job(*state, 0, "completed");
-	check_thread_job(*state, ERR_IO, "failed");
-	check_thread_job(*state, ERR_CANCELLED, "cancelled");
+	check_thread_job(*state, 0, false, "completed");
+	check_thread_job(*state, ERR_IO, false, "failed");
+	check_thread_job(*state, 0, true, "cancelled");
 }
 
 int
