@@ -10,6 +10,8 @@
 #include "server/tools/tools_list.h"
 
 #define DURATION_MAX (366 * 86400 * CLOCK_NS_PER_S)
+#define NAME_SIZE 32
+#define NAMES_MAX 1000 /* of one second */
 
 struct create_snapshot {
 	const char *name;
@@ -29,15 +31,19 @@ static const struct arg arguments[] = {
 	{ 0 },
 };
 
-/* "snap-20261123-140211", of the time the call began. */
+/* "snap-20261123-140211", of the time the call began; "…-2" for the second of
+ * that second. */
 static const char *
-standard_name(int64_t now_ns, char out[32])
+standard_name(int64_t now_ns, int number, char out[NAME_SIZE])
 {
 	time_t seconds = (time_t)(now_ns / CLOCK_NS_PER_S);
 	struct tm tm;
+	size_t length;
 
 	gmtime_r(&seconds, &tm);
-	strftime(out, 32, "snap-%Y%m%d-%H%M%S", &tm);
+	length = strftime(out, NAME_SIZE, "snap-%Y%m%d-%H%M%S", &tm);
+	if (number > 1)
+		snprintf(out + length, NAME_SIZE - length, "-%d", number);
 	return out;
 }
 
@@ -94,15 +100,32 @@ on_progress(void *context, double percent)
 		call->progress(call->context, percent, 100, "freezing");
 }
 
+/* By the first standard name that is free, unless it has one. */
+static int
+create(const struct tool_call *call, struct snapshot_request *request,
+       char name[NAME_SIZE], json_t **manifest, struct error *e)
+{
+	const char *home = call->config->home;
+	int rc = ERR_EXISTS;
+
+	if (request->name)
+		return snapshot_create(home, request, manifest, e);
+	for (int i = 1; rc == ERR_EXISTS && i <= NAMES_MAX; i++) {
+		request->name = standard_name(call->now_ns, i, name);
+		rc = snapshot_create(home, request, manifest, e);
+	}
+	return rc;
+}
+
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct create_snapshot args = { .from = INT64_MIN, .to = INT64_MAX };
+	char name[NAME_SIZE];
 	struct snapshot_request request = { .cancelled = call->cancelled,
 					    .progress = on_progress,
 					    .progress_context = call };
 	json_t *manifest = NULL;
-	char name[32];
 	int rc;
 
 	rc = args_bind(arguments, call->arguments, call->now_ns, &args, e);
@@ -110,8 +133,7 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 		rc = apply_duration(&args, call->now_ns, e);
 	if (rc < 0)
 		return rc;
-	request.name = args.name ? args.name
-				 : standard_name(call->now_ns, name);
+	request.name = args.name;
 	request.captures = args.captures.items;
 	request.capture_count = args.captures.count;
 	request.nodes = args.nodes.items;
@@ -119,10 +141,9 @@ run(struct tool_call *call, struct tool_result *out, struct error *e)
 	request.window.from_ns = args.from;
 	request.window.to_ns = args.to;
 	request.note = args.note;
-	rc = db_check_name("snapshot", request.name, e);
+	rc = args.name ? db_check_name("snapshot", args.name, e) : 0;
 	if (rc == 0)
-		rc = snapshot_create(call->config->home, &request, &manifest,
-				     e);
+		rc = create(call, &request, name, &manifest, e);
 	if (rc < 0)
 		return rc;
 	out->structured = result_of(manifest, request.name);

@@ -40,24 +40,30 @@ async function connectV1(server, onLog) {
 		version,
 		call: (params, options) =>
 			client.callTool(params, undefined, options),
-		async watch(uri, onUpdate) {
+		async watch(uris, onUpdate) {
 			client.setNotificationHandler(
 				typesV1.ResourceUpdatedNotificationSchema,
 				(notification) => onUpdate(notification.params.uri));
-			await client.subscribeResource({ uri });
-			return () => client.unsubscribeResource({ uri });
+			return subscribe(client, uris);
 		},
 	};
 }
 
-async function watchV2(client, modern, uri, onUpdate) {
+async function subscribe(client, uris) {
+	for (const uri of uris)
+		await client.subscribeResource({ uri });
+	return async () => {
+		for (const uri of uris)
+			await client.unsubscribeResource({ uri });
+	};
+}
+
+async function watchV2(client, modern, uris, onUpdate) {
 	client.setNotificationHandler('notifications/resources/updated',
 		(notification) => onUpdate(notification.params.uri));
-	if (!modern) {
-		await client.subscribeResource({ uri });
-		return () => client.unsubscribeResource({ uri });
-	}
-	const subscription = await client.listen({ resourceSubscriptions: [uri] });
+	if (!modern)
+		return subscribe(client, uris);
+	const subscription = await client.listen({ resourceSubscriptions: uris });
 	return () => subscription.close();
 }
 

@@ -77,8 +77,9 @@ async function importAndFreeze(s) {
 }
 
 async function dissect(s) {
+	const watched = ['aftertap://databases', `aftertap://${DB}`];
 	const updates = [];
-	const unwatch = await s.connection.watch('aftertap://databases',
+	const unwatch = await s.connection.watch(watched,
 		(uri) => updates.push(uri));
 	const started = await s.tool('start_snapshot_dissection',
 		{ snapshot: 'shop', name: 'main' });
@@ -93,7 +94,7 @@ async function dissect(s) {
 		databases.map((d) => [d.db, d.status, d.entry_count]),
 		[[DB, 'completed', traffic.HTTP_CALLS + traffic.DNS_CALLS]]);
 	s.checks.that('the watcher is told', await eventually(
-		() => updates.includes('aftertap://databases')), updates);
+		() => watched.every((uri) => updates.includes(uri))), updates);
 	await unwatch();
 	const { completion } = await s.client.complete({
 		ref: { type: 'ref/prompt', name: 'find_errors' },

@@ -84,6 +84,10 @@ def check_legacy(failures, binary, home, directory, pcap):
     ended = [note["params"]["status"] for note in client.notes
              if note["method"] == "notifications/tasks/status"]
     failures.check("status notifications", ended, ["completed"] * 3)
+    names = {client.ask("tools/call", {
+        "name": "create_snapshot", "arguments": {"captures": ["web"]}})[
+            "structuredContent"]["name"] for _ in range(4)}
+    failures.check("snapshots without a name have one each", len(names), 4)
     failures.check("exit status", client.close(), 0)
 
 
