@@ -36,6 +36,7 @@ static uint32_t
 request_flags(const struct message *m)
 {
 	return common_flags(m) | CALL_HAS_REQUEST |
+	       (m->flags & MESSAGE_UPGRADE ? (uint32_t)CALL_UPGRADED : 0) |
 	       (m->incomplete ? (uint32_t)CALL_REQUEST_INCOMPLETE : 0) |
 	       (m->truncated ? (uint32_t)CALL_REQUEST_TRUNCATED : 0);
 }

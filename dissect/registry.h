@@ -10,6 +10,7 @@
 	X(tls)        \
 	X(redis)      \
 	X(postgresql) \
+	X(mysql)      \
 	X(http2)
 
 /* Protocols within those: calls have their names, connections do not. */

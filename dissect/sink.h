@@ -27,7 +27,8 @@ enum field {
 enum message_flag {
 	MESSAGE_INFORMATIONAL = 1 << 0, /* 1xx: does not answer its request yet */
 	MESSAGE_IS_ERROR = 1 << 1,      /* failed as the protocol defines failure */
-	MESSAGE_UPGRADE = 1 << 2,       /* the connection changes protocol after */
+	MESSAGE_UPGRADE = 1 << 2,       /* the connection changes protocol after;
+					 * a request: whatever is answered */
 	MESSAGE_NO_RESPONSE = 1 << 3,   /* a request that is never answered */
 	MESSAGE_RETRANSMISSION = 1 << 4, /* application-level repeat (DNS) */
 	MESSAGE_WITHOUT_KEYS = 1 << 6, /* a handshake whose session stays unread */

@@ -31,14 +31,25 @@ bool sink_inner_open(struct sink *s, struct bytes tls);
 bool sink_inner_is_open(const struct sink *s);
 
 /*
+ * The stream inside that was just opened is of this dissector, which is given
+ * `settings` (at most INNER_SETTINGS_MAX bytes) by `upgraded`: it goes on with what
+ * its outer part knows.
+ */
+#define INNER_SETTINGS_MAX 256
+void sink_inner_adopt(struct sink *s, const char *protocol,
+		      struct bytes settings);
+
+/*
  * The next bytes of the side being fed, copied or parsed before this returns.
  * `offset` of the slice given to feed is where the first of them was carried,
- * and the others behind it; what carried them all ends at `end`.
+ * and the others behind it; what carried them all ends at `end`.  Where there
+ * is more inside than outside, what is left over came with the last of them.
  */
 void sink_inner_data(struct sink *s, struct bytes plain, size_t offset,
 		     size_t end);
 
-/* `missing` bytes (0: unknown) of the side being fed will not come. */
+/* `missing` bytes (0: unknown) of the side being fed will not come; what comes
+ * next is carried at the front of the slice given to feed. */
 void sink_inner_gap(struct sink *s, uint64_t missing);
 
 /* The side being fed has said all. */

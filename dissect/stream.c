@@ -163,8 +163,8 @@ abandon(struct stream *s, enum lane_state state)
 }
 
 /* Behind an upgrade that says what follows. */
-static void
-adopt_next(struct stream *s)
+void
+stream_adopt_next(struct stream *s)
 {
 	adopt(s, s->next.protocol);
 	s->next.protocol = PROTOCOL_UNKNOWN;
@@ -227,7 +227,7 @@ detect(struct stream *s, enum side side, struct bytes in, bool last)
 	struct detect_result result;
 
 	if (s->next.protocol) {
-		adopt_next(s);
+		stream_adopt_next(s);
 		return side;
 	}
 	sides[side] = in;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stream inside a stream. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -89,6 +90,20 @@ sink_inner_is_open(const struct sink *s)
 	return s->stream->inner != NULL;
 }
 
+void
+sink_inner_adopt(struct sink *s, const char *protocol, struct bytes settings)
+{
+	struct stream *inner = s->stream->inner->stream;
+
+	inner->identity.midstream = s->stream->identity.midstream;
+	for (int side = 0; side < 2; side++)
+		inner->lanes[side].broken = inner->identity.midstream;
+	inner->next.protocol = registry_find(bytes_of(protocol));
+	assert(inner->next.protocol != PROTOCOL_UNKNOWN);
+	buf_bytes(&inner->next.settings, settings);
+	stream_adopt_next(inner);
+}
+
 /* How much inside is acknowledged by who acknowledges `outside`. */
 static uint64_t
 inside_of(const struct inner_side *side, uint64_t outside)
@@ -122,14 +137,17 @@ sink_inner_data(struct sink *s, struct bytes plain, size_t offset, size_t end)
 	struct lane *lane = &outer->lanes[s->side];
 	struct inner *inner = outer->inner;
 	struct inner_side *side;
-	uint64_t outside = lane->position + offset;
+	uint64_t outside = lane->position + offset, last;
 
 	if (!inner || !plain.size)
 		return;
 	side = &inner->sides[s->side];
+	last = lane->position + end - 1;
 	while (plain.size) {
 		const struct mark *mark = lane_mark(lane, outside);
-		uint64_t room = lane_boundary(lane, outside) - outside;
+		uint64_t room = outside < last
+					? lane_boundary(lane, outside) - outside
+					: plain.size;
 		struct bytes part = bytes_first(
 			plain, room < plain.size ? (size_t)room : plain.size);
 		struct stream_at at = {
@@ -142,7 +160,8 @@ sink_inner_data(struct sink *s, struct bytes plain, size_t offset, size_t end)
 		};
 
 		side->position += part.size;
-		outside += part.size;
+		outside = outside + part.size < last ? outside + part.size
+						     : last;
 		plain = bytes_from(plain, part.size);
 		stream_data(inner->stream, s->side, part, &at);
 	}
@@ -161,6 +180,7 @@ sink_inner_gap(struct sink *s, uint64_t missing)
 	stream_gap(inner->stream, s->side, missing,
 		   &(struct stream_at){ .position = side->position });
 	side->position += missing;
+	note_end(side, s->stream->lanes[s->side].position);
 }
 
 void

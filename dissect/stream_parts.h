@@ -50,6 +50,9 @@ void inner_free(struct inner *inner, enum call_reason reason);
 /* The stream itself, NULL when there is none. */
 const struct stream *inner_stream(const struct inner *inner);
 
+/* The next protocol begins. */
+void stream_adopt_next(struct stream *s);
+
 /* Channels (stream_channel.c). */
 
 static inline bool

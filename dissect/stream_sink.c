@@ -168,10 +168,9 @@ sink_end(struct sink *s, size_t consumed)
 		return;
 	}
 	stream->messages++;
-	if (s->side == SIDE_SERVER) {
-		stream->upgrade = m->flags & MESSAGE_UPGRADE;
+	if (s->side == SIDE_SERVER)
 		stream->lanes[SIDE_CLIENT].kick = true;
-	}
+	stream->upgrade = m->flags & MESSAGE_UPGRADE;
 	if (stream->upgrade && stream->next.channel && m->peer &&
 	    m->peer->ended) {
 		stream->next.request = m->peer;

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "dissect/proto/postgresql_parts.h"
+#include "dissect/proto/sql_value.h"
 
 #define LENGTH_LIMIT (1u << 30)
 #define STARTUP_LIMIT 10000
@@ -211,16 +212,6 @@ enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21,
 
 #define VALUE_TEXT 48
 
-static bool
-is_text(struct bytes in)
-{
-	for (size_t i = 0; i < in.size; i++)
-		if (in.data[i] < ' ' && in.data[i] != '\n' &&
-		    in.data[i] != '\t' && in.data[i] != '\r')
-			return false;
-	return text_is_utf8(in);
-}
-
 static uint64_t
 number_of(struct bytes in)
 {
@@ -294,55 +285,6 @@ print_binary(struct bytes in, uint32_t type, char out[VALUE_TEXT])
 	}
 }
 
-/* \x and hexadecimal, as bytea is shown. */
-static void
-put_hex(struct bytes in, struct sink *sink)
-{
-	static const char digits[] = "0123456789abcdef";
-	char text[128];
-	size_t size = 0;
-
-	sink_body(sink, bytes_of("\\x"));
-	for (size_t i = 0; i < in.size; i++) {
-		text[size++] = digits[in.data[i] >> 4];
-		text[size++] = digits[in.data[i] & 15];
-		if (size == sizeof(text)) {
-			sink_body(sink, bytes_make(text, size));
-			size = 0;
-		}
-	}
-	sink_body(sink, bytes_make(text, size));
-}
-
-static void
-put_escaped(struct bytes in, struct sink *sink)
-{
-	size_t from = 0;
-
-	for (size_t i = 0; i < in.size; i++) {
-		char text[2] = "\\";
-
-		switch (in.data[i]) {
-		case '\t':
-			text[1] = 't';
-			break;
-		case '\n':
-			text[1] = 'n';
-			break;
-		case '\\':
-			text[1] = '\\';
-			break;
-		default:
-			continue;
-		}
-		sink_body(sink, bytes_make(in.data + from, i - from));
-		sink_body(sink, bytes_make(text, 2));
-		from = i + 1;
-	}
-	if (from < in.size)
-		sink_body(sink, bytes_from(in, from));
-}
-
 void
 postgresql_value(struct bytes value, uint32_t type, bool binary,
 		 struct sink *sink)
@@ -354,32 +296,18 @@ postgresql_value(struct bytes value, uint32_t type, bool binary,
 		value = bytes_from(value, 1); /* its version */
 	if (size > 0)
 		sink_body(sink, bytes_make(text, (size_t)size));
-	else if (binary && !is_text(value))
-		put_hex(value, sink);
 	else
-		put_escaped(value, sink);
+		sql_value_row(value, binary, sink);
 }
 
 void
 postgresql_parameter(struct bytes value, uint32_t type, bool binary,
 		     struct sink *sink)
 {
-	static const char digits[] = "0123456789abcdef";
-	char text[VALUE_TEXT + 2 * 256];
+	char text[VALUE_TEXT];
 	int size = binary ? print_binary(value, type, text) : 0;
 
-	if (size > 0) {
+	if (size > 0)
 		value = bytes_make(text, (size_t)size);
-	} else if (binary && !is_text(value)) {
-		size_t n = 0;
-
-		text[n++] = '\\';
-		text[n++] = 'x';
-		for (size_t i = 0; i < value.size && i < 256; i++) {
-			text[n++] = digits[value.data[i] >> 4];
-			text[n++] = digits[value.data[i] & 15];
-		}
-		value = bytes_make(text, n);
-	}
-	sink_header(sink, bytes_of("parameter"), bytes_first(value, 4096));
+	sql_value_parameter(value, binary, sink);
 }

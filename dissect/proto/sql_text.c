@@ -24,6 +24,19 @@ skip_comment(struct bytes in, size_t at)
 	return end ? (size_t)(end - in.data) + 1 : in.size;
 }
 
+/* MySQL runs what is in such a comment: "/" "*!40101 SET … *" "/". */
+static size_t
+condition_size(struct bytes in)
+{
+	size_t size = bytes_starts_with(in, "/*!")    ? 3
+		      : bytes_starts_with(in, "/*M!") ? 4
+						      : 0;
+
+	while (size && size < in.size && isdigit(in.data[size]))
+		size++;
+	return size;
+}
+
 static size_t
 skip_blanks(struct bytes in, size_t at)
 {
@@ -32,6 +45,8 @@ skip_blanks(struct bytes in, size_t at)
 
 		if (isspace(in.data[at]) || in.data[at] == 0)
 			at++;
+		else if (condition_size(rest))
+			at += condition_size(rest);
 		else if (bytes_starts_with(rest, "/*") ||
 			 bytes_starts_with(rest, "--"))
 			at = skip_comment(in, at);
@@ -132,7 +147,7 @@ static const char *const introducing[] = { "FROM", "INTO", "TABLE", NULL };
 static const char *const direct[] = {
 	"UPDATE", "COPY", "TRUNCATE", "LISTEN", "NOTIFY", "UNLISTEN", "CALL",
 	"EXECUTE", "PREPARE", "DEALLOCATE", "SET", "SHOW", "USE", "CLOSE",
-	"DESCRIBE", "ANALYZE", "VACUUM", "LOCK", "RESET", "DECLARE",
+	"DESCRIBE", "DESC", "KILL", "ANALYZE", "VACUUM", "LOCK", "RESET", "DECLARE",
 	"SAVEPOINT", NULL
 };
 /* Words that may stand between. */

@@ -55,6 +55,17 @@ statements_remove(struct statements *s, uint64_t key, struct sink *sink)
 		forget(statement, sink);
 }
 
+void
+statements_rename(struct statements *s, struct statement *statement,
+		  uint64_t key, struct sink *sink)
+{
+	struct statement *other = statements_find(s, key);
+
+	if (other && other != statement)
+		forget(other, sink);
+	statement->key = key;
+}
+
 static bool
 grow(struct statements *s, struct sink *sink)
 {

@@ -19,6 +19,8 @@ struct statement {
 	char *sql;             /* owned, not terminated */
 	uint32_t sql_size;     /* kept */
 	uint16_t parameter_count, column_count; /* of the types below */
+	uint16_t asked;        /* parameters in all, where that is known */
+	uint32_t sent_before;  /* bit for each that came in messages before */
 	uint32_t parameters[STATEMENT_TYPES];
 	uint32_t columns[STATEMENT_TYPES];
 };
@@ -40,6 +42,10 @@ struct statement *statements_add(struct statements *s, uint64_t key,
 /* By key, or by serial; NULL when it is not (or no longer) known. */
 struct statement *statements_find(struct statements *s, uint64_t key);
 struct statement *statements_by_serial(struct statements *s, uint64_t serial);
+
+/* The key is another from here on; one that had it is forgotten. */
+void statements_rename(struct statements *s, struct statement *statement,
+		       uint64_t key, struct sink *sink);
 
 /* Forgets the one with that key, if there is one (DEALLOCATE, Close). */
 void statements_remove(struct statements *s, uint64_t key, struct sink *sink);
