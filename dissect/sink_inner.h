@@ -49,8 +49,8 @@ void sink_inner_data(struct sink *s, struct bytes plain, size_t offset,
 		     size_t end);
 
 /* `missing` bytes (0: unknown) of the side being fed will not come; what comes
- * next is carried at the front of the slice given to feed. */
-void sink_inner_gap(struct sink *s, uint64_t missing);
+ * next is carried at `end` of the slice given to feed, or beyond. */
+void sink_inner_gap(struct sink *s, uint64_t missing, size_t end);
 
 /* The side being fed has said all. */
 void sink_inner_finish(struct sink *s);

@@ -169,7 +169,7 @@ sink_inner_data(struct sink *s, struct bytes plain, size_t offset, size_t end)
 }
 
 void
-sink_inner_gap(struct sink *s, uint64_t missing)
+sink_inner_gap(struct sink *s, uint64_t missing, size_t end)
 {
 	struct inner *inner = s->stream->inner;
 	struct inner_side *side;
@@ -180,7 +180,7 @@ sink_inner_gap(struct sink *s, uint64_t missing)
 	stream_gap(inner->stream, s->side, missing,
 		   &(struct stream_at){ .position = side->position });
 	side->position += missing;
-	note_end(side, s->stream->lanes[s->side].position);
+	note_end(side, s->stream->lanes[s->side].position + end);
 }
 
 void

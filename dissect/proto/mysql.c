@@ -6,7 +6,21 @@
 #include "dissect/proto/mysql_parts.h"
 #include "dissect/registry.h"
 
+/* A command that so many bytes do not show is not waited for. */
+#define PROBE_ENOUGH 64
+
 /* Detection. */
+
+/* A packet, or a compressed frame that has one. */
+static enum verdict
+either(enum verdict verdict, enum side side, struct bytes in)
+{
+	enum verdict compressed = VERDICT_NO;
+
+	if (verdict != VERDICT_YES)
+		compressed = mysql_is_compressed(side, in);
+	return compressed > verdict ? compressed : verdict;
+}
 
 static enum verdict
 probe_client(struct bytes in)
@@ -19,11 +33,9 @@ probe_client(struct bytes in)
 	if (packet.sequence)
 		return mysql_login(&packet);
 	verdict = mysql_command(&packet);
-	if (verdict == VERDICT_YES)
-		return verdict;
-	if (mysql_is_compressed(SIDE_CLIENT, in) == VERDICT_YES)
-		return VERDICT_YES;
-	return verdict;
+	if (verdict == VERDICT_MAYBE && in.size >= PROBE_ENOUGH)
+		verdict = VERDICT_NO;
+	return either(verdict, SIDE_CLIENT, in);
 }
 
 static enum verdict
@@ -36,60 +48,63 @@ probe_server(struct bytes in)
 		return VERDICT_MAYBE;
 	if (!packet.sequence && (verdict = mysql_greeting(&packet)))
 		return verdict;
-	verdict = mysql_answer(in);
-	if (verdict == VERDICT_YES)
-		return verdict;
-	if (mysql_is_compressed(SIDE_SERVER, in) == VERDICT_YES)
-		return VERDICT_YES;
-	return verdict;
+	return either(mysql_answer(in), SIDE_SERVER, in);
+}
+
+static bool
+is_whole_answer(struct bytes in)
+{
+	struct mysql_packet packet;
+
+	return mysql_packet(in, &packet) == VERDICT_YES &&
+	       in.size == packet.size && mysql_answer(in) != VERDICT_NO;
 }
 
 /* A command that many other bytes may be is one if an answer follows. */
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
+	struct mysql_packet packet;
 	enum verdict verdict;
 
 	(void)transport;
 	if (!client.size)
 		return probe_server(server);
 	verdict = probe_client(client);
-	if (verdict == VERDICT_MAYBE && server.size) {
-		struct mysql_packet packet;
-
-		if (probe_server(server) == VERDICT_NO)
-			return VERDICT_NO;
-		if (mysql_packet(client, &packet) == VERDICT_YES &&
-		    client.size == packet.size &&
-		    mysql_command(&packet) != VERDICT_NO &&
-		    mysql_answer(server) != VERDICT_NO)
-			return VERDICT_YES;
-	}
+	if (verdict == VERDICT_MAYBE && is_whole_answer(server) &&
+	    mysql_packet(client, &packet) == VERDICT_YES &&
+	    client.size == packet.size &&
+	    mysql_command(&packet) != VERDICT_NO)
+		return VERDICT_YES;
 	return verdict;
 }
 
-/* On a connection that is known to speak it. */
+/* On a connection that is known to speak it less is needed. */
 static enum verdict
-resync(enum side side, struct bytes in)
+resync_packet(enum side side, struct bytes in)
 {
 	struct mysql_packet packet;
+	enum verdict verdict;
 
-	if (mysql_is_compressed(side, in) == VERDICT_YES)
-		return VERDICT_YES;
 	if (mysql_packet(in, &packet) != VERDICT_YES)
 		return VERDICT_MAYBE;
 	if (side == SIDE_SERVER) {
-		enum verdict verdict = mysql_answer(in);
-
-		if (verdict == VERDICT_MAYBE && in.size == packet.size)
-			return VERDICT_YES;
-		return verdict;
+		verdict = mysql_answer(in);
+		return verdict == VERDICT_MAYBE && in.size == packet.size
+			       ? VERDICT_YES
+			       : verdict;
 	}
-	if (packet.sequence && mysql_login(&packet) == VERDICT_YES)
-		return VERDICT_YES;
-	if (mysql_command(&packet) == VERDICT_NO)
-		return VERDICT_NO;
-	return in.size <= packet.size ? VERDICT_YES : mysql_command(&packet);
+	if (packet.sequence)
+		return mysql_login(&packet);
+	verdict = mysql_command(&packet);
+	return verdict == VERDICT_MAYBE && in.size == packet.size ? VERDICT_YES
+								  : verdict;
+}
+
+static enum verdict
+resync(enum side side, struct bytes in)
+{
+	return either(resync_packet(side, in), side, in);
 }
 
 /* Of a session from its middle the first packet shows if it is compressed;
@@ -174,6 +189,7 @@ const struct dissector dissector_mysql = {
 	.transport = TRANSPORT_TCP,
 	.pairing = PAIR_IN_ORDER,
 	.conn_size = sizeof(struct mysql_conn),
+	.strict = true,
 	.probe = probe,
 	.resync = resync,
 	.feed = feed,

@@ -171,6 +171,27 @@ is_prepared(struct bytes content)
 	       (content.data[5] || content.data[7]);
 }
 
+/* Sizes that answers have, told by their first byte, so that others are not
+ * waited for. */
+#define ANSWER_MAX 4096
+#define COUNT_MAX 10
+
+static bool
+may_answer(const struct mysql_packet *packet)
+{
+	size_t size = packet->size - MYSQL_HEADER;
+
+	if (!size || size > ANSWER_MAX || !packet->sequence)
+		return false;
+	if (!packet->content.size)
+		return true;
+	if (packet->content.data[0] == 0xff)
+		return packet->content.size < 4 ||
+		       packet->content.data[3] == '#';
+	return packet->sequence == 1 &&
+	       (packet->content.data[0] == 0 || size <= COUNT_MAX);
+}
+
 enum verdict
 mysql_answer(struct bytes in)
 {
@@ -180,8 +201,7 @@ mysql_answer(struct bytes in)
 
 	if (mysql_packet(in, &packet) != VERDICT_YES)
 		return VERDICT_MAYBE;
-	if (packet.size == MYSQL_HEADER || packet.size > MYSQL_HELD ||
-	    packet.sequence == 0)
+	if (!may_answer(&packet))
 		return VERDICT_NO;
 	if (in.size < packet.size)
 		return VERDICT_MAYBE;

@@ -293,9 +293,10 @@ begin_frame(struct mysql_conn *conn, struct mysql_inflate *f,
 }
 
 static void
-end_frame(struct mysql_inflate *f, struct sink *sink)
+end_frame(struct mysql_inflate *f, size_t end, struct sink *sink)
 {
-	f->lost += f->plain;
+	if (f->plain)
+		sink_inner_gap(sink, f->plain, end);
 	f->plain = 0;
 	if (f->zstd_size > ZSTD_KEPT)
 		free_zstd(f, sink);
@@ -309,10 +310,6 @@ mysql_compressed(struct mysql_conn *conn, enum side side, struct bytes in,
 	struct frame frame;
 	struct bytes piece;
 
-	/* Here is where what comes next stands. */
-	if (f->lost)
-		sink_inner_gap(sink, f->lost);
-	f->lost = 0;
 	if (!f->left) {
 		if (!read_frame(in, &frame) ||
 		    (frame.plain && frame.size && !frame.content.size))
@@ -335,7 +332,7 @@ mysql_compressed(struct mysql_conn *conn, enum side side, struct bytes in,
 	}
 	f->left -= piece.size;
 	if (!f->left)
-		end_frame(f, sink);
+		end_frame(f, piece.size, sink);
 	return (struct step){ STEP_DONE, piece.size };
 }
 
@@ -348,18 +345,19 @@ mysql_compressed_gap(struct mysql_conn *conn, enum side side, size_t pending,
 
 	if (!missing || !f->left || lost > f->left) {
 		/* How much it was inside is not known: not nothing. */
-		f->lost += f->plain + (lost ? lost : 1);
+		sink_inner_gap(sink, f->plain + (lost ? lost : 1),
+			       (size_t)lost);
 		f->left = f->plain = 0;
 		return false;
 	}
 	f->left -= lost;
 	f->broken |= f->squeezed;
 	if (!f->broken) {
-		f->lost += lost;
+		sink_inner_gap(sink, lost, (size_t)lost);
 		f->plain -= lost;
 	}
 	if (!f->left)
-		end_frame(f, sink);
+		end_frame(f, (size_t)lost, sink);
 	return true;
 }
 

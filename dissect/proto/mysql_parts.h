@@ -77,7 +77,6 @@ struct mysql_inflate {
 	size_t zstd_size;  /* counted as memory */
 	uint64_t left;     /* bytes of the frame that are to come */
 	uint64_t plain;    /* bytes of its content that are to come */
-	uint64_t lost;     /* bytes inside that the stream is to be told of */
 	bool squeezed;     /* it is compressed, */
 	bool uses_zstd;    /* by that */
 	bool broken;       /* the rest of it cannot be read */

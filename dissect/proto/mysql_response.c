@@ -63,7 +63,8 @@ begin(struct mysql_conn *conn, struct sink *sink)
 static void
 end(struct mysql_conn *conn, size_t size, struct sink *sink)
 {
-	number_header("rows", conn->rows, sink);
+	number_header(conn->state == MYSQL_EVENTS ? "events" : "rows",
+		      conn->rows, sink);
 	if (!conn->failed) {
 		sink_field(sink, FIELD_STATUS_TEXT, bytes_of("OK"));
 		sink_status(sink, 0);
@@ -90,7 +91,6 @@ success(struct mysql_conn *conn, const struct mysql_ok *ok, struct sink *sink)
 		mysql_set_name(&conn->database, ok->schema);
 	conn->state = MYSQL_FIRST;
 	conn->headed = false;
-	conn->described = conn->columns = 0;
 	if (ok->status & MYSQL_STATUS_MORE)
 		return false;
 	if (ok->status & MYSQL_STATUS_TRANSACTION)
@@ -331,6 +331,7 @@ first(struct mysql_conn *conn, struct bytes content, struct sink *sink)
 	case MYSQL_BINLOG_DUMP:
 	case MYSQL_BINLOG_DUMP_GTID:
 		conn->state = MYSQL_EVENTS;
+		conn->rows++;
 		return OUTCOME_GOES_ON;
 	default:
 		break;

@@ -458,9 +458,9 @@ tell_hole(struct tls_side *half, const struct session_opened *opened,
 	if (hole && opened->phase != SESSION_HANDSHAKE &&
 	    (opened->skipped || opened->rekeyed)) {
 		if (exact && half->unread > framing)
-			sink_inner_gap(sink, half->unread - framing);
+			sink_inner_gap(sink, half->unread - framing, 0);
 		else
-			sink_inner_gap(sink, 0);
+			sink_inner_gap(sink, 0, 0);
 		sink_context(sink)->coverage->tls_records_lost +=
 			opened->skipped;
 	}

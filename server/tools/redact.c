@@ -185,12 +185,14 @@ line_value(struct bytes in, size_t name, size_t at, struct assignment *a)
 	return true;
 }
 
-/* PASSWORD 'value', as SQL has it. */
+/* PASSWORD 'value', PASSWORD = 'value', PASSWORD('value'), as SQL has it. */
 static bool
 sql_value(struct bytes in, size_t at, struct assignment *a)
 {
 	size_t from = skip_blanks(in, at);
 
+	if (from < in.size && (in.data[from] == '=' || in.data[from] == '('))
+		from = skip_blanks(in, from + 1);
 	if (from == at || from >= in.size || in.data[from] != '\'')
 		return false;
 	a->from = from + 1;

@@ -12,6 +12,7 @@
 #define BARE_USER_MIN 20  /* a user name this long without password is a token */
 #define AUTHORITY_MAX 512
 #define PEM_LABEL_MAX 80
+#define STATEMENT_MAX 512 /* a word of SQL, or a text in it */
 
 /* Prefixes that issuers gave their tokens so that scanners find them. */
 static const char *const prefixes[] = {
@@ -214,6 +215,66 @@ issued_token(struct bytes in, size_t at)
 	return NONE;
 }
 
+/* The next word, quoted text or other character behind blanks. */
+static struct bytes
+sql_token(struct bytes in, size_t *at)
+{
+	size_t from, end;
+
+	while (*at < in.size && (isspace(in.data[*at]) || in.data[*at] == '('))
+		++*at;
+	from = end = *at;
+	if (end < in.size && strchr("'\"`", in.data[end])) {
+		uint8_t quote = in.data[end++];
+
+		while (end < in.size && end - from < STATEMENT_MAX &&
+		       in.data[end] != quote)
+			end += in.data[end] == '\\' && end + 1 < in.size ? 2 : 1;
+	} else {
+		while (end < in.size && end - from < STATEMENT_MAX &&
+		       (isalnum(in.data[end]) || in.data[end] == '_'))
+			end++;
+	}
+	if (end > in.size)
+		end = in.size;
+	/* Behind the closing quote, or the other character. */
+	*at = end < in.size && (end == from || !isalnum(in.data[from])) ? end + 1
+									: end;
+	return bytes_make(in.data + from, end - from);
+}
+
+static bool
+is_word(struct bytes token, const char *word)
+{
+	return bytes_equal_nocase(token, bytes_of(word));
+}
+
+/* MySQL: IDENTIFIED [WITH plugin] BY 'secret', AS 'hash', USING
+ * PASSWORD('secret') and their like. */
+static struct secret
+identified(struct bytes in, size_t at)
+{
+	bool introduced = false;
+
+	if (!is_word(sql_token(in, &at), "identified"))
+		return NONE;
+	for (int words = 0; words < 6; words++) {
+		struct bytes token = sql_token(in, &at);
+
+		if (!token.size)
+			return NONE;
+		if (introduced && strchr("'\"", token.data[0])) {
+			size_t from = (size_t)(token.data - in.data) + 1;
+
+			return (struct secret){ from,
+						from + token.size - 1 };
+		}
+		introduced |= is_word(token, "by") || is_word(token, "as") ||
+			      is_word(token, "using");
+	}
+	return NONE;
+}
+
 struct secret
 redact_pattern(struct bytes in, size_t at)
 {
@@ -232,6 +293,9 @@ redact_pattern(struct bytes in, size_t at)
 	case 'B':
 	case 'b':
 		return at_word_start(in, at) ? credentials(in, at) : NONE;
+	case 'I':
+	case 'i':
+		return at_word_start(in, at) ? identified(in, at) : NONE;
 	case 'e':
 		return bytes_starts_with(rest, "eyJ") ? web_token(in, at) : NONE;
 	default:

@@ -10,5 +10,5 @@ struct secret {
 
 /* The secret whose recognisable part begins at `at`: a private key, a JSON
  * web token, a scheme and its credentials, a URL's user information, an
- * issuer's token. */
+ * issuer's token, how a user of MySQL is identified. */
 struct secret redact_pattern(struct bytes in, size_t at);

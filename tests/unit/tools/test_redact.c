@@ -72,6 +72,14 @@ static const struct {
 	{ "user: bob\npassword: hunter2\n", "hunter2" },
 	{ "ALTER USER bob WITH PASSWORD 'hunter2' VALID UNTIL 'infinity'", "hunter2" },
 	{ "create role a login password 'hunter2'", "hunter2" },
+	{ "CREATE USER bob@'%' IDENTIFIED BY 'hunter2'", "hunter2" },
+	{ "alter user bob identified with 'ed25519' as 'AFE0C2EB'", "AFE0C2EB" },
+	{ "GRANT ALL ON *.* TO b IDENTIFIED VIA ed25519 USING"
+	  " PASSWORD('hunter2')", "hunter2" },
+	{ "SET PASSWORD FOR bob = PASSWORD('hunter2')", "hunter2" },
+	{ "SET PASSWORD = 'hunter2'", "hunter2" },
+	{ "CHANGE MASTER TO MASTER_USER='r', MASTER_PASSWORD='hunter2'",
+	  "hunter2" },
 	/* URLs; RFC 3986 section 3.2.1 */
 	{ "see postgres://app:s3cr3t@db:5432/x", "s3cr3t" },
 	{ "https://0123456789abcdef0123@github.com/x", "0123456789abcdef0123" },
