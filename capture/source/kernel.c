@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 
 #include "base/alloc.h"
 
@@ -58,6 +59,47 @@ kernel_has_helper(enum bpf_prog_type type, enum bpf_attach_type expected,
 		return false;
 	close(program);
 	return true;
+}
+
+/* Where a member of 64 bits is, in bits; 0: there is none. */
+static uint32_t
+member_offset(const struct btf *btf, const struct btf_type *type,
+	      const char *name)
+{
+	for (uint32_t i = 0; i < btf_vlen(type); i++) {
+		const struct btf_member *member = btf_members(type) + i;
+		const char *is = btf__name_by_offset(btf, member->name_off);
+
+		if (strcmp(is, name) == 0 &&
+		    btf__resolve_size(btf, member->type) == sizeof(uint64_t))
+			return btf_member_bit_offset(type, i);
+	}
+	return 0;
+}
+
+size_t
+kernel_ring_complete(void)
+{
+	const uint32_t page_bits = (uint32_t)sysconf(_SC_PAGESIZE) * 8;
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "bpf_ringbuf",
+					      BTF_KIND_STRUCT)
+		     : -1;
+	uint32_t reserved = 0, complete = 0;
+
+	if (id > 0) {
+		const struct btf_type *type =
+			btf__type_by_id(btf, (uint32_t)id);
+
+		reserved = member_offset(btf, type, "producer_pos");
+		complete = member_offset(btf, type, "pending_pos");
+	}
+	btf__free(btf);
+	/* In the same page, or it is not mapped where we look. */
+	if (reserved == 0 || complete <= reserved ||
+	    complete / page_bits != reserved / page_bits || complete % 64)
+		return 0;
+	return (complete - reserved) / 8;
 }
 
 /* The last line of the log that says something: the verifier ends with its

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <linux/bpf.h>
 
@@ -22,6 +23,13 @@ bool kernel_capable(int capability);
 /* True when programs of `type` may call a helper that takes only the context. */
 bool kernel_has_helper(enum bpf_prog_type type,
 		       enum bpf_attach_type expected, enum bpf_func_id helper);
+
+/*
+ * Behind the writers' position, in the memory of a ring buffer map, kernels
+ * from 6.10 on keep another: up to it all records are complete.  That is told
+ * to nobody but by the kernel's own BTF: how many bytes behind, or 0.
+ */
+size_t kernel_ring_complete(void);
 
 /* Room for a verifier's last words. */
 #define KERNEL_LOG_SIZE (256u << 10)

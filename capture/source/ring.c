@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "capture/source/kernel.h"
 #include "capture/source/raw_record.h"
 
 static size_t
@@ -87,6 +88,7 @@ ring_map(struct ring *r, int map, size_t bytes, struct error *e)
 		r->consumer = NULL;
 		return error_set_errno(e, errno, "mapping the packet ring");
 	}
+	r->complete = kernel_ring_complete();
 	ring_begin(r, bytes);
 	return 0;
 }
@@ -158,11 +160,26 @@ record_total(uint32_t header)
 	return (RAW_RING_HEADER + size + 7) & ~UINT64_C(7);
 }
 
+/*
+ * How far records are known to be complete.  Every header was written by some
+ * other CPU, so that looking at each costs more than all else that is done for
+ * a small packet: it is left to the kernel, which looks as it reserves.
+ */
+static uint64_t
+ring_complete(const struct ring *r)
+{
+	uint64_t complete = 0;
+
+	if (r->complete)
+		complete = position_load(r->producer + r->complete);
+	return complete > r->scanned ? complete : r->scanned;
+}
+
 bool
 ring_peek(struct ring *r, struct source_span *span)
 {
+	uint64_t at = ring_complete(r);
 	uint64_t reserved = position_load(r->producer);
-	uint64_t at = r->scanned;
 
 	while (at < reserved) {
 		uint32_t header =

@@ -28,6 +28,7 @@ struct ring {
 	uint8_t *producer;       /* the writers' page, then the data */
 	const uint8_t *data;
 	size_t size;             /* a power of two */
+	size_t complete;         /* kernel_ring_complete() */
 	uint64_t scanned;        /* up to here records are complete */
 	uint64_t taken;          /* up to here they were given back */
 	uint8_t *reserved;       /* address space of a ring of our own */

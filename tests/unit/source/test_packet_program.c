@@ -135,6 +135,35 @@ test_full_ring(void **state)
 	}
 }
 
+/* The kernel's own word for what is complete, against every header. */
+static void
+test_complete(void **state)
+{
+	struct source_span quick, thorough;
+	struct packet_program p;
+	struct ring kernel, ours;
+
+	(void)state;
+	load(&p, false, false, 0);
+	assert_int_equal(ring_map(&kernel, p.ring, 1 << 20, NULL), 0);
+	assert_int_equal(ring_map(&ours, p.ring, 1 << 20, NULL), 0);
+	ours.complete = 0;
+	for (int i = 0; i < 5000; i++) {
+		run(p.egress, 34 + (size_t)i % 900, 1);
+		if (i % 300)
+			continue;
+		assert_true(ring_peek(&kernel, &quick));
+		assert_true(ring_peek(&ours, &thorough));
+		assert_int_equal(quick.position, thorough.position);
+		assert_int_equal(quick.size, thorough.size);
+		ring_release(&ours, thorough.size);
+		ring_release(&kernel, quick.size);
+	}
+	ring_close(&ours);
+	ring_close(&kernel);
+	packet_program_close(&p);
+}
+
 /* Two namespaces' programs and one ring. */
 static void
 test_shared_maps(void **state)
@@ -169,6 +198,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_shared_maps),
 	};
 

@@ -79,6 +79,38 @@ test_discarded_is_part_of_span(void **state)
 	assert_int_equal(span.size, 2 * 72);
 }
 
+static void
+say_complete(uint64_t position)
+{
+	memcpy(ring.producer + ring.complete, &position, sizeof position);
+}
+
+/* What the kernel says is complete is; what follows is looked at. */
+static void
+test_kernel_knows_what_is_complete(void **state)
+{
+	uint8_t *first = put(64, 1), *second = put(64, 2), *third = put(64, 3);
+	struct source_span span;
+
+	(void)state;
+	ring.complete = 8;
+	ring_commit(&ring, second);
+	say_complete(0);
+	assert_false(ring_peek(&ring, &span));
+	/* The first is said to be: its header is not read at all. */
+	say_complete(72);
+	assert_true(ring_peek(&ring, &span));
+	assert_int_equal(span.size, 2 * 72);
+	ring_release(&ring, span.size);
+	/* What is behind where we are already says nothing. */
+	assert_false(ring_peek(&ring, &span));
+	ring_commit(&ring, third);
+	assert_true(ring_peek(&ring, &span));
+	assert_int_equal(span.position, 2 * 72);
+	assert_int_equal(span.size, 72);
+	ring_commit(&ring, first);
+}
+
 /* Round and round: every byte comes out once, in order, in one piece. */
 static void
 test_wrap(void **state)
@@ -156,6 +188,8 @@ main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_discarded_is_part_of_span,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_kernel_knows_what_is_complete, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_writers_get_whole_pages,
 						setup, teardown),
