@@ -41,7 +41,9 @@ struct packet_counts {
 	__u64 lost_errors;
 };
 
-#define PACKET_PLACES_MAX 65536
+/* At once; those that are gone are taken out.  The kernel walks as many buckets
+ * whenever it is asked for them. */
+#define PACKET_PLACES_MAX 4096
 
 /* Elements of the array of counters that belong to no place. */
 enum packet_total {

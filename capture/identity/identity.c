@@ -307,6 +307,8 @@ identity_segment_closed(struct identity *i, int64_t keep_from_ns,
 
 	if (rc < 0)
 		return rc;
+	if (!identity_log_is_loose(i->log))
+		return identity_log_flush(i->log, true, e);
 	return identity_log_compact(i->log, keep_from_ns, e);
 }
 

@@ -59,8 +59,9 @@ int identity_dispatch(struct identity *i, struct error *e);
 
 /*
  * To be called when a segment has been closed, before it is sealed: all that
- * has happened so far is in the log afterwards, and what ended before
- * `keep_from_ns` (UTC; first packet that is not sealed yet) is gone from it.
+ * has happened so far is in the log afterwards, on disk.  What ended before
+ * `keep_from_ns` (UTC; first packet that is not sealed yet) is taken out of it
+ * whenever the log has doubled.
  */
 int identity_segment_closed(struct identity *i, int64_t keep_from_ns,
 			    struct error *e);

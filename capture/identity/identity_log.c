@@ -25,11 +25,15 @@
 /* Kept in memory while the file cannot be written. */
 #define PENDING_MAX   ((size_t)8 << 20)
 #define SERIALS_MAX   ((size_t)8 << 20)
+/* So much may be of no use before it is worth looking for. */
+#define LOOSE_BYTES   ((uint64_t)256 << 10)
 
 struct identity_log {
 	char *path;
 	int fd;
 	uint64_t bytes;
+	uint64_t synced;  /* of them, known to be on disk */
+	uint64_t compact; /* when compacted last */
 	uint64_t dropped;
 	struct buf pending;
 };
@@ -270,9 +274,19 @@ identity_log_flush(struct identity_log *log, bool sync, struct error *e)
 		log->bytes += log->pending.size;
 		buf_reset(&log->pending);
 	}
-	if (sync && fdatasync(log->fd) < 0)
-		rc = error_set_errno(e, errno, "cannot sync \"%s\"", log->path);
+	if (!sync || log->synced == log->bytes)
+		return rc;
+	if (fdatasync(log->fd) < 0)
+		return error_set_errno(e, errno, "cannot sync \"%s\"",
+				       log->path);
+	log->synced = log->bytes;
 	return rc;
+}
+
+bool
+identity_log_is_loose(const struct identity_log *log)
+{
+	return log->bytes >= log->compact * 2 + LOOSE_BYTES;
 }
 
 uint64_t
@@ -443,7 +457,7 @@ identity_log_compact(struct identity_log *log, int64_t keep_from_ns,
 	}
 	close(log->fd);
 	log->fd = c.fd;
-	log->bytes = c.written;
+	log->bytes = log->synced = log->compact = c.written;
 out:
 	buf_free(&c.out);
 	map_free(c.places);

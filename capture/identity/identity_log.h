@@ -47,6 +47,9 @@ int identity_log_flush(struct identity_log *log, bool sync, struct error *e);
 int identity_log_compact(struct identity_log *log, int64_t keep_from_ns,
 			 struct error *e);
 
+/* Compacting is worth its while: the log has more than doubled since. */
+bool identity_log_is_loose(const struct identity_log *log);
+
 /* Bytes of the file, and entries dropped. */
 uint64_t identity_log_bytes(const struct identity_log *log);
 uint64_t identity_log_dropped(const struct identity_log *log);

@@ -20,7 +20,7 @@
 /* A drain that takes nothing for so long waits for the disk; were the recorder
  * killed, what it has not taken would be lost. */
 #define STUCK_NS (3 * CLOCK_NS_PER_S)
-/* The kernel walks 65,536 buckets to tell its counts: while nothing is written
+/* The kernel walks thousands of buckets to tell its counts: while nothing is written
  * it is asked seldom. */
 #define LOOK_IDLE_NS (10 * CLOCK_NS_PER_S)
 #define SEGMENT_MIN  ((uint64_t)1 << 20)

@@ -8,12 +8,22 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/map.h"
 #include "capture/source/degraded.h"
 #include "capture/source/filter_program.h"
 
 /* Verdicts, as in capture/bpf/packet.bpf.h. */
 #define CGROUP_PASS 1
 #define INTERFACE_PASS (-1)
+
+#define QUIET_NS (600 * CLOCK_NS_PER_S)
+
+/* When a place was last seen to have had a packet. */
+struct place_quiet {
+	uint64_t seen;
+	int64_t since_ns;
+};
 
 void
 bpf_source_begin(struct bpf_source *s, const struct source_type *type,
@@ -24,6 +34,8 @@ bpf_source_begin(struct bpf_source *s, const struct source_type *type,
 	s->wake = -1;
 	s->degraded = json_array();
 	s->filter_in_kernel = true;
+	s->quiet = map_new(sizeof(struct packet_place),
+			   sizeof(struct place_quiet), PACKET_PLACES_MAX);
 	if (options->filter && options->filter[0])
 		s->filter = alloc_string(options->filter);
 }
@@ -36,6 +48,7 @@ bpf_source_end(struct bpf_source *s)
 	if (s->wake >= 0)
 		close(s->wake);
 	json_decref(s->degraded);
+	map_free(s->quiet);
 	free(s->filter);
 }
 
@@ -167,6 +180,35 @@ bpf_source_counts(const struct source *source, struct source_counts *counts)
 {
 	packet_program_counts(&((const struct bpf_source *)source)->program,
 			      counts);
+}
+
+size_t
+bpf_source_prune(struct bpf_source *s, const struct packet_place_counts *list,
+		 size_t count, bpf_source_alive *alive)
+{
+	int64_t now_ns = clock_monotonic_ns();
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct place_quiet *quiet =
+			map_put(s->quiet, &list[i].place, NULL);
+
+		if (!quiet)
+			continue;
+		if (quiet->seen != list[i].counts.seen) {
+			quiet->seen = list[i].counts.seen;
+			quiet->since_ns = now_ns;
+		}
+		if (now_ns - quiet->since_ns < QUIET_NS)
+			continue;
+		if (alive(&s->source, &list[i].place)) {
+			kept++;
+			continue;
+		}
+		packet_program_forget(&s->program, &list[i].place);
+		map_remove(s->quiet, &list[i].place);
+	}
+	return kept;
 }
 
 bool

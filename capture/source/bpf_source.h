@@ -18,6 +18,7 @@ struct bpf_source {
 	json_t *degraded;
 	char *filter;         /* the expression; NULL: none */
 	bool filter_in_kernel;
+	struct map *quiet;    /* places → struct place_quiet */
 };
 
 /* A filter in front of a program. */
@@ -56,6 +57,19 @@ void bpf_source_release(struct source *source, size_t size);
 void bpf_source_counts(const struct source *source,
 		       struct source_counts *counts);
 bool bpf_source_ended(const struct source *source);
+
+/* Whether packets may still come from a place. */
+typedef bool bpf_source_alive(const struct source *source,
+			      const struct packet_place *place);
+
+/*
+ * Of the places as they are now those that are not alive and have been quiet
+ * for ten minutes are forgotten: longer than a segment, as a rule, so that what
+ * is in one is described with it.  Returns how many are alive and that quiet.
+ */
+size_t bpf_source_prune(struct bpf_source *s,
+			const struct packet_place_counts *list, size_t count,
+			bpf_source_alive *alive);
 
 /* describe() without "interfaces"; new reference. */
 json_t *bpf_source_describe(const struct bpf_source *s, const char *mechanism);

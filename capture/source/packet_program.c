@@ -238,6 +238,17 @@ total_of(const struct packet_program *p, enum packet_total which, int cpus)
 	return sum;
 }
 
+static void
+counts_sum(struct source_counts *sum, const struct packet_counts *each)
+{
+	sum->seen_packets += each->seen;
+	sum->seen_bytes += each->seen_bytes;
+	sum->captured_packets += each->captured;
+	sum->cut_packets += each->cut;
+	sum->lost_ring += each->lost_ring;
+	sum->lost_errors += each->lost_errors;
+}
+
 void
 packet_program_counts(const struct packet_program *p,
 		      struct source_counts *counts)
@@ -248,20 +259,30 @@ packet_program_counts(const struct packet_program *p,
 	uint64_t lost_call = total_of(p, PACKET_LOST_CALL, cpus);
 
 	memset(counts, 0, sizeof *counts);
-	for (size_t i = 0; i < count; i++) {
-		const struct packet_counts *each = &list[i].counts;
-
-		counts->seen_packets += each->seen;
-		counts->seen_bytes += each->seen_bytes;
-		counts->captured_packets += each->captured;
-		counts->cut_packets += each->cut;
-		counts->lost_ring += each->lost_ring;
-		counts->lost_errors += each->lost_errors;
-	}
+	counts_sum(counts, &p->forgotten);
+	for (size_t i = 0; i < count; i++)
+		counts_sum(counts, &list[i].counts);
 	free(list);
 	counts->seen_packets += lost_call;
 	counts->lost_errors += lost_call;
 	counts->filtered_packets = total_of(p, PACKET_FILTERED, cpus);
+}
+
+void
+packet_program_forget(struct packet_program *p,
+		      const struct packet_place *place)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct packet_counts *each = alloc_zero((size_t)cpus, sizeof *each);
+	/* In two steps before Linux 5.14. */
+	bool gone = bpf_map_lookup_and_delete_elem(p->places, place, each) ==
+			    0 ||
+		    (bpf_map_lookup_elem(p->places, place, each) == 0 &&
+		     bpf_map_delete_elem(p->places, place) == 0);
+
+	if (gone)
+		counts_add(&p->forgotten, each, cpus);
+	free(each);
 }
 
 /* The places that found no room, when there were any. */

@@ -33,6 +33,7 @@ struct packet_program {
 	int ring, places, elsewhere, totals; /* maps */
 	bool fixed_sizes;
 	bool netns_known; /* records say in which namespace they were */
+	struct packet_counts forgotten; /* of places taken out */
 };
 
 /*
@@ -54,6 +55,11 @@ struct packet_place_counts {
 	struct packet_counts counts;
 };
 
-/* Every place so far; `*list` is the caller's (free). */
+/* Takes a place out, which no packets come from any more; its counts stay in
+ * the sum.  Should one come all the same, it is a new place. */
+void packet_program_forget(struct packet_program *p,
+			   const struct packet_place *place);
+
+/* Every place there is; `*list` is the caller's (free). */
 size_t packet_program_places(const struct packet_program *p,
 			     struct packet_place_counts **list);

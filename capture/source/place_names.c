@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct survey {
 	const char *label; /* of the namespace being read */
 	uint64_t inode;
 	unsigned refused;
+	bool blind; /* there may be namespaces that were not looked at */
 };
 
 struct place_names *
@@ -81,6 +83,10 @@ survey_file(struct survey *s, const char *path, const char *label)
 	char number[32];
 	bool added;
 
+	/* Processes come and go. */
+	if (fd < 0 && errno != ENOENT && errno != ESRCH)
+		s->blind = true;
+
 	if (fd >= 0 && fstat(fd, &about) == 0) {
 		uint64_t inode = about.st_ino;
 
@@ -119,6 +125,28 @@ survey_directory(struct survey *s, const char *path, bool processes)
 		closedir(directory);
 }
 
+/* Forgets the interfaces of namespaces that are gone. */
+static void
+survey_forget(struct survey *s)
+{
+	struct map *names = s->names->names;
+	const void *key;
+	void *value;
+	size_t cursor = 0, gone = 0;
+	struct packet_place *places =
+		alloc_zero(map_count(names) + 1, sizeof *places);
+
+	while (map_next(names, &cursor, &key, &value)) {
+		const struct place_name *name = value;
+
+		if (!map_get(s->done, &name->inode))
+			places[gone++] = *(const struct packet_place *)key;
+	}
+	for (size_t i = 0; i < gone; i++)
+		map_remove(names, &places[i]);
+	free(places);
+}
+
 unsigned
 place_names_refresh(struct place_names *n)
 {
@@ -134,6 +162,8 @@ place_names_refresh(struct place_names *n)
 	survey_links(&s); /* our own needs no right */
 	survey_directory(&s, "/run/netns", false);
 	survey_directory(&s, "/proc", true);
+	if (!s.blind && map_count(s.done) < NAMESPACES_MAX)
+		survey_forget(&s);
 	map_free(s.done);
 	return s.refused;
 }

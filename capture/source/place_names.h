@@ -27,8 +27,8 @@ struct place_names;
 struct place_names *place_names_new(void);
 void place_names_free(struct place_names *n);
 
-/* Looks at all namespaces again.  Those that cannot be entered are left out;
- * returns how many. */
+/* Looks at all namespaces again and forgets those that are gone.  Those that
+ * cannot be entered are left as they were; returns how many. */
 unsigned place_names_refresh(struct place_names *n);
 
 /* NULL when it is not known. */

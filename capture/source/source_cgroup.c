@@ -26,6 +26,8 @@
 
 /* All of /proc is walked for names, so not whenever a place turns up. */
 #define NAMES_NS (10 * CLOCK_NS_PER_S)
+/* While only quiet places may be gone. */
+#define QUIET_NAMES_NS (600 * CLOCK_NS_PER_S)
 /* How often it is asked whether there are new places. */
 #define PLACES_NS (5 * CLOCK_NS_PER_S)
 
@@ -196,22 +198,35 @@ cgroup_open(const struct source_options *options, struct source **out,
 	return 0;
 }
 
-/* Names are read when there is a place that may have none. */
+static bool
+cgroup_is_alive(const struct source *source, const struct packet_place *place)
+{
+	const struct cgroup_source *s = (const struct cgroup_source *)source;
+
+	return place_names_find(s->names, place->netns, place->ifindex);
+}
+
+/* Names are read when there is a place that may have none, or that may be
+ * gone. */
 static int
 cgroup_refresh(struct source *source, struct error *e)
 {
 	struct cgroup_source *s = (struct cgroup_source *)source;
 	struct packet_place_counts *list;
 	int64_t now = clock_monotonic_ns();
-	size_t count;
+	size_t count, quiet;
 
 	(void)e;
 	if (now - s->asked_ns < PLACES_NS)
 		return 0;
 	s->asked_ns = now;
 	count = packet_program_places(&s->bpf.program, &list);
+	quiet = bpf_source_prune(&s->bpf, list, count, cgroup_is_alive);
 	free(list);
-	if (count == s->named_places || now - s->named_ns < NAMES_NS)
+	if (count == s->named_places &&
+	    (quiet == 0 || now - s->named_ns < QUIET_NAMES_NS))
+		return 0;
+	if (now - s->named_ns < NAMES_NS)
 		return 0;
 	s->named_places = count;
 	s->named_ns = now;

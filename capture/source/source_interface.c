@@ -22,6 +22,8 @@
 #define NAMESPACES_MAX 64
 /* How often interfaces are listed although no change was heard of. */
 #define LIST_NS (10 * CLOCK_NS_PER_S)
+/* And places for ones that are quiet. */
+#define PRUNE_NS (60 * CLOCK_NS_PER_S)
 
 struct interface_namespace {
 	struct attachments attachments;
@@ -44,6 +46,7 @@ struct interface_source {
 	size_t name_count;
 	enum attachment_way way;
 	int watch;             /* epoll: readable when interfaces change */
+	int64_t pruned_ns;     /* when places were looked at for quiet ones */
 };
 
 static int
@@ -299,11 +302,48 @@ namespace_refresh(struct interface_namespace *n, struct error *e)
 	return namespace_run(n->fd, refresh_here, &context, e);
 }
 
+static bool
+interface_is_alive(const struct source *source,
+		   const struct packet_place *place)
+{
+	const struct interface_source *s =
+		(const struct interface_source *)source;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct interface_namespace *n = &s->namespaces[i];
+
+		for (size_t k = 0;
+		     n->cookie == place->netns && k < n->attachments.count; k++)
+			if (n->attachments.list[k].attached &&
+			    n->attachments.list[k].ifindex == place->ifindex)
+				return true;
+	}
+	return false;
+}
+
+/* Interfaces come and go. */
+static void
+interface_prune(struct interface_source *s)
+{
+	struct packet_place_counts *list;
+	int64_t now = clock_monotonic_ns();
+	size_t count;
+
+	if (now - s->pruned_ns < PRUNE_NS)
+		return;
+	s->pruned_ns = now;
+	count = packet_program_places(&s->bpf.program, &list);
+	(void)bpf_source_prune(&s->bpf, list, count, interface_is_alive);
+	free(list);
+}
+
 static int
 interface_refresh(struct source *source, struct error *e)
 {
 	struct interface_source *s = (struct interface_source *)source;
 	int worst = 0;
+
+	interface_prune(s);
 
 	for (size_t i = 0; i < s->count; i++) {
 		int status = namespace_refresh(&s->namespaces[i], e);

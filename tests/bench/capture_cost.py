@@ -33,13 +33,9 @@ WEB_PORT = 18431
 
 
 def cpu_of(pid):
-    """CPU seconds of all its threads so far, without its children."""
-    total = 0
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/schedstat",
-                  encoding="ascii") as file:
-            total += int(file.read().split()[0])
-    return total / 1e9
+    """CPU seconds of all its threads so far, those that have ended too,
+    without its children: clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def resident(pid):

@@ -183,6 +183,34 @@ test_compact(void **state)
 }
 
 static void
+test_compact_when_it_has_doubled(void **state)
+{
+	char *path = log_path(state);
+	struct identity_log *log = open_log(path);
+	uint64_t serial = 1, once;
+
+	assert_false(identity_log_is_loose(log));
+	for (; !identity_log_is_loose(log); serial++) {
+		add_process(log, serial, 2000);
+		assert_int_equal(identity_log_flush(log, false, NULL), 0);
+	}
+	assert_in_range(identity_log_bytes(log), 1 << 16, 1 << 20);
+	assert_int_equal(identity_log_compact(log, 1000, NULL), 0);
+	assert_false(identity_log_is_loose(log));
+	once = identity_log_bytes(log);
+	for (; !identity_log_is_loose(log); serial++) {
+		add_process(log, serial, 2000);
+		assert_int_equal(identity_log_flush(log, false, NULL), 0);
+	}
+	assert_true(identity_log_bytes(log) >= 2 * once);
+	assert_int_equal(identity_log_compact(log, 3000, NULL), 0);
+	assert_true(identity_log_bytes(log) < 1000);
+	identity_log_close(log);
+	assert_int_equal(unlink(path), 0);
+	free(path);
+}
+
+static void
 test_garbage(void **state)
 {
 	char *path = log_path(state);
@@ -218,6 +246,7 @@ main(void)
 		cmocka_unit_test(test_append_and_continue),
 		cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_compact),
+		cmocka_unit_test(test_compact_when_it_has_doubled),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_no_space),
 	};

@@ -173,6 +173,7 @@ test_shared_maps(void **state)
 	};
 	struct packet_place_counts *list;
 	struct packet_program first, second;
+	struct source_counts counts;
 	json_t *degraded = json_array();
 
 	(void)state;
@@ -186,7 +187,19 @@ test_shared_maps(void **state)
 	assert_int_equal(list[0].place.netns + list[1].place.netns, 19);
 	assert_int_equal(list[0].counts.seen, 1);
 	assert_int_equal(list[1].counts.captured, 1);
+	/* One is taken out; the sum stays, and it may come again. */
+	packet_program_forget(&first, &list[0].place);
 	free(list);
+	assert_int_equal(packet_program_places(&first, &list), 1);
+	free(list);
+	run(first.egress, 100, (__u32)-1);
+	run(second.egress, 100, (__u32)-1);
+	assert_int_equal(packet_program_places(&first, &list), 2);
+	free(list);
+	packet_program_counts(&first, &counts);
+	assert_int_equal(counts.seen_packets, 4);
+	assert_int_equal(counts.captured_packets, 4);
+	assert_int_equal(counts.seen_bytes, 400);
 	json_decref(degraded);
 	packet_program_close(&second);
 	packet_program_close(&first);
