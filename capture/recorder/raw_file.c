@@ -10,6 +10,8 @@
 
 #include "capture/source/raw_reader.h"
 
+#define READ_STEP ((size_t)4 << 20)
+
 static int
 raw_file_map(const char *path, struct raw_file *f, struct error *e)
 {
@@ -28,7 +30,7 @@ raw_file_map(const char *path, struct raw_file *f, struct error *e)
 		f->mapped = (size_t)info.st_size;
 		f->mapping = mmap(NULL, f->mapped, PROT_READ, MAP_SHARED, fd,
 				  0);
-		if (f->mapping == MAP_FAILED) {
+		if ((void *)f->mapping == MAP_FAILED) {
 			f->mapping = NULL;
 			status = error_set_errno(e, errno, "cannot map %s",
 						 path);
@@ -38,17 +40,48 @@ raw_file_map(const char *path, struct raw_file *f, struct error *e)
 	return status;
 }
 
-/* How far the records can be read, from their beginning. */
+/* Older headers lack it. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+/* Page faults one by one cost as much as compressing what they bring. */
+void
+raw_file_read_on(struct raw_file *f, uint64_t offset)
+{
+	size_t base = RAW_PAGE + f->header.first;
+	size_t at, part;
+
+	if (offset < f->fetched)
+		return;
+	at = (size_t)(base + offset) & ~(size_t)(RAW_PAGE - 1);
+	part = f->mapped - at < READ_STEP ? f->mapped - at : READ_STEP;
+	(void)madvise(f->mapping, at, MADV_DONTNEED);
+	(void)madvise(f->mapping + at, part, MADV_POPULATE_READ);
+	f->fetched = offset + READ_STEP / 2;
+}
+
+void
+raw_file_rewind(struct raw_file *f)
+{
+	f->fetched = 0;
+}
+
+/* How far records can be read, from the byte `from` of `data`. */
 static size_t
-raw_file_readable(enum raw_format format, struct bytes data, const char **why)
+raw_file_readable(struct raw_file *f, struct bytes data, size_t from,
+		  const char **why)
 {
 	struct raw_reader r;
 	struct raw_packet packet;
 	size_t readable;
 
-	raw_reader_init(&r, format, data);
+	data = bytes_from(data, from);
+	raw_reader_init(&r, (enum raw_format)f->header.format, data);
+	raw_file_rewind(f);
+	raw_file_read_on(f, from);
 	while (raw_reader_next(&r, &packet) > 0)
-		;
+		raw_file_read_on(f, from + packet.offset);
 	readable = (size_t)raw_reader_offset(&r);
 	*why = r.problem;
 	raw_reader_free(&r);
@@ -60,7 +93,6 @@ raw_file_readable(enum raw_format format, struct bytes data, const char **why)
 static void
 raw_file_extend(struct raw_file *f, struct bytes all)
 {
-	enum raw_format format = (enum raw_format)f->header.format;
 	uint64_t committed = f->header.committed;
 	uint8_t boot[RAW_BOOT_ID];
 	const char *why;
@@ -69,8 +101,7 @@ raw_file_extend(struct raw_file *f, struct bytes all)
 	if (memcmp(boot, f->header.boot_id, RAW_BOOT_ID) != 0 ||
 	    committed >= all.size || f->missing > 0)
 		return;
-	f->beyond = raw_file_readable(
-		format, bytes_from(all, (size_t)committed), &why);
+	f->beyond = raw_file_readable(f, all, (size_t)committed, &why);
 	f->records.size = (size_t)committed + f->beyond;
 }
 
@@ -98,8 +129,7 @@ raw_file_open(const char *path, struct raw_file *f, struct error *e)
 	f->records = all;
 	if (f->header.committed < all.size)
 		f->records.size = (size_t)f->header.committed;
-	readable = raw_file_readable((enum raw_format)f->header.format,
-				     f->records, &f->problem);
+	readable = raw_file_readable(f, f->records, 0, &f->problem);
 	f->missing = f->header.committed - readable;
 	f->records.size = readable;
 	raw_file_extend(f, all);
@@ -112,13 +142,4 @@ raw_file_close(struct raw_file *f)
 	if (f->mapping)
 		munmap(f->mapping, f->mapped);
 	*f = (struct raw_file){ 0 };
-}
-
-void
-raw_file_read_to(struct raw_file *f, uint64_t offset)
-{
-	size_t pages = (size_t)(RAW_PAGE + f->header.first + offset);
-
-	pages &= ~(size_t)(RAW_PAGE - 1);
-	(void)madvise(f->mapping, pages, MADV_DONTNEED);
 }

@@ -27,8 +27,9 @@ struct raw_file {
 	const char *problem;   /* why not all could be read; NULL: all was */
 
 	/* private */
-	void *mapping;
+	uint8_t *mapping;
 	size_t mapped;
+	uint64_t fetched;      /* up to here what is read next was fetched */
 };
 
 /* NOTFOUND, TRUNCATED and CORRUPT (no header is whole: nothing can be
@@ -36,5 +37,8 @@ struct raw_file {
 int raw_file_open(const char *path, struct raw_file *f, struct error *e);
 void raw_file_close(struct raw_file *f);
 
-/* The pages before the byte `offset` of the records are not needed for now. */
-void raw_file_read_to(struct raw_file *f, uint64_t offset);
+/* The byte `offset` of the records is read next: what follows is fetched in
+ * large pieces, and what was before is not needed for now.  Rewind before
+ * reading from the beginning. */
+void raw_file_read_on(struct raw_file *f, uint64_t offset);
+void raw_file_rewind(struct raw_file *f);

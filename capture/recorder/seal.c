@@ -31,7 +31,6 @@
 #define UNBOUNDED ((uint64_t)1 << 60)
 /* if_name of what is no interface. */
 #define PLAINTEXT_NAME "tls plaintext"
-#define READ_STEP ((uint64_t)4 << 20)
 
 /* A packet's interface as the source tells it. */
 struct place {
@@ -176,14 +175,15 @@ seal_each(struct sealing *s, seal_visitor *each, struct error *e)
 {
 	struct raw_reader r;
 	struct raw_packet packet;
-	uint64_t next = READ_STEP;
 	int status = 0;
 
 	s->result->filtered = 0;
+	raw_file_rewind(&s->file);
 	raw_reader_init(&r, (enum raw_format)s->file.header.format,
 			s->file.records);
 	seal_plain_rewind(&s->plaintext);
 	while (status == 0 && raw_reader_next(&r, &packet) > 0) {
+		raw_file_read_on(&s->file, packet.offset);
 		status = seal_each_plain(s, seal_time(s, &packet), each, e);
 		if (status < 0)
 			break;
@@ -191,10 +191,6 @@ seal_each(struct sealing *s, seal_visitor *each, struct error *e)
 			status = each(s, &packet, e);
 		else
 			s->result->filtered++;
-		if (packet.offset < next)
-			continue;
-		raw_file_read_to(&s->file, packet.offset);
-		next = packet.offset + READ_STEP;
 	}
 	raw_reader_free(&r);
 	if (status == 0)

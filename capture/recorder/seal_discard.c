@@ -11,15 +11,17 @@
 #include "capture/source/raw_reader.h"
 
 static void
-discard_count(const struct raw_file *f, struct seal_result *result)
+discard_count(struct raw_file *f, struct seal_result *result)
 {
 	struct raw_reader reader;
 	struct raw_packet packet;
 
 	raw_reader_init(&reader, (enum raw_format)f->header.format, f->records);
+	raw_file_rewind(f);
 	while (raw_reader_next(&reader, &packet) > 0) {
 		int64_t at = packet.time_ns;
 
+		raw_file_read_on(f, packet.offset);
 		if (f->header.clock_kind != RAW_CLOCK_UTC)
 			at = clock_map_utc(&f->header.clock, (uint64_t)at);
 		if (result->packets == 0 || at < result->first_ns)
