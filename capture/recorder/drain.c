@@ -16,11 +16,11 @@
 #include "capture/source/raw_reader.h"
 
 /* How often the source is looked at, while packets come and while none do; one
- * with much to give wakes us before that.  Of a flush interval a quarter may
+ * with much to give wakes us before that.  Of a flush interval a third may
  * pass before packets are written, the rest before those are flushed. */
-#define LOOK_NS     (CLOCK_NS_PER_S / 4)
+#define LOOK_NS     (CLOCK_NS_PER_S / 3)
 #define IDLE_NS     CLOCK_NS_PER_S
-#define LOOK_SHARE  4
+#define LOOK_SHARE  3
 #define BUSY_FOR_NS (5 * CLOCK_NS_PER_S)
 /* What comes while something is written is left for the next look unless it is
  * so much: every write wakes the disk. */

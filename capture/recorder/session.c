@@ -380,8 +380,9 @@ session_every_second(struct session *s, int64_t now)
 	session_refresh(s);
 }
 
+/* Fills in what is waited for, the control's own from `*own` on. */
 static size_t
-session_poll_set(const struct session *s, struct pollfd *polled)
+session_poll_set(const struct session *s, struct pollfd *polled, size_t *own)
 {
 	const int descriptors[] = {
 		s->signals,
@@ -398,6 +399,7 @@ session_poll_set(const struct session *s, struct pollfd *polled)
 	/* poll(2) passes over negative descriptors. */
 	for (size_t i = 0; i < count; i++)
 		polled[i] = (struct pollfd){ descriptors[i], POLLIN, 0 };
+	*own = count;
 	return count + control_poll(s->control, polled + count);
 }
 
@@ -417,8 +419,9 @@ static void
 session_turn(struct session *s, int timeout_ms)
 {
 	struct pollfd polled[POLLED_MAX];
-	size_t count = session_poll_set(s, polled);
+	size_t own, count = session_poll_set(s, polled, &own);
 	uint64_t expired;
+	bool asked = false;
 
 	if (poll(polled, count, timeout_ms) < 0 && errno != EINTR)
 		log_error("poll: %s", strerror(errno));
@@ -437,7 +440,10 @@ session_turn(struct session *s, int timeout_ms)
 	/* Before the segment of its time is closed. */
 	if (s->plaintext)
 		plaintext_dispatch(s->plaintext);
-	control_dispatch(s->control, session_handle, s);
+	for (size_t i = own; i < count; i++)
+		asked = asked || polled[i].revents;
+	if (asked)
+		control_dispatch(s->control, session_handle, s);
 	session_every_second(s, clock_monotonic_ns());
 	recorder_tick(s->recorder);
 	session_answer(s);

@@ -28,6 +28,9 @@ sys.path.insert(0, os.path.join(support.ROOT, "tests", "support"))
 import capture_packets  # noqa: E402
 
 BEACON, BULK, WEB = 18651, 18652, 18653
+# Datagrams of bulk that fill the quota twice, however slow the machine is.
+QUOTA_MIB, BULK_BYTES = 48, 24000
+ENOUGH = 2 * (QUOTA_MIB << 20) // BULK_BYTES
 MAGIC = b"aftertap beacon "
 
 BEACON_PROGRAM = """
@@ -42,15 +45,15 @@ for port in (beacon, bulk):
     inlets.append(inlet)
 outlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 log = open(sys.argv[5], "w")
-number = 0
-while time.time() < end:
+number, enough, size = 0, int(sys.argv[6]), int(sys.argv[7])
+while time.time() < end or number < enough:
     before = time.time_ns()
     outlet.sendto(b"aftertap beacon " + struct.pack("!Q", number),
                   ("127.0.0.1", beacon))
     log.write("%d %d %d\\n" % (number, before, time.time_ns()))
     log.flush()
     number += 1
-    outlet.sendto(os.urandom(24000), ("127.0.0.1", bulk))
+    outlet.sendto(os.urandom(size), ("127.0.0.1", bulk))
     time.sleep(0.005)
 """
 
@@ -247,10 +250,13 @@ def check_sums(failures, tool, counts):
 
 def record(options, folder, group):
     log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
+    # Under ASan what is freed is of use again only past its quarantine.
+    environment = dict(os.environ, ASAN_OPTIONS=os.environ.get(
+        "ASAN_OPTIONS", "") + ":quarantine_size_mb=1")
     recorder = subprocess.Popen(
         [options.capture, "--home", folder, "--name", "endure", "--cgroup",
-         group.path, "--quota", "48MiB", "--segment-size", "4MiB",
-         "--segment-time", "4s"], stdout=log, stderr=log)
+         group.path, "--quota", f"{QUOTA_MIB}MiB", "--segment-size", "4MiB",
+         "--segment-time", "4s"], stdout=log, stderr=log, env=environment)
     deadline = time.time() + 20
     while "recording" not in open(log.name, encoding="utf-8").read():
         if recorder.poll() is not None or time.time() > deadline:
@@ -272,7 +278,7 @@ def run(options, folder, group):
     beacon_log = os.path.join(folder, "beacon.log")
     beacon = subprocess.Popen([sys.executable, "-c", BEACON_PROGRAM,
                                group.path, str(BEACON), str(BULK), str(end),
-                               beacon_log])
+                               beacon_log, str(ENOUGH), str(BULK_BYTES)])
     time.sleep(4)
     before = attached(group)
     snapshots, watch = Snapshots(tool), Watch(recorder.pid)

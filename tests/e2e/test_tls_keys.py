@@ -294,6 +294,7 @@ def record(stage, program, failures):
     dump = stage.start("tcpdump", "-i", "lo", "-U", "-w", pcap, "-B", "8192",
                        "tcp")
     recorder = Recorder(program, secrets)
+    check_probe(probe(program), failures)
     time.sleep(1)
     stage.late_program(go)
     wanted = traffic(stage, go, failures)
@@ -308,6 +309,32 @@ def record(stage, program, failures):
     dump.send_signal(signal.SIGINT)
     dump.wait(10)
     return pcap, secrets, wanted, recorder.finish()
+
+
+def probe(program):
+    """(name, first process, how many, covered, text) as "doctor" has them."""
+    found = []
+    for check in json.loads(subprocess.run(
+            [program, "probe"], check=True, stdout=subprocess.PIPE).stdout):
+        if match := re.match(r"(.*) \((\d+) process(?:es)?, first (\d+)\): ",
+                             check["detail"]):
+            found.append((match[1], int(match[3]), int(match[2]),
+                          check["ok"], check["detail"][match.end():]))
+    return found
+
+
+def check_probe(found, failures):
+    """Processes are named, with what tells their secrets."""
+    for name, text in (("nginx", "libcrypto.so.3"), ("node", "/node"),
+                       ("tls_keys_go", "Go"), ("gnutls-serv", "libgnutls.so")):
+        pids = set(map(int, subprocess.run(
+            ["pgrep", "-x", name], stdout=subprocess.PIPE,
+            check=False).stdout.split()))
+        rows = [row for row in found if row[0] == name and row[3]
+                and text in row[4]]
+        failures.that(f"doctor covers {name} by {text}",
+                      sum(row[2] for row in rows) >= 1 and
+                      all(row[1] in pids for row in rows), (rows, pids))
 
 
 def record_live(stage, program, aftertap):
