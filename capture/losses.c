@@ -36,7 +36,8 @@ loss_cause_text(enum loss_cause cause)
 static bool
 losses_same(const struct loss *a, const struct loss *b)
 {
-	return a->cause == b->cause && strcmp(a->interface, b->interface) == 0;
+	return a->cause == b->cause && a->netns == b->netns &&
+	       strcmp(a->interface, b->interface) == 0;
 }
 
 static void
@@ -139,6 +140,10 @@ losses_json(const struct losses *l)
 		if (item->interface[0])
 			json_object_set_new(object, "interface",
 					    json_string(item->interface));
+		if (item->netns)
+			json_object_set_new(
+				object, "netns",
+				json_integer((json_int_t)item->netns));
 		if (item->packets != LOSS_PACKETS_UNKNOWN)
 			json_object_set_new(
 				object, "packets",
@@ -179,6 +184,8 @@ losses_parse(const json_t *array, struct losses *l)
 		const char *interface = json_string_value(
 			json_object_get(object, "interface"));
 		struct loss loss = {
+			.netns = (uint64_t)json_integer_value(
+				json_object_get(object, "netns")),
 			.packets = LOSS_PACKETS_UNKNOWN,
 			.from_ns = json_integer_value(
 				json_object_get(object, "from_ns")),

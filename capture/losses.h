@@ -2,8 +2,8 @@
 /*
  * What a recorder could not record: how much, why, and when.  Kept per
  * segment, in its index entry, and summed up for captures and snapshots:
- * [{"cause","why","interface","packets","from","to","from_ns","to_ns"}], without
- * "packets" where nobody could count them.
+ * [{"cause","why","interface","netns","packets","from","to","from_ns","to_ns"}],
+ * without "packets" where nobody could count them.
  */
 #pragma once
 
@@ -42,6 +42,7 @@ enum loss_cause {
 struct loss {
 	enum loss_cause cause;
 	char interface[LOSS_INTERFACE_SIZE]; /* empty: not of one alone */
+	uint64_t netns;                      /* its namespace's inode, or 0 */
 	uint64_t packets;                    /* or LOSS_PACKETS_UNKNOWN */
 	int64_t from_ns, to_ns;              /* UTC, within which it happened */
 };
@@ -53,7 +54,7 @@ struct losses {
 	struct loss items[LOSSES_MAX];
 };
 
-/* Adds one; joined to the newest of the same cause and interface where less
+/* Adds one; joined to the newest of the same cause and place where less
  * than two seconds lie between them. */
 void losses_add(struct losses *l, const struct loss *loss);
 

@@ -75,7 +75,7 @@ recorder_new(const struct recorder_settings *settings)
 	r->lock = r->plain = -1;
 	r->sealer.descriptor = r->discard.descriptor = -1;
 	r->steps = json_array();
-	r->seen_interfaces = json_object();
+	r->told_interfaces = json_object();
 	(void)clock_map_note(&r->clock, clock_pair_now());
 	return r;
 }
@@ -93,7 +93,7 @@ recorder_free(struct recorder *r)
 	inventory_free(r->inventory);
 	json_decref(r->capture);
 	json_decref(r->steps);
-	json_decref(r->seen_interfaces);
+	json_decref(r->told_interfaces);
 	json_decref(r->settings.options);
 	free(r->directory);
 	free(r->program);

@@ -43,7 +43,7 @@ struct recorder {
 	struct losses losses;             /* of the open segment, or the next */
 	struct losses total;              /* of the capture */
 	json_t *steps;                    /* of the clock, of that segment */
-	json_t *seen_interfaces;          /* unseen times told already */
+	json_t *told_interfaces;          /* what was told of each already */
 	int64_t looked_ns;                /* UTC, when counts were */
 	int64_t look_ns;                  /* monotonic, when they were due */
 	uint64_t look_written;            /* written_bytes then */

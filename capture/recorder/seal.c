@@ -287,54 +287,86 @@ seal_option_u64(struct buf *body, uint16_t code, uint64_t value)
 	pcapng_put_option(body, code, bytes_make(text, sizeof(text)));
 }
 
-/* Packets lost on an interface by the kernel's hand, and by the recorder's. */
-static void
-seal_losses_of(const struct sealing *s, size_t interface, uint64_t *kernel,
-	       uint64_t *own)
-{
-	const char *name = interfaces_at(s->interfaces, interface)->name;
+/* Packets lost on an interface. */
+struct seal_lost {
+	uint64_t kernel; /* by the kernel's hand, */
+	uint64_t own;    /* and by the recorder's */
+};
 
-	*kernel = *own = 0;
+/* The interface that a loss was on.  What is of no single one, or of one that
+ * is not known, is told on the first. */
+static size_t
+seal_lost_where(const struct sealing *s, const struct loss *loss)
+{
+	for (size_t i = 0; loss->interface[0] &&
+			   i < interfaces_count(s->interfaces); i++) {
+		const struct interface *item = interfaces_at(s->interfaces, i);
+
+		if (strcmp(item->name, loss->interface) == 0 &&
+		    (loss->netns == 0 || item->inode == 0 ||
+		     item->inode == loss->netns))
+			return i;
+	}
+	return 0;
+}
+
+static struct seal_lost *
+seal_sum_lost(const struct sealing *s)
+{
+	struct seal_lost *lost = alloc_zero(interfaces_count(s->interfaces),
+					    sizeof(*lost));
+
 	for (size_t i = 0; i < s->losses.count; i++) {
 		const struct loss *loss = &s->losses.items[i];
-		/* What is of no single interface is told on the first. */
-		bool here = loss->interface[0]
-				    ? strcmp(loss->interface, name) == 0
-				    : interface == 0;
+		struct seal_lost *here = &lost[seal_lost_where(s, loss)];
 
-		if (!here || loss->packets == LOSS_PACKETS_UNKNOWN)
+		if (loss->packets == LOSS_PACKETS_UNKNOWN)
 			continue;
-		*(loss->cause == LOSS_KERNEL ? kernel : own) += loss->packets;
+		if (loss->cause == LOSS_KERNEL)
+			here->kernel += loss->packets;
+		else
+			here->own += loss->packets;
 	}
+	return lost;
+}
+
+static int
+seal_put_statistics(struct sealing *s, uint32_t interface,
+		    const struct seal_lost *lost, struct error *e)
+{
+	uint64_t stamp = (uint64_t)s->file.header.flushed_ns;
+	struct buf body;
+	int status;
+
+	buf_init(&body, 256);
+	buf_le32(&body, interface);
+	buf_le32(&body, (uint32_t)(stamp >> 32));
+	buf_le32(&body, (uint32_t)stamp);
+	seal_option_u64(&body, PCAPNG_STATISTICS_IFDROP, lost->own);
+	seal_option_u64(&body, PCAPNG_STATISTICS_OSDROP, lost->kernel);
+	buf_le32(&body, 0);
+	status = segment_writer_block(s->writer, PCAPNG_STATISTICS,
+				      buf_view(&body),
+				      lost->kernel + lost->own, e);
+	buf_free(&body);
+	return status;
 }
 
 /* Interface statistics, where something was lost. */
 static int
 seal_statistics(struct sealing *s, struct error *e)
 {
-	uint64_t stamp = (uint64_t)s->file.header.flushed_ns;
+	struct seal_lost *lost = seal_sum_lost(s);
 	int status = 0;
 
 	for (size_t i = 0; status == 0 && i < interfaces_count(s->interfaces);
-	     i++) {
-		uint64_t kernel, own;
-		struct buf body;
-
-		seal_losses_of(s, i, &kernel, &own);
+	     i++)
 		/* Losses without number or packet make a segment too. */
-		if (kernel + own == 0 && (i > 0 || s->result->packets > 0))
-			continue;
-		buf_init(&body, 256);
-		buf_le32(&body, (uint32_t)i);
-		buf_le32(&body, (uint32_t)(stamp >> 32));
-		buf_le32(&body, (uint32_t)stamp);
-		seal_option_u64(&body, PCAPNG_STATISTICS_IFDROP, own);
-		seal_option_u64(&body, PCAPNG_STATISTICS_OSDROP, kernel);
-		buf_le32(&body, 0);
-		status = segment_writer_block(s->writer, PCAPNG_STATISTICS,
-					      buf_view(&body), kernel + own, e);
-		buf_free(&body);
-	}
+		if (lost[i].kernel + lost[i].own > 0 ||
+		    (i == 0 && s->result->packets == 0))
+			status = seal_put_statistics(s, (uint32_t)i, &lost[i],
+						     e);
+	free(lost);
 	return status;
 }
 

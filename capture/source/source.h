@@ -114,7 +114,8 @@ struct source_type {
 	/*
 	 * {"source","mechanism","filter":{"expression","where"},
 	 *  "interfaces":[{"ifindex","name","netns","link_type","seen",
-	 *    "lost","unseen_ns"}],"degraded":[{"feature","why"}]}; new reference.
+	 *    "lost","lost_errors","unseen_ns"}],"degraded":[{"feature","why"}]};
+	 * new reference.  "lost" is all of them, in the ring and by errors.
 	 * link_type is what packets of that interface begin with: LINKTYPE_*.
 	 */
 	json_t *(*describe)(const struct source *s);

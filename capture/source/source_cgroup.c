@@ -241,12 +241,13 @@ cgroup_describe_place(const struct cgroup_source *s,
 	const struct place_name *name = place_names_find(
 		s->names, place->place.netns, place->place.ifindex);
 	json_t *out = json_pack(
-		"{s:I, s:I, s:i, s:I, s:I, s:I}", "ifindex",
+		"{s:I, s:I, s:i, s:I, s:I, s:I, s:I}", "ifindex",
 		(json_int_t)place->place.ifindex, "netns",
 		(json_int_t)place->place.netns, "link_type", LINK_TYPE_RAW,
 		"seen", (json_int_t)place->counts.seen, "lost",
 		(json_int_t)(place->counts.lost_ring +
 			     place->counts.lost_errors),
+		"lost_errors", (json_int_t)place->counts.lost_errors,
 		"unseen_ns", (json_int_t)0);
 
 	if (name)

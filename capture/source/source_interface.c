@@ -359,7 +359,7 @@ describe_one(const struct interface_namespace *n, const struct attachment *one,
 	     const struct packet_place_counts *places, json_t *interfaces,
 	     size_t place_count)
 {
-	uint64_t seen = 0, lost = 0;
+	uint64_t seen = 0, lost = 0, errors = 0;
 	json_t *out;
 
 	if (!one->attached && !one->gone_ns)
@@ -369,14 +369,15 @@ describe_one(const struct interface_namespace *n, const struct attachment *one,
 		    places[i].place.ifindex != one->ifindex)
 			continue;
 		seen = places[i].counts.seen;
-		lost = places[i].counts.lost_ring +
-		       places[i].counts.lost_errors;
+		errors = places[i].counts.lost_errors;
+		lost = places[i].counts.lost_ring + errors;
 	}
-	out = json_pack("{s:I, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:b}",
+	out = json_pack("{s:I, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:b}",
 			"ifindex", (json_int_t)one->ifindex, "name", one->name,
 			"netns", (json_int_t)n->cookie, "link_type",
 			one->link_type, "seen", (json_int_t)seen, "lost",
-			(json_int_t)lost, "unseen_ns",
+			(json_int_t)lost, "lost_errors", (json_int_t)errors,
+			"unseen_ns",
 			(json_int_t)one->unseen_ns, "unseen_packets",
 			(json_int_t)one->unseen_packets, "gone",
 			one->gone_ns != 0);

@@ -40,6 +40,7 @@ struct fake_source {
 	size_t given;
 	uint32_t packets;
 	uint64_t lost_ring;
+	unsigned lost[2], errors[2]; /* of it, on two interfaces */
 };
 
 #define SPAN_MAX ((size_t)300 << 10)
@@ -83,9 +84,11 @@ fake_counts(const struct source *s, struct source_counts *counts)
 	const struct fake_source *fake = (const struct fake_source *)s;
 
 	*counts = (struct source_counts){
-		.seen_packets = fake->packets + fake->lost_ring,
+		.seen_packets = fake->packets + fake->lost_ring +
+				fake->errors[0] + fake->errors[1],
 		.captured_packets = fake->packets,
 		.lost_ring = fake->lost_ring,
+		.lost_errors = fake->errors[0] + fake->errors[1],
 	};
 }
 
@@ -99,8 +102,19 @@ fake_ended(const struct source *s)
 static json_t *
 fake_describe(const struct source *s)
 {
-	(void)s;
-	return json_pack("{s:s,s:[]}", "source", "cgroup", "interfaces");
+	const struct fake_source *fake = (const struct fake_source *)s;
+	json_t *list = json_array();
+
+	for (int i = 0; i < 2; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:i,s:i,s:i,s:i,s:s,s:i,s:i,s:i}",
+				  "ifindex", 2, "netns", 50 + i, "netns_inode",
+				  70 + i, "link_type", 101, "name", "eth0",
+				  "lost", (int)(fake->lost[i] + fake->errors[i]),
+				  "lost_errors", (int)fake->errors[i],
+				  "unseen_ns", 0));
+	return json_pack("{s:s,s:o}", "source", "cgroup", "interfaces", list);
 }
 
 static const struct source_type fake_type = {
@@ -316,6 +330,61 @@ a_loss_without_packets_is_told(void **state)
 	fake_records_free(&fake.stream);
 }
 
+/* The losses of a cause on an interface of the namespace; 0: of no one. */
+static uint64_t
+lost_on(const struct recorder *r, enum loss_cause cause, uint64_t netns)
+{
+	struct losses losses = { 0 };
+	uint64_t packets = 0;
+	json_t *capture;
+	char *path = home_path(recorder_directory(r), "capture.json", NULL);
+
+	assert_int_equal(json_file_read(path, &capture, NULL), 0);
+	losses_parse(json_object_get(capture, "losses"), &losses);
+	for (size_t i = 0; i < losses.count; i++) {
+		const struct loss *loss = &losses.items[i];
+
+		if (loss->cause != cause || loss->netns != netns)
+			continue;
+		assert_string_equal(loss->interface, netns ? "eth0" : "");
+		packets += loss->packets;
+	}
+	json_decref(capture);
+	free(path);
+	return packets;
+}
+
+/* Two interfaces have one name; what is of neither is told as well, and nothing
+ * twice. */
+static void
+losses_are_told_where_they_were(void **state)
+{
+	struct fake_source fake;
+	struct recorder_counts counts;
+	struct recorder *r;
+
+	fake_open(&fake, MIB);
+	r = start(*state, "/bin/false", 0, &fake);
+	fake.lost_ring = 100;
+	fake.lost[0] = 30;
+	fake.lost[1] = 60;
+	fake.errors[1] = 5;
+	recorder_counts(r, &counts);
+	recorder_counts(r, &counts);
+	fake.lost_ring = 101;
+	fake.lost[0] = 40; /* more than the sum: it was asked for before */
+	recorder_detach(r);
+	recorder_end(r, NULL);
+	assert_int_equal(lost_on(r, LOSS_RING_FULL, 70), 31);
+	assert_int_equal(lost_on(r, LOSS_RING_FULL, 71), 60);
+	assert_int_equal(lost_on(r, LOSS_RING_FULL, 0), 10);
+	assert_int_equal(lost_on(r, LOSS_COPY_ERROR, 71), 5);
+	assert_int_equal(lost_on(r, LOSS_COPY_ERROR, 70), 0);
+	assert_int_equal(lost_on(r, LOSS_COPY_ERROR, 0), 0);
+	recorder_close(r);
+	fake_records_free(&fake.stream);
+}
+
 /* From the last sign of life until packets are taken again, not only until
  * the next recorder begins to start. */
 static void
@@ -479,6 +548,7 @@ main(void)
 		TEST(segments_end_when_full),
 		TEST(a_small_quota_is_counted),
 		TEST(a_loss_without_packets_is_told),
+		TEST(losses_are_told_where_they_were),
 		TEST(a_gap_lasts_until_it_records),
 		TEST(nothing_leaves_nothing),
 		TEST(a_full_disk_is_lived_through),

@@ -205,6 +205,73 @@ seals_all(void **state)
 	json_decref(entry);
 }
 
+/* The drops of each interface by its statistics. */
+static uint64_t
+drops_on(const char *directory, uint32_t number, uint32_t interface)
+{
+	char *path = alloc_format("%s/segments/%06u" SEGMENT_SUFFIX, directory,
+				  number);
+	int fd = open(path, O_RDONLY);
+	struct pcapng_block block;
+	struct pcapng reader;
+	uint64_t drops = 0;
+	struct input in;
+
+	assert_int_equal(input_open(&in, fd, NULL), 0);
+	pcapng_init(&reader, &in);
+	while (pcapng_next(&reader, &block) > 0) {
+		struct found found = { 0 };
+
+		if (block.type != PCAPNG_STATISTICS ||
+		    block.body.data[0] != interface)
+			continue;
+		take_statistics(block.body, &found);
+		drops += found.ifdrop;
+	}
+	pcapng_free(&reader);
+	input_close(&in);
+	close(fd);
+	free(path);
+	return drops;
+}
+
+/* The same name in two namespaces, and one that nobody described. */
+static void
+losses_stay_in_their_namespace(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+	json_t *entry;
+
+	make_raw(directory, 7, PACKETS);
+	make_sidecar(directory, 7,
+		     "{\"source\":\"cgroup\",\"interfaces\":["
+		     "{\"ifindex\":2,\"netns\":7,\"netns_inode\":70,"
+		     "\"name\":\"eth0\",\"link_type\":101},"
+		     "{\"ifindex\":2,\"netns\":8,\"netns_inode\":80,"
+		     "\"name\":\"eth0\",\"link_type\":101}],\"losses\":["
+		     "{\"cause\":\"ring_full\",\"packets\":12,"
+		     "\"interface\":\"eth0\",\"netns\":80,"
+		     "\"from_ns\":1700000000000000000,"
+		     "\"to_ns\":1700000001000000000},"
+		     "{\"cause\":\"ring_full\",\"packets\":5,"
+		     "\"interface\":\"eth0\",\"netns\":70,"
+		     "\"from_ns\":1700000000000000000,"
+		     "\"to_ns\":1700000001000000000},"
+		     "{\"cause\":\"ring_full\",\"packets\":2,"
+		     "\"interface\":\"ifindex 9\","
+		     "\"from_ns\":1700000000000000000,"
+		     "\"to_ns\":1700000001000000000}]}");
+	assert_int_equal(seal_segment(directory, 7, &result, NULL), 0);
+	assert_int_equal(drops_on(directory, 7, 0), 5 + 2);
+	assert_int_equal(drops_on(directory, 7, 1), 12);
+	entry = read_entry(directory, 7);
+	assert_int_equal(scratch_integer(entry, "drops"), 19);
+	assert_int_equal(scratch_integer(json_array_get(json_object_get(
+				entry, "losses"), 0), "netns"), 80);
+	json_decref(entry);
+}
+
 /* A gap that nobody could count, in a recording of silence. */
 static void
 seals_losses_alone(void **state)
@@ -341,6 +408,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(seals_all, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(losses_stay_in_their_namespace,
+						scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(seals_losses_alone,
 						scratch_setup,
