@@ -11,7 +11,8 @@
 	X(redis)      \
 	X(postgresql) \
 	X(mysql)      \
-	X(http2)
+	X(http2)      \
+	X(kafka)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

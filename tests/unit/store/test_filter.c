@@ -289,7 +289,7 @@ static const struct {
 	{ "src.proces.name == \"x\"", "did you mean src.process.name?" },
 	{ "src.pod.naem == \"x\"", "did you mean src.pod.name?" },
 	{ "src.process.pid == \"x\"", "number" },
-	{ "kafka_api_key == 1", "Kafka has no fields" },
+	{ "kafka_api_key == 1", "kafka_api_key_name" },
 	{ "conn", "list_flows" },
 	{ "conn_state == \"dead\"", "open closed reset" },
 	{ "timestamp > \"2026-11-23\"", "timestamp(" },

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/proto/json_writer.h"
+
+#include <stdio.h>
+
+#include "base/text.h"
+
+void
+json_writer_init(struct json_writer *w, struct sink *sink, bool comma)
+{
+	w->sink = sink;
+	w->comma = comma;
+	w->size = 0;
+}
+
+void
+json_writer_flush(struct json_writer *w)
+{
+	if (w->size)
+		sink_body(w->sink, bytes_make(w->held, w->size));
+	w->size = 0;
+}
+
+static void
+put(struct json_writer *w, struct bytes in)
+{
+	if (w->size + in.size > sizeof(w->held))
+		json_writer_flush(w);
+	if (in.size > sizeof(w->held)) {
+		sink_body(w->sink, in);
+		return;
+	}
+	if (in.size)
+		memcpy(w->held + w->size, in.data, in.size);
+	w->size = (uint16_t)(w->size + in.size);
+}
+
+static void
+put_text(struct json_writer *w, const char *text)
+{
+	put(w, bytes_of(text));
+}
+
+static void
+begin_value(struct json_writer *w)
+{
+	if (w->comma)
+		put_text(w, ",");
+	w->comma = true;
+}
+
+static void
+put_escaped(struct json_writer *w, struct bytes in)
+{
+	size_t from = 0;
+	char text[8];
+
+	put_text(w, "\"");
+	for (size_t i = 0; i < in.size; i++) {
+		uint8_t c = in.data[i];
+
+		if (c >= ' ' && c != '"' && c != '\\' && c != 0x7f)
+			continue;
+		put(w, bytes_make(in.data + from, i - from));
+		snprintf(text, sizeof(text),
+			 c == '"' || c == '\\' ? "\\%c" : "\\u%04x", c);
+		put_text(w, text);
+		from = i + 1;
+	}
+	put(w, bytes_from(in, from));
+	put_text(w, "\"");
+}
+
+/* RFC 4648 §4. */
+static void
+put_base64(struct json_writer *w, struct bytes in)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < in.size; i += 3) {
+		struct bytes part = bytes_first(bytes_from(in, i), 3);
+		uint32_t value = (uint32_t)part.data[0] << 16;
+		char text[4];
+
+		if (part.size > 1)
+			value |= (uint32_t)part.data[1] << 8;
+		if (part.size > 2)
+			value |= part.data[2];
+		for (unsigned j = 0; j < 4; j++)
+			text[j] = j > part.size
+					  ? '='
+					  : digits[value >> (18 - 6 * j) & 63];
+		put(w, bytes_make(text, sizeof(text)));
+	}
+}
+
+void
+json_writer_name(struct json_writer *w, struct bytes name)
+{
+	begin_value(w);
+	put_escaped(w, name);
+	put_text(w, ":");
+	w->comma = false;
+}
+
+void
+json_writer_open(struct json_writer *w, char bracket)
+{
+	begin_value(w);
+	put(w, bytes_make(&bracket, 1));
+	w->comma = false;
+}
+
+void
+json_writer_close(struct json_writer *w, char bracket)
+{
+	put(w, bytes_make(&bracket, 1));
+	w->comma = true;
+}
+
+void
+json_writer_string(struct json_writer *w, struct bytes in)
+{
+	begin_value(w);
+	if (text_is_utf8(in)) {
+		put_escaped(w, in);
+		return;
+	}
+	put_text(w, "{\"base64\":\"");
+	put_base64(w, in);
+	put_text(w, "\"}");
+}
+
+void
+json_writer_number(struct json_writer *w, int64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	json_writer_word(w, text);
+}
+
+void
+json_writer_word(struct json_writer *w, const char *word)
+{
+	begin_value(w);
+	put_text(w, word);
+}
