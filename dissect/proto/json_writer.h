@@ -16,6 +16,7 @@ struct json_writer {
 	uint8_t held[JSON_WRITER_HELD];
 };
 
+/* Writes to the open message of `sink`. */
 void json_writer_init(struct json_writer *w, struct sink *sink, bool comma);
 /* Gives what is held to the sink; the writer is usable afterwards. */
 void json_writer_flush(struct json_writer *w);

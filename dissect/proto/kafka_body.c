@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/proto/kafka_body.h"
 
-#include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 
-#include "base/reader.h"
 #include "dissect/proto/json_writer.h"
+#include "dissect/proto/kafka_field.h"
 #include "dissect/proto/kafka_records.h"
 
 /* Headers of one message that name topics and partitions. */
@@ -14,15 +12,6 @@
 #define MARKS_NAMED 64
 #define FIELD_NAME 40
 #define SUMMARY_SIZE 320
-
-/* One field as the table has it. */
-struct description {
-	char type;
-	bool plain; /* an array of plain values */
-	bool here;  /* in this version */
-	struct bytes name;
-	const char *next;
-};
 
 /* How reading one thing ended. */
 enum outcome { OUTCOME_READ, OUTCOME_MORE, OUTCOME_BAD };
@@ -34,65 +23,6 @@ struct reading {
 	struct bytes in;   /* not read yet */
 	size_t wanted;     /* OUTCOME_MORE: of `in` */
 };
-
-/* The table. */
-
-/* "3", "2-4", "-3": reads both ends. */
-static bool
-covers(const char *text, int version)
-{
-	int low = 0, high = INT16_MAX;
-
-	if (isdigit((uint8_t)*text))
-		for (low = 0; isdigit((uint8_t)*text); text++)
-			low = low * 10 + (*text - '0');
-	if (*text == '-')
-		for (text++, high = 0; isdigit((uint8_t)*text); text++)
-			high = high * 10 + (*text - '0');
-	return version >= low && version <= high;
-}
-
-static struct description
-describe(const char *at, int version)
-{
-	struct description d = { .here = true };
-	const char *end;
-
-	while (*at == ' ')
-		at++;
-	d.type = *at;
-	if (!*at || *at == ']') {
-		d.next = at + (*at ? 1 : 0);
-		return d;
-	}
-	at++;
-	if (d.type == '*') {
-		d.plain = true;
-		d.type = *at++;
-	}
-	end = at + strcspn(at, " @");
-	d.name = bytes_make(at, (size_t)(end - at));
-	if (*end == '@')
-		d.here = covers(end + 1, version);
-	d.next = end + strcspn(end, " ");
-	return d;
-}
-
-/* Behind the bracket that closes the array whose fields are at `at`. */
-static const char *
-behind_array(const char *at)
-{
-	for (unsigned depth = 1; depth && *at;) {
-		struct description d = describe(at, 0);
-
-		if (d.type == ']')
-			depth--;
-		else if (d.type == '[')
-			depth++;
-		at = d.next;
-	}
-	return at;
-}
 
 /* Plain values. */
 
@@ -320,16 +250,17 @@ static void
 read_uuid(struct reading *r, char type)
 {
 	int key = r->body->api->key;
-	char text[40], *at = text;
+	const uint8_t *d = r->in.data;
+	char text[40];
 	bool zero = true;
 
-	for (unsigned i = 0; i < 16; i++) {
-		zero &= !r->in.data[i];
-		at += sprintf(at, i == 4 || i == 6 || i == 8 || i == 10
-					  ? "-%02x"
-					  : "%02x",
-			      r->in.data[i]);
-	}
+	for (unsigned i = 0; i < 16; i++)
+		zero &= !d[i];
+	snprintf(text, sizeof(text),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+		 "%02x%02x%02x%02x%02x%02x",
+		 d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9],
+		 d[10], d[11], d[12], d[13], d[14], d[15]);
 	json_writer_string(&r->json, bytes_of(text));
 	/* Beside a name it says nothing new. */
 	if (type == 'I' && !zero && (key == KAFKA_FETCH || !key || key == 8 ||
@@ -461,7 +392,7 @@ read_value(struct reading *r, char type)
 
 /* An array begins, behind its size. */
 static enum outcome
-open_array(struct reading *r, const struct description *d, uint32_t left)
+open_array(struct reading *r, const struct kafka_field *d, uint32_t left)
 {
 	struct kafka_body *b = r->body;
 	enum outcome outcome;
@@ -478,7 +409,7 @@ open_array(struct reading *r, const struct description *d, uint32_t left)
 	json_writer_name(&r->json, d->name);
 	if (count <= 0) {
 		json_writer_word(&r->json, count < 0 ? "null" : "[]");
-		b->at = d->plain ? d->next : behind_array(d->next);
+		b->at = d->plain ? d->next : kafka_field_behind_array(d->next);
 		return OUTCOME_READ;
 	}
 	json_writer_open(&r->json, '[');
@@ -520,7 +451,7 @@ element_end(struct reading *r, const char *behind)
 
 /* The fields of a structure have all been read. */
 static void
-fields_end(struct reading *r, const struct description *d)
+fields_end(struct reading *r, const struct kafka_field *d)
 {
 	struct kafka_body *b = r->body;
 
@@ -538,7 +469,7 @@ static enum outcome
 read_field(struct reading *r, uint32_t left)
 {
 	struct kafka_body *b = r->body;
-	struct description d = describe(b->at, b->version);
+	struct kafka_field d = kafka_field_read(b->at, b->version);
 	struct kafka_level *level = b->depth ? &b->levels[b->depth - 1] : NULL;
 	enum outcome outcome;
 
@@ -547,7 +478,7 @@ read_field(struct reading *r, uint32_t left)
 		return OUTCOME_READ;
 	}
 	if (!d.here) {
-		b->at = d.type == '[' ? behind_array(d.next) : d.next;
+		b->at = d.type == '[' ? kafka_field_behind_array(d.next) : d.next;
 		return OUTCOME_READ;
 	}
 	if (level && level->plain) {
@@ -575,7 +506,7 @@ static enum outcome
 read_tags(struct reading *r)
 {
 	struct kafka_body *b = r->body;
-	struct description d;
+	struct kafka_field d;
 	uint32_t value, size;
 	size_t at = 0;
 	int got = kafka_varint(r->in, &at, &value);
@@ -598,7 +529,7 @@ read_tags(struct reading *r)
 	if (b->tags)
 		return OUTCOME_READ;
 	b->state = KAFKA_FIELDS;
-	d = describe(b->at, b->version);
+	d = kafka_field_read(b->at, b->version);
 	if (d.type == ']')
 		element_end(r, d.next);
 	else
@@ -611,7 +542,7 @@ pass(struct reading *r)
 {
 	struct kafka_body *b = r->body;
 	size_t size = b->pass < r->in.size ? b->pass : r->in.size;
-	struct description d;
+	struct kafka_field d;
 
 	if (b->pass && !size)
 		return need(r, 1);
@@ -622,7 +553,7 @@ pass(struct reading *r)
 	b->state = b->after;
 	if (b->state != KAFKA_TAG || b->tags)
 		return OUTCOME_READ;
-	d = describe(b->at, b->version);
+	d = kafka_field_read(b->at, b->version);
 	b->state = KAFKA_FIELDS;
 	if (d.type == ']')
 		element_end(r, d.next);
