@@ -12,7 +12,8 @@
 	X(postgresql) \
 	X(mysql)      \
 	X(http2)      \
-	X(kafka)
+	X(kafka)      \
+	X(websocket)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

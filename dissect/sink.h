@@ -115,6 +115,9 @@ struct bytes sink_value(const struct sink *s, enum field field);
  */
 struct bytes sink_request_method(struct sink *s);
 
+/* Another field of that request. */
+struct bytes sink_request_value(struct sink *s, enum field field);
+
 /* A number that the dissector leaves in a request, and finds in what answers it
  * (after sink_begin; 0 when the request is not known). */
 void sink_note(struct sink *s, uint64_t note);

@@ -12,7 +12,7 @@
 /* What one packet may add to a head that is still within its limit. */
 #define PACKET_ROOM (256u << 10)
 /* What is kept of what an upgrade says of the next protocol. */
-#define UPGRADE_SETTINGS 256
+#define UPGRADE_SETTINGS 1024
 
 struct stream *
 stream_new(struct stream_context *context,

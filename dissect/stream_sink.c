@@ -230,13 +230,19 @@ sink_memory(struct sink *s, size_t bytes)
 }
 
 struct bytes
-sink_request_method(struct sink *s)
+sink_request_value(struct sink *s, enum field field)
 {
 	const struct message *request = request_of(s);
 
 	if (s->side != SIDE_SERVER || !request)
 		return bytes_make(NULL, 0);
-	return message_field(request, FIELD_METHOD);
+	return message_field(request, field);
+}
+
+struct bytes
+sink_request_method(struct sink *s)
+{
+	return sink_request_value(s, FIELD_METHOD);
 }
 
 void

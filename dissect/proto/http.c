@@ -3,10 +3,13 @@
  * HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112).  Heads are read when they are
  * whole; bodies are passed by the stream.  See http.md.
  */
+#include "base/buf.h"
 #include "dissect/proto/http_head.h"
 #include "dissect/registry.h"
 
 #define CHUNK_LINE_LIMIT 4096
+/* Bytes that a WebSocket is given of each text of its handshake. */
+#define WEBSOCKET_SETTING 320
 
 enum http_state {
 	HTTP_HEAD,       /* between messages, or inside a head */
@@ -172,6 +175,34 @@ body_state(struct http_side *side, const struct http_framing *f, bool response)
 	return response ? HTTP_TO_END : HTTP_PASSED;
 }
 
+/* What a WebSocket is told of its handshake: what was agreed upon, and where
+ * it is. */
+static void
+upgrade_to_websocket(const struct http_framing *framing, struct sink *sink)
+{
+	struct buf settings;
+
+	buf_init(&settings, 3 * (WEBSOCKET_SETTING + 2));
+	buf_string(&settings,
+		   bytes_first(framing->extensions, WEBSOCKET_SETTING));
+	buf_string(&settings, bytes_first(sink_request_value(sink, FIELD_HOST),
+					  WEBSOCKET_SETTING));
+	buf_string(&settings, bytes_first(sink_request_value(sink, FIELD_PATH),
+					  WEBSOCKET_SETTING));
+	sink_upgrade(sink, "websocket", buf_view(&settings), 0);
+	buf_free(&settings);
+}
+
+/* Says which protocol follows, where that is known. */
+static void
+name_next(const struct http_framing *framing, struct sink *sink)
+{
+	if (bytes_equal_nocase(framing->upgrade, bytes_of("h2c")))
+		sink_upgrade(sink, "http2", bytes_make(NULL, 0), 1);
+	else if (bytes_equal_nocase(framing->upgrade, bytes_of("websocket")))
+		upgrade_to_websocket(framing, sink);
+}
+
 /* The next state behind a whole head. */
 static enum http_state
 state_behind(struct http_side *side, const struct http_start *start,
@@ -183,8 +214,7 @@ state_behind(struct http_side *side, const struct http_start *start,
 
 	if (response && changes_protocol(start, method)) {
 		sink_flags(sink, MESSAGE_UPGRADE);
-		if (bytes_equal_nocase(framing->upgrade, bytes_of("h2c")))
-			sink_upgrade(sink, "http2", bytes_make(NULL, 0), 1);
+		name_next(framing, sink);
 	}
 	if (never_has_body(start, method))
 		return HTTP_PASSED;

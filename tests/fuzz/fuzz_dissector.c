@@ -65,6 +65,17 @@ on_name(void *context, const struct name_event *name)
 	touch(name->name);
 }
 
+/* What others begin as is there as well, so that they are upgraded to. */
+static uint64_t
+protocols(void)
+{
+	uint64_t protocols = UINT64_C(1) << PROTOCOL;
+
+	if (PROTOCOL == PROTOCOL_websocket || PROTOCOL == PROTOCOL_http2)
+		protocols |= UINT64_C(1) << PROTOCOL_http;
+	return protocols;
+}
+
 static void
 step(struct run *run, struct reader *r)
 {
@@ -109,7 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool small = settings & SETTING_SMALL;
 	struct coverage coverage = { 0 };
 	struct stream_context context = {
-		.options = { .protocols = UINT64_C(1) << PROTOCOL,
+		.options = { .protocols = protocols(),
 			     .body_limit = small ? 16 : 1u << 16,
 			     .head_limit = small ? 64 : 1u << 17,
 			     .pending_limit = small ? 2 : 64 },

@@ -128,9 +128,13 @@ is_inside(const char *directory, enum protocol other)
 {
 	static const char *const inside[] = {
 		"http2/upgrade_h2c http", "http2/upgrade_h2c_refused http",
-		NULL
+		"http/upgrade_websocket websocket", NULL
 	};
 
+	/* Every WebSocket begins as HTTP. */
+	if (owner_of(directory) == PROTOCOL_websocket &&
+	    other == PROTOCOL_http)
+		return true;
 	for (const char *const *entry = inside; *entry; entry++) {
 		size_t size = strcspn(*entry, " ");
 		const char *tail = directory + strlen(directory) - size;
