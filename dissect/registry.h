@@ -11,6 +11,7 @@
 	X(redis)      \
 	X(postgresql) \
 	X(mysql)      \
+	X(memcached)  \
 	X(http2)      \
 	X(kafka)      \
 	X(websocket)
