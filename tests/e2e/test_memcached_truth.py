@@ -204,7 +204,7 @@ def check(failures, aftertap, db, log, counted):
     )["rows"][0]
     failures.check("values found", hits[1], counted["get_hits"])
     failures.check("not found", hits[0], counted["get_misses"])
-    failures.check("deleted", hits[2], 1)
+    failures.check("deleted", hits[2], 2)
     failures.check("errors", hits[3], 3)
     other = list(aftertap.rows(db, "protocol", "protocol != 'memcached'"))
     failures.check("calls of other protocols", other, [])
