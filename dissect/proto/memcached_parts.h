@@ -89,8 +89,10 @@ void memcached_end_answer(struct memcached_conn *conn, size_t size,
 void memcached_value(struct memcached_conn *conn, struct bytes what,
 		     struct sink *sink);
 
+/* What the client says in the text protocol (dissector.feed). */
 struct step memcached_text_request(struct memcached_conn *conn,
 				   struct bytes in, struct sink *sink);
+/* The same for the server. */
 struct step memcached_text_response(struct memcached_conn *conn,
 				    struct bytes in, struct sink *sink);
 
