@@ -435,7 +435,8 @@ void
 pair_emit(struct pair *p, struct message *request, struct message *response,
 	  enum call_reason reason)
 {
-	if (p->kind == PAIR_NONE || (request && response))
+	if (p->kind == PAIR_NONE || (request && response) ||
+	    (response && response->alone))
 		reason = CALL_REASON_NONE;
 	else if (request)
 		reason = request_reason(p, request, reason);

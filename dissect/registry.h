@@ -14,7 +14,8 @@
 	X(memcached)  \
 	X(http2)      \
 	X(kafka)      \
-	X(websocket)
+	X(websocket)  \
+	X(amqp)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

@@ -61,7 +61,7 @@ void sink_begin(struct sink *s);
  * The same for a message of the server that answers no request (a pushed
  * notification): a call of its own, which leaves the order of the others as it
  * is.  It may come while another message is open, which goes on when it has
- * ended.
+ * ended; in a channel it is that of the server there.
  */
 void sink_begin_alone(struct sink *s);
 

@@ -36,7 +36,11 @@ settle(struct stream *s, struct channel *c)
 		}
 		return;
 	}
-	if (request && request->ended && request->flags & MESSAGE_NO_RESPONSE) {
+	if (response && response->ended && response->alone) {
+		c->halves[SIDE_SERVER] = NULL;
+		emit(s, NULL, response, CALL_REASON_NONE);
+	} else if (request && request->ended &&
+		   request->flags & MESSAGE_NO_RESPONSE) {
 		c->halves[SIDE_CLIENT] = NULL;
 		emit(s, request, NULL, CALL_REASON_NONE);
 	} else if (request && request->ended && response && response->ended) {

@@ -82,6 +82,12 @@ sink_begin_alone(struct sink *s)
 
 	assert(s->side == SIDE_SERVER && !lane->outer);
 	begin(s)->alone = true;
+	if (s->channel) {
+		assert(!outer && s->role == SIDE_SERVER);
+		lane->broken = false;
+		stream_channel_begin(s, lane->open);
+		return;
+	}
 	lane->outer = outer;
 }
 

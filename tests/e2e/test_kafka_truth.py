@@ -233,6 +233,8 @@ def check_records(failures, aftertap, db, read, read_in_python):
     codecs = {tuple(row[1:]) for row in aftertap.rows(
         db, "path, header(id, 'request', 'compression')",
         "method = 'Produce' AND path != 'flexible'")}
+    # librdkafka leaves a batch as it is that would not be smaller.
+    codecs -= {(f"c-{codec}", None) for codec in CODECS[1:]}
     failures.check("compression", codecs, {
         (f"{who}-{codec}", codec if codec != "none" else None)
         for codec in CODECS for who in ("c", "py")})
