@@ -2,27 +2,21 @@
 /* AMQP 0-9-1, as RabbitMQ speaks it.  See amqp.md. */
 #include <stdio.h>
 
+#include "dissect/proto/amqp_frame.h"
 #include "dissect/proto/amqp_method.h"
 #include "dissect/registry.h"
 #include "dissect/sink.h"
 
 #define PROTOCOL_HEADER "AMQP\0\0\x09\x01"
 #define PROTOCOL_HEADER_SIZE 8
-#define FRAME_HEAD 7
-#define FRAME_END 0xce
-#define FRAME_LIMIT (16u << 20)
 /* Frames that are waited for as a whole: all but those of bodies. */
 #define FRAME_HELD (192u << 10)
-/* To see its end, where one begins behind a hole. */
-#define BODY_WAITED 4000
 #define VALUE_LIMIT 2048
 #define PATH_SIZE 520
 #define HOST_SIZE 128
 #define WAITING 64
 /* Ids of exchanges are above those of contents. */
 #define EXCHANGE_ID (UINT64_C(1) << 40)
-
-enum frame_type { FRAME_METHOD = 1, FRAME_HEADER, FRAME_BODY, FRAME_BEAT = 8 };
 
 /* A request whose answer is to come. */
 struct waiting {
@@ -81,37 +75,6 @@ static const struct step bad = { STEP_BAD, 0 };
 
 /* Detection. */
 
-/* Whether a frame begins here; `known` asks for less. */
-static enum verdict
-probe_frame(struct bytes in, bool known)
-{
-	struct reader r = reader_make(in);
-	unsigned type = reader_u8(&r), channel = reader_be16(&r);
-	uint32_t size = reader_be32(&r), id = reader_be32(&r);
-
-	if (in.size && (in.data[0] == 0 || in.data[0] > FRAME_BEAT ||
-			(in.data[0] > FRAME_BODY && in.data[0] != FRAME_BEAT)))
-		return VERDICT_NO;
-	if (in.size < FRAME_HEAD + 1)
-		return VERDICT_MAYBE;
-	if (size > FRAME_LIMIT || (type == FRAME_BEAT && (size || channel)) ||
-	    (type == FRAME_METHOD && size < 4) ||
-	    (type == FRAME_HEADER && size < 14))
-		return VERDICT_NO;
-	if (type == FRAME_BODY && !known)
-		return VERDICT_NO;
-	if (type <= FRAME_HEADER && r.failed)
-		return VERDICT_MAYBE;
-	if ((type == FRAME_METHOD && !amqp_method_find(id)) ||
-	    (type == FRAME_HEADER && id != AMQP_METHOD(60, 0)))
-		return VERDICT_NO;
-	if (in.size < (size_t)size + FRAME_HEAD + 1)
-		return size > BODY_WAITED ? VERDICT_NO : VERDICT_MAYBE;
-	if (in.data[size + FRAME_HEAD] != FRAME_END)
-		return VERDICT_NO;
-	return known || type != FRAME_BEAT ? VERDICT_YES : VERDICT_MAYBE;
-}
-
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
@@ -124,14 +87,14 @@ probe(enum transport transport, struct bytes client, struct bytes server)
 		return head.size < PROTOCOL_HEADER_SIZE ? VERDICT_MAYBE
 							: VERDICT_YES;
 	}
-	return probe_frame(client.size ? client : server, false);
+	return amqp_frame_probe(client.size ? client : server, false);
 }
 
 static enum verdict
 resync(enum side side, struct bytes in)
 {
 	(void)side;
-	return probe_frame(in, true);
+	return amqp_frame_probe(in, true);
 }
 
 /* Requests that wait. */
@@ -711,13 +674,13 @@ whole_frame(struct frame *f, struct bytes in)
 		return bad;
 	if (in.size < f->size)
 		return more(f->size);
-	if (in.data[f->size - 1] != FRAME_END)
+	if (in.data[f->size - 1] != AMQP_FRAME_END)
 		return bad;
-	f->payload = bytes_make(in.data + FRAME_HEAD,
-				f->size - FRAME_HEAD - 1);
-	if (f->type == FRAME_METHOD)
+	f->payload = bytes_make(in.data + AMQP_FRAME_HEAD,
+				f->size - AMQP_FRAME_HEAD - 1);
+	if (f->type == AMQP_FRAME_METHOD)
 		method(f);
-	else if (f->type == FRAME_HEADER)
+	else if (f->type == AMQP_FRAME_HEADER)
 		header(f);
 	return done(f->size);
 }
@@ -738,20 +701,20 @@ start_frame(struct amqp_conn *conn, enum side side, struct bytes in,
 	f.type = reader_u8(&r);
 	f.channel = reader_be16(&r);
 	size = reader_be32(&r);
-	if (in.size && (!f.type || (f.type > FRAME_BODY &&
-				    f.type != FRAME_BEAT)))
+	if (in.size && (!f.type || (f.type > AMQP_FRAME_BODY &&
+				    f.type != AMQP_FRAME_BEAT)))
 		return bad;
 	if (r.failed)
-		return more(FRAME_HEAD);
-	if (size > FRAME_LIMIT)
+		return more(AMQP_FRAME_HEAD);
+	if (size > AMQP_FRAME_LIMIT)
 		return bad;
-	f.size = (size_t)size + FRAME_HEAD + 1;
-	if (f.type != FRAME_BODY || !size)
+	f.size = (size_t)size + AMQP_FRAME_HEAD + 1;
+	if (f.type != AMQP_FRAME_BODY || !size)
 		return whole_frame(&f, in);
 	s->channel = f.channel;
 	s->body = size;
 	s->state = SIDE_BODY;
-	return done(FRAME_HEAD);
+	return done(AMQP_FRAME_HEAD);
 }
 
 /* At the body of a frame, and at the octet behind it. */
@@ -767,12 +730,12 @@ body(struct amqp_conn *conn, enum side side, struct bytes in,
 	if (s->state == SIDE_BODY) {
 		s->state = SIDE_BODY_END;
 		if (c)
-			sink_wire(sink, s->body + FRAME_HEAD + 1);
+			sink_wire(sink, s->body + AMQP_FRAME_HEAD + 1);
 		return (struct step){ STEP_SKIP, s->body };
 	}
 	if (!in.size)
 		return more(1);
-	if (in.data[0] != FRAME_END)
+	if (in.data[0] != AMQP_FRAME_END)
 		return bad;
 	s->state = SIDE_FRAME;
 	if (c) {
