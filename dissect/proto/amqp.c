@@ -30,6 +30,7 @@ struct waiting {
 struct content {
 	uint64_t exchange; /* whose answer it is part of; 0: a call of its own */
 	uint64_t left;     /* bytes of the body to come */
+	uint32_t holes;    /* of its side when it began */
 	bool open, sized;
 };
 
@@ -37,6 +38,7 @@ struct amqp_side {
 	enum { SIDE_FRAME, SIDE_BODY, SIDE_BODY_END } state;
 	uint32_t body;     /* bytes of the frame's body */
 	uint16_t channel;  /* whose frame it is */
+	uint32_t holes;    /* so far */
 };
 
 struct amqp_conn {
@@ -511,7 +513,9 @@ begin_content(struct frame *f, const struct amqp_method *m)
 		sink_end(f->sink, 0);
 	}
 	c = sink_channel(f->sink, content_id(f), f->side, true);
-	*c = (struct content){ .open = true, .exchange = w ? w->id : 0 };
+	*c = (struct content){ .open = true,
+				.holes = f->conn->sides[f->side].holes,
+				.exchange = w ? w->id : 0 };
 	if (w) {
 		sink_channel(f->sink, w->id, SIDE_SERVER, true);
 		sink_begin(f->sink);
@@ -571,20 +575,6 @@ method(struct frame *f)
 
 /* Contents. */
 
-/* Selects the message of the content that is open in the frame's channel. */
-static struct content *
-select_content(struct frame *f)
-{
-	struct content *c =
-		sink_channel(f->sink, content_id(f), f->side, false);
-
-	if (!c || !c->open)
-		return NULL;
-	if (c->exchange)
-		sink_channel(f->sink, c->exchange, SIDE_SERVER, false);
-	return sink_is_open(f->sink) ? c : NULL;
-}
-
 static void
 end_content(struct frame *f, struct content *c, size_t consumed)
 {
@@ -597,6 +587,28 @@ end_content(struct frame *f, struct content *c, size_t consumed)
 		sink_channel(f->sink, content_id(f), f->side, false);
 		sink_channel_close(f->sink, false);
 	}
+}
+
+/* Selects the message of the content that is open in the frame's channel. */
+static struct content *
+select_content(struct frame *f)
+{
+	struct content *c =
+		sink_channel(f->sink, content_id(f), f->side, false);
+
+	if (!c || !c->open)
+		return NULL;
+	if (c->exchange)
+		sink_channel(f->sink, c->exchange, SIDE_SERVER, false);
+	if (!sink_is_open(f->sink))
+		return NULL;
+	/* Behind a hole a frame may be of the message after it. */
+	if (c->holes != f->conn->sides[f->side].holes) {
+		sink_incomplete(f->sink);
+		end_content(f, c, 0);
+		return NULL;
+	}
+	return c;
 }
 
 static void
@@ -765,6 +777,7 @@ gap(void *state, enum side side, struct bytes pending, uint64_t missing,
 	(void)pending;
 	(void)missing;
 	conn->sides[side].state = SIDE_FRAME;
+	conn->sides[side].holes++;
 	note_hole(conn, side, sink);
 	return false;
 }
