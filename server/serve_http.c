@@ -57,6 +57,13 @@ end(void *context)
 }
 
 static void
+log_keys_missed(const char *from)
+{
+	log_warn("event=oauth_keys from=%s error=\"no keys could be had\"",
+		 from);
+}
+
+static void
 turn(void *context)
 {
 	struct serve_http *s = context;
@@ -88,6 +95,7 @@ run(struct serve_http *s, const struct serve_options *options,
 	s->goodbye.data = s;
 	http.content = options->content;
 	http.config = &s->loop.config;
+	http.keys_missed = log_keys_missed;
 	s->http = http_server_start(&http, s->loop.server, &s->loop.loop,
 				    &work, &e);
 	if (!s->http) {

@@ -30,6 +30,14 @@ go_on(struct client *c)
 	client_enter(c, &c->http.parser.request);
 }
 
+static void
+keys_missed(struct http_server *s)
+{
+	s->metrics.key_failures++;
+	if (s->options.keys_missed)
+		s->options.keys_missed(s->options.oauth.keys);
+}
+
 /* Everybody who waited is looked at again, with these keys or the old ones. */
 static void
 keys_done(void *context, const struct bytes *text)
@@ -39,7 +47,7 @@ keys_done(void *context, const struct bytes *text)
 
 	s->now_ns = clock_monotonic_ns();
 	if (!text || oauth_take_keys(s->oauth, *text, NULL) < 0)
-		s->metrics.key_failures++;
+		keys_missed(s);
 	for (c = TAILQ_FIRST(&s->clients); c; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (c->held)
@@ -56,7 +64,7 @@ want_keys(struct client *c)
 
 	if (c->was_held || (!key_source_is_busy(keys) &&
 			    !key_source_may_fetch(keys, c->server->now_ns)))
-		return UNKNOWN;
+		return oauth_has_keys(c->server->oauth) ? UNKNOWN : KEYLESS;
 	hold(c);
 	if (!key_source_is_busy(keys))
 		key_source_fetch(keys, c->server->now_ns);

@@ -163,6 +163,7 @@ enum admission {
 	ADMITTED,
 	UNKNOWN,   /* 401 */
 	POWERLESS, /* 403: its token allows nothing here */
+	KEYLESS,   /* 503: nobody can tell, the issuer's keys are missing */
 	HELD,      /* client_enter is called again when it is known */
 };
 enum admission auth_admit(struct client *c, const struct http_request *r);

@@ -153,6 +153,9 @@ client_enter(struct client *c, const struct http_request *r)
 		s->metrics.unauthorized++;
 		client_fail(c, 403, c->reason);
 		break;
+	case KEYLESS:
+		client_fail(c, 503, "the issuer's keys cannot be had");
+		break;
 	case HELD:
 		break;
 	}

@@ -52,6 +52,9 @@ struct http_options {
 	 * NULL. */
 	void (*count)(const struct tool_config *config,
 		      struct metrics_now *now);
+	/* Told that the issuer's keys could not be had, or were none.  May be
+	 * NULL. */
+	void (*keys_missed)(const char *from);
 };
 
 /* What the core asks of the loop: as in struct mcp_host, but for `context`. */

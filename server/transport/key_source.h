@@ -34,7 +34,7 @@ struct key_source {
 };
 
 /* `from`: a path, an https URL, or an http URL of this machine.  INVALID:
- * another URL. */
+ * another URL, or a URL where there is no curl. */
 int key_source_init(struct key_source *s, uv_loop_t *loop, const char *from,
 		    struct error *e);
 

@@ -136,6 +136,12 @@ oauth_take_keys(struct oauth *o, struct bytes set, struct error *e)
 	return 0;
 }
 
+bool
+oauth_has_keys(const struct oauth *o)
+{
+	return o->keys != NULL;
+}
+
 /* Sessions belong to a subject, or, where a program has a token of its own,
  * to the program (RFC 9068, 2.2). */
 static bool

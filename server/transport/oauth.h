@@ -33,6 +33,9 @@ void oauth_free(struct oauth *o);
  * wrong leaves those in place. */
 int oauth_take_keys(struct oauth *o, struct bytes set, struct error *e);
 
+/* Have any keys been handed in yet? */
+bool oauth_has_keys(const struct oauth *o);
+
 enum oauth_verdict {
 	OAUTH_ADMITTED,
 	OAUTH_REFUSED,     /* 401; the reason may be shown */

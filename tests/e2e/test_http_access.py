@@ -343,6 +343,29 @@ def test_rotation(home):
                     server.api("list_databases", old.token())[0], 401)
 
 
+def test_keys_missing(home):
+    """No key yet: the token is not what is wrong."""
+    key = Key("ES256", "k")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/keys"
+        with Server(home, *oauth(url)) as server:
+            status, fields, _ = server.api("list_databases", key.token())
+            check.check("no keys", (status, "Retry-After" in fields),
+                        (503, True))
+            check.check("no token", server.api("list_databases")[0], 401)
+            check.check("a foreign token", server.api(
+                "list_databases",
+                key.token(iss="https://other.example"))[0], 401)
+    done = subprocess.run(
+        [AFTERTAP, "serve", "--http", "127.0.0.1:0",
+         *oauth("https://login.example/keys")], capture_output=True,
+        env={**os.environ, "PATH": home}, stdin=subprocess.DEVNULL,
+        timeout=PATIENCE, text=True, check=False)
+    check.check("no curl", (done.returncode, "curl" in done.stderr),
+                (1, True))
+
+
 def refused(*options):
     done = subprocess.run([AFTERTAP, "serve", "--http", "127.0.0.1:0",
                            *options], capture_output=True, timeout=PATIENCE,
@@ -437,8 +460,8 @@ def test_tls_end(home):
 
 
 if __name__ == "__main__":
-    for test in (test_tokens, test_rotation, test_options, test_cors,
-                 test_address, test_tls_end):
+    for test in (test_tokens, test_rotation, test_keys_missing,
+                 test_options, test_cors, test_address, test_tls_end):
         with tempfile.TemporaryDirectory(prefix="aftertap-access-") as where:
             test(where)
     check.exit()
