@@ -53,8 +53,10 @@ look_at_batch(struct mcp_incoming *m)
 	size_t i;
 
 	m->is_batch = true;
+	m->is_request = json_array_size(m->value) == 0;
 	json_array_foreach(m->value, i, element) {
-		m->is_request = m->is_request || is_request(element);
+		m->is_request = m->is_request || is_request(element) ||
+				!json_is_object(element);
 		m->is_modern = m->is_modern || meta_version(element);
 	}
 }

@@ -19,7 +19,7 @@ struct mcp_incoming {
 	struct rpc_error error;
 	size_t cost;            /* rough memory of the parsed message, bytes */
 	bool is_batch;
-	bool is_request;        /* it, or one of the batch, wants an answer */
+	bool is_request;        /* it, or one of the batch, is answered */
 	bool is_modern;         /* it, or one of the batch, names its revision */
 	/* Of a single message, borrowed from `value`; NULL when absent. */
 	const json_t *id;

@@ -354,6 +354,13 @@ def test_batch(fake):
     check.check("of notifications", session.post([
         {"jsonrpc": "2.0", "method": "notifications/initialized"}])[::2],
         (202, None))
+    status, _, answer = session.post([])
+    check.check("of nothing", (status, answer["error"]["code"]),
+                (200, -32600))
+    status, _, answer = session.post([1])
+    check.check("of no message", (status, [m["error"]["code"]
+                                           for m in answer]),
+                (200, [-32600]))
     session = Session(fake)
     status, _, answer = session.post([request(1, "ping")])
     check.check("in other revisions", (status, answer["error"]["code"]),
