@@ -29,6 +29,7 @@ struct command {
 	const char *name;
 	const char *usage;     /* after the name */
 	const char *summary;   /* one line */
+	const char *options;   /* lines of help, or NULL */
 	/* For tool-backed commands: */
 	const char *tool;
 	const char *const *positional; /* properties by position, NULL-ended */

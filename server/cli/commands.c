@@ -7,6 +7,32 @@
 
 #define POSITIONAL(...) (const char *const[]){ __VA_ARGS__, NULL }
 
+static const char serve_options[] =
+	"  --allow-path DIR     imports read and exports write below it; "
+	"repeatable\n"
+	"  --allow-reveal       reveal: true shows credentials\n"
+	"  --allow-capture      tools may start and stop recordings\n"
+	"  --jobs-outlive       dissections go on when the client leaves\n"
+	"  --stdio              standard input and output: the default\n"
+	"\nOver HTTP:\n"
+	"  --http ADDRESS       127.0.0.1:PORT, [::1]:PORT or unix:PATH; others "
+	"need a\n"
+	"                       token or OAuth, and TLS or --behind-proxy\n"
+	"  --token-file FILE    role:token, one a line, mode 0600; or "
+	"AFTERTAP_TOKENS\n"
+	"  --tls-cert FILE --tls-key FILE\n"
+	"                       TLS, PEM\n"
+	"  --behind-proxy       TLS ends in front of this server\n"
+	"  --allow-host NAME    a name in Host besides those of loopback; "
+	"repeatable\n"
+	"  --allow-origin URL   an Origin, likewise\n"
+	"  --oauth-issuer URL --oauth-keys FILE-or-URL --oauth-resource URL\n"
+	"                       access tokens of an OAuth issuer\n"
+	"  --rate N             requests a second of one client\n"
+	"  --max-connections N, --max-connections-per-address N, "
+	"--max-sessions N\n"
+	"  --no-access-log      no line for each request\n";
+
 const struct command commands[] = {
 	{ .name = "import", .usage = "FILE… [--name N]",
 	  .summary = "Turn pcap or pcapng files (.gz .zst .lz4, - for stdin) "
@@ -59,6 +85,7 @@ const struct command commands[] = {
 	  .usage = "[--http ADDRESS] [--allow-path DIR]… [--allow-capture] "
 		   "[--db DB]",
 	  .summary = "MCP server on stdin and stdout, or over HTTP",
+	  .options = serve_options,
 	  .run = command_serve },
 	{ .name = "tool", .usage = "[NAME [key=value…]]",
 	  .summary = "Run any MCP tool by name; without a name, list them",
@@ -117,6 +144,8 @@ command_help(const struct cli *cli, int argc, char **argv)
 				"\"aftertap help\" lists them", argv[1]);
 	printf("usage: aftertap %s %s\n\n%s.\n", command->name,
 	       command->usage ? command->usage : "", command->summary);
+	if (command->options)
+		printf("\n%s", command->options);
 	if (command->tool)
 		tool_command_help(command);
 	return EXIT_DONE;

@@ -8,6 +8,8 @@ usage: test_cli.py AFTERTAP
 import gzip
 import json
 import os
+import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -162,6 +164,17 @@ def check_errors(failures, aftertap, directory):
                       done.stderr.strip()[:200])
 
 
+def check_help(failures, aftertap):
+    """What serve understands is what its help names."""
+    source = pathlib.Path(__file__).parents[2] / "server/cli/serve_command.c"
+    options = set(re.findall(r'"(--[a-z-]+)"', source.read_text()))
+    named = set(re.findall(r"--[a-z-]+",
+                           aftertap.run("help", "serve").stdout))
+    failures.that("help of serve: there are options", len(options) > 10)
+    failures.that("help of serve: all are named", options <= named,
+                  sorted(options - named))
+
+
 def main(binary):
     need("tshark")
     failures = Failures()
@@ -173,6 +186,7 @@ def main(binary):
         check_queries(failures, aftertap)
         check_export(failures, aftertap, directory)
         check_errors(failures, aftertap, directory)
+        check_help(failures, aftertap)
         aftertap.run("snapshots", "verify", "s")
         aftertap.run("doctor")
         for shell in ("bash", "zsh", "fish"):
