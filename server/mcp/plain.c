@@ -6,13 +6,16 @@
 #include "base/alloc.h"
 #include "server/mcp/internal.h"
 
-/* The member that lists something, or NULL. */
+/* The member that lists something, or NULL.  Where rows are called so, what
+ * else is a list describes them. */
 static const char *
 rows_member(json_t *structured)
 {
 	const char *name;
 	json_t *value;
 
+	if (json_is_array(json_object_get(structured, "rows")))
+		return "rows";
 	json_object_foreach(structured, name, value)
 		if (json_is_array(value))
 			return name;

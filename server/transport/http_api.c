@@ -231,6 +231,21 @@ check_method(struct client *c, const struct http_request *r,
 	return false;
 }
 
+/* Whole pages, of what comes in pages. */
+static void
+ask_for_many(const struct client *c, struct api_call *call)
+{
+	const json_t *schema = mcp_server_schema(c->server->mcp,
+						 call->tool->name);
+	const json_t *known = json_object_get(
+		json_object_get(schema, "inputSchema"), "properties");
+
+	if (json_object_get(known, "limit") &&
+	    !json_object_get(call->arguments, "limit"))
+		json_object_set_new(call->arguments, "limit",
+				    json_integer(ROWS_AT_ONCE));
+}
+
 static void
 begin(struct client *c, const struct http_request *r, const struct tool *tool,
       json_t *arguments)
@@ -243,9 +258,8 @@ begin(struct client *c, const struct http_request *r, const struct tool *tool,
 	call->tool = tool;
 	call->arguments = arguments;
 	call->rows = http_request_prefers(r, ROWS);
-	if (call->rows && !json_object_get(arguments, "limit"))
-		json_object_set_new(arguments, "limit",
-				    json_integer(ROWS_AT_ONCE));
+	if (call->rows)
+		ask_for_many(c, call);
 	c->job = call;
 	c->abandon = abandon;
 	c->waiting = WAITING_CALL;

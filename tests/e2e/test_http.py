@@ -706,6 +706,16 @@ def test_api(home):
                                  len({r["id"] for r in rows[:-1]})),
                     (200, "application/x-ndjson", calls))
         check.that("and what they rest on", "coverage" in rows[-1])
+        for path, expected in (
+                ("query_sql?sql=SELECT%20id%20FROM%20api_calls%20ORDER%20BY"
+                 "%20id%20LIMIT%203", [[1], [2], [3]]),
+                ("list_databases", ["s/default"])):
+            status, _, body = server.ask("GET", "/api/" + path, headers={
+                "Accept": "application/x-ndjson"})
+            rows = [json.loads(line) for line in body.splitlines()]
+            check.check(f"rows of {path[:14]}", (status, [
+                r["db"] if isinstance(r, dict) else r for r in rows[:-1]]),
+                (200, expected))
         for what, expected, method, path, headers in (
                 ("a bad filter", 400, "GET",
                  "/api/list_api_calls?filter=%3D%3D", {}),
