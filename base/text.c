@@ -329,3 +329,12 @@ text_is_name(const char *name)
 	return size > 0 && size <= NAME_MAX_SIZE && name[size] == '\0' &&
 	       name[0] != '.' && name[0] != '-';
 }
+
+int
+text_hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

@@ -32,6 +32,9 @@ bool text_i64(struct bytes in, int64_t *value);
  * without "iB", and for plain k/m/g/t.  False when it is not a size. */
 bool text_size(const char *text, uint64_t *value);
 
+/* The value of a hexadecimal digit of either case, or -1. */
+int text_hex_digit(uint8_t c);
+
 /* "1.4 GB"-like text for people, into a caller's buffer of >= 16 bytes. */
 const char *text_format_size(uint64_t bytes, char *out, size_t size);
 

@@ -23,18 +23,13 @@
 #define BODY_MAX  ((size_t)64 << 10)
 #define NO_SOCKET UINT32_MAX
 
-/* Where a socket is looked for; what it does not say is zero. */
-struct place {
-	uint8_t local[16], remote[16];
-	uint16_t local_port, remote_port;
-	uint32_t ip_protocol;
-};
-
-_Static_assert(sizeof(struct place) == 40, "no padding: hashed");
-
 struct held_socket {
 	struct identity_socket socket;
-	struct place place;
+	/* Not by namespace: a packet that was seen on a bridge or a veth of the
+	 * node is for a listener in some other one.  So listeners of the same
+	 * port elsewhere come along; who reads the export tells them apart by
+	 * their netns. */
+	struct identity_place place;
 	uint32_t stream;
 	uint32_t next; /* at the same place */
 	bool written;  /* as it is now */
@@ -54,7 +49,7 @@ struct held_process {
 
 struct export_who {
 	struct export_who_options options;
-	struct map *places; /* struct place to index of its newest socket */
+	struct map *places; /* struct identity_place to its newest socket */
 	struct map *seen;   /* places of packets that were written; no value
 			     * of interest */
 	struct map *processes;
@@ -73,7 +68,7 @@ struct export_who {
 static struct map *
 new_seen(const struct export_who *w)
 {
-	return map_new(sizeof(struct place), sizeof(uint8_t),
+	return map_new(sizeof(struct identity_place), sizeof(uint8_t),
 		       w->options.memory_limit / 4 / CONNECTION_BYTES + 8);
 }
 
@@ -85,7 +80,8 @@ export_who_new(const struct export_who_options *options)
 	w->options = *options;
 	w->limit = (uint32_t)(options->memory_limit / 2 / SOCKET_BYTES) + 1;
 	w->compact_at = w->limit;
-	w->places = map_new(sizeof(struct place), sizeof(uint32_t), w->limit);
+	w->places = map_new(sizeof(struct identity_place), sizeof(uint32_t),
+			    w->limit);
 	w->seen = new_seen(w);
 	w->processes =
 		map_new(sizeof(struct process_key), sizeof(struct held_process),
@@ -202,35 +198,6 @@ keep_process(struct export_who *w, uint32_t stream, struct identity_process *in)
 
 /* ---- sockets ---- */
 
-/* 0.0.0.0 is any address, as :: is. */
-static void
-set_address(uint8_t to[static 16], const uint8_t from[static 16])
-{
-	static const uint8_t any4[16] = { [10] = 0xff, [11] = 0xff };
-
-	if (memcmp(from, any4, 16) != 0)
-		memcpy(to, from, 16);
-}
-
-/*
- * Not by namespace: a packet that was seen on a bridge or a veth of the node is
- * for a listener in some other one.  So listeners of the same port elsewhere
- * come along; who reads the export tells them apart by their netns.
- */
-static struct place
-place_of(const struct identity_socket *s)
-{
-	struct place place = { .local_port = s->local_port,
-			       .ip_protocol = s->ip_protocol };
-
-	set_address(place.local, s->local);
-	if (s->listening || s->remote_port == 0)
-		return place;
-	set_address(place.remote, s->remote);
-	place.remote_port = s->remote_port;
-	return place;
-}
-
 static bool
 same_socket(const struct held_socket *a, const struct held_socket *b)
 {
@@ -344,7 +311,7 @@ keep_socket(struct export_who *w, uint32_t stream,
 	    const struct identity_socket *in)
 {
 	struct held_socket s = { .socket = *in,
-				 .place = place_of(in),
+				 .place = identity_place_of(in),
 				 .stream = stream };
 	unsigned chain;
 	struct held_socket *held = find_same(w, &s, &chain);
@@ -383,7 +350,7 @@ export_who_block(struct export_who *w, uint32_t stream, struct bytes body)
 /* Remembers a place for blocks to come; false when it was known.  When there
  * are too many, all are forgotten: their packets say it again. */
 static bool
-see_place(struct export_who *w, const struct place *place)
+see_place(struct export_who *w, const struct identity_place *place)
 {
 	bool added;
 
@@ -396,7 +363,7 @@ see_place(struct export_who *w, const struct place *place)
 }
 
 static void
-want_place(struct export_who *w, const struct place *place)
+want_place(struct export_who *w, const struct identity_place *place)
 {
 	const uint32_t *head;
 
@@ -410,7 +377,7 @@ want_place(struct export_who *w, const struct place *place)
 
 /* All sockets that can be the end `place`.local of a connection. */
 static void
-want_end(struct export_who *w, struct place place)
+want_end(struct export_who *w, struct identity_place place)
 {
 	want_place(w, &place);
 	memset(place.remote, 0, sizeof(place.remote));
@@ -423,12 +390,12 @@ want_end(struct export_who *w, struct place place)
 static void
 want_layer(struct export_who *w, const struct packet_layer *layer)
 {
-	struct place place = { .local_port = layer->source_port,
-			       .remote_port = layer->target_port,
-			       .ip_protocol = layer->protocol };
-	struct place back = { .local_port = layer->target_port,
-			      .remote_port = layer->source_port,
-			      .ip_protocol = layer->protocol };
+	struct identity_place place = { .local_port = layer->source_port,
+					.remote_port = layer->target_port,
+					.ip_protocol = layer->protocol };
+	struct identity_place back = { .local_port = layer->target_port,
+				       .remote_port = layer->source_port,
+				       .ip_protocol = layer->protocol };
 
 	memcpy(place.local, layer->source, sizeof(place.local));
 	memcpy(place.remote, layer->target, sizeof(place.remote));

@@ -5,17 +5,9 @@
 
 #include "base/file.h"
 #include "base/reader.h"
+#include "base/text.h"
 
 #define TYPE_TLS_KEY_LOG 0x544c534bu
-
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* All of `text` as bytes; their number, or 0 when it is not hexadecimal or
  * does not fit. */
@@ -25,8 +17,8 @@ read_hex(struct bytes text, uint8_t *out, size_t size)
 	if (text.size % 2 || text.size / 2 > size)
 		return 0;
 	for (size_t i = 0; i < text.size / 2; i++) {
-		int high = hex_digit(text.data[2 * i]);
-		int low = hex_digit(text.data[2 * i + 1]);
+		int high = text_hex_digit(text.data[2 * i]);
+		int low = text_hex_digit(text.data[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return 0;

@@ -19,21 +19,12 @@
 #define NO_SOCKET UINT32_MAX
 #define SEVERAL_REALMS UINT32_MAX
 
-/* Where a socket is looked for; what it does not say is zero. */
-struct who_place {
-	uint8_t local[16], remote[16];
-	uint16_t local_port, remote_port;
-	uint32_t ip_protocol;
-};
-
-_Static_assert(sizeof(struct who_place) == 40, "no padding: hashed");
-
 struct who_socket {
 	uint64_t cookie, process;
 	int64_t from_ns, to_ns;
 	uint32_t stream, thread, realm;
 	uint32_t next; /* at the same place */
-	struct who_place place;
+	struct identity_place place;
 	uint8_t mechanism;
 	bool used;
 };
@@ -52,7 +43,7 @@ struct who_process {
 
 struct who {
 	struct who_options options;
-	struct map *places;    /* struct who_place to index of the newest */
+	struct map *places;    /* struct identity_place to index of the newest */
 	struct who_socket *sockets;
 	uint32_t count, capacity, limit;
 	uint32_t compact_at;   /* try to make room when so many */
@@ -70,7 +61,7 @@ who_new(const struct who_options *options)
 	w->options = *options;
 	w->limit = (uint32_t)(options->memory_limit / 2 / SOCKET_BYTES) + 1;
 	w->compact_at = w->limit;
-	w->places = map_new(sizeof(struct who_place), sizeof(uint32_t),
+	w->places = map_new(sizeof(struct identity_place), sizeof(uint32_t),
 			    w->limit);
 	w->processes = map_new(sizeof(struct who_process_key),
 			       sizeof(struct who_process),
@@ -142,33 +133,10 @@ add_process(struct who *w, uint32_t stream, uint64_t id, struct bytes body)
 	p->changed = p->given;
 }
 
-/* 0.0.0.0 is any address, as :: is. */
-static void
-set_address(uint8_t to[16], const uint8_t from[16])
-{
-	static const uint8_t any4[16] = { [10] = 0xff, [11] = 0xff };
-
-	if (memcmp(from, any4, 16) != 0)
-		memcpy(to, from, 16);
-}
-
-static struct who_place
-place_of(const struct identity_socket *s)
-{
-	struct who_place place = { .local_port = s->local_port,
-				   .ip_protocol = s->ip_protocol };
-
-	set_address(place.local, s->local);
-	if (s->listening || s->remote_port == 0)
-		return place;
-	set_address(place.remote, s->remote);
-	place.remote_port = s->remote_port;
-	return place;
-}
-
 /* Whether connections that this socket can be an end of come here. */
 static bool
-in_shard(const struct who *w, const struct who_place *place, uint32_t realm)
+in_shard(const struct who *w, const struct identity_place *place,
+	 uint32_t realm)
 {
 	struct endpoint local = { .port = place->local_port };
 	struct endpoint remote = { .port = place->remote_port };
@@ -190,7 +158,7 @@ in_shard(const struct who *w, const struct who_place *place, uint32_t realm)
 
 /* Remembers in which namespace an address is local. */
 static void
-learn_address(struct who *w, const struct who_place *place, uint32_t realm)
+learn_address(struct who *w, const struct identity_place *place, uint32_t realm)
 {
 	static const uint8_t any[16];
 	uint32_t *known;
@@ -344,7 +312,7 @@ who_block(struct who *w, uint32_t stream, struct bytes body, int64_t now_ns)
 		.stream = stream,
 		.thread = in->thread,
 		.realm = who_realm(stream, in->netns),
-		.place = place_of(in),
+		.place = identity_place_of(in),
 		.mechanism = in->mechanism,
 	};
 	learn_address(w, &s.place, s.realm);
@@ -370,7 +338,7 @@ time_apart(const struct who_socket *s, const struct who_query *q)
 
 /* The socket at a place that fits best in time. */
 static struct who_socket *
-best_at(struct who *w, const struct who_place *place,
+best_at(struct who *w, const struct identity_place *place,
 	const struct who_query *q,
 	bool (*fits)(const struct who_socket *, const struct who_query *))
 {
@@ -409,7 +377,7 @@ fits_bound(const struct who_socket *s, const struct who_query *q)
 static struct who_socket *
 find_bound(struct who *w, const struct who_query *q)
 {
-	struct who_place place = { .local_port = q->local.port,
+	struct identity_place place = { .local_port = q->local.port,
 				   .ip_protocol = q->ip_protocol };
 	const uint32_t *realm = map_get(w->addresses, q->local.ip);
 	struct who_query known = *q;
@@ -441,9 +409,9 @@ mechanism_of(const struct who_socket *s, bool bound)
 bool
 who_find(struct who *w, const struct who_query *q, struct connection_end *end)
 {
-	struct who_place place = { .local_port = q->local.port,
-				   .remote_port = q->remote.port,
-				   .ip_protocol = q->ip_protocol };
+	struct identity_place place = { .local_port = q->local.port,
+					.remote_port = q->remote.port,
+					.ip_protocol = q->ip_protocol };
 	struct who_process_key process;
 	struct who_socket *s;
 	bool bound = false;

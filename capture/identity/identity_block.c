@@ -159,3 +159,26 @@ identity_decode(struct bytes body, struct identity_block *block)
 	}
 	return !r.failed;
 }
+
+static void
+place_address(uint8_t to[static 16], const uint8_t from[static 16])
+{
+	static const uint8_t any4[16] = { [10] = 0xff, [11] = 0xff };
+
+	if (memcmp(from, any4, sizeof(any4)) != 0)
+		memcpy(to, from, sizeof(any4));
+}
+
+struct identity_place
+identity_place_of(const struct identity_socket *socket)
+{
+	struct identity_place place = { .local_port = socket->local_port,
+					.ip_protocol = socket->ip_protocol };
+
+	place_address(place.local, socket->local);
+	if (socket->listening || socket->remote_port == 0)
+		return place;
+	place_address(place.remote, socket->remote);
+	place.remote_port = socket->remote_port;
+	return place;
+}

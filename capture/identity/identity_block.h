@@ -79,6 +79,19 @@ struct identity_socket {
 				 * it; 0: unknown */
 };
 
+/* Where a socket is looked for: what it does not say is zero. */
+struct identity_place {
+	uint8_t local[16], remote[16];
+	uint16_t local_port, remote_port;
+	uint32_t ip_protocol;
+};
+
+_Static_assert(sizeof(struct identity_place) == 40, "no padding: hashed");
+
+/* The place of a socket.  One that listens has no remote end, and 0.0.0.0 is
+ * any address, as :: is. */
+struct identity_place identity_place_of(const struct identity_socket *socket);
+
 /* Appends the body of a custom block (PCAPNG_CUSTOM). */
 void identity_encode_process(struct buf *out, const struct identity_process *p);
 void identity_encode_socket(struct buf *out, const struct identity_socket *s);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/reader.h"
+#include "base/text.h"
 
 #define SLOT_SIZE (RAW_PAGE / 2)
 #define SLOT_SUM  (SLOT_SIZE - 8)
@@ -102,14 +103,6 @@ raw_header_decode(struct bytes page, struct raw_header *header)
 	return 0;
 }
 
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void
 raw_boot_id(uint8_t id[RAW_BOOT_ID])
 {
@@ -120,7 +113,7 @@ raw_boot_id(uint8_t id[RAW_BOOT_ID])
 	buf_init(&text, 64);
 	if (file_read(RAW_BOOT_ID_PATH, &text, NULL) == 0)
 		for (size_t i = 0; i < text.size && n < 2 * RAW_BOOT_ID; i++) {
-			int digit = hex_digit(text.data[i]);
+			int digit = text_hex_digit(text.data[i]);
 
 			if (digit < 0)
 				continue;

@@ -5,6 +5,7 @@
  */
 #include "base/buf.h"
 #include "dissect/proto/http_head.h"
+#include "base/text.h"
 #include "dissect/registry.h"
 
 #define CHUNK_LINE_LIMIT 4096
@@ -309,15 +310,6 @@ feed_unsure(struct http_conn *conn, enum side which, struct bytes in,
 	return (struct step){ STEP_SKIP, side->left };
 }
 
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* chunk-size and what may follow it on the line (RFC 9112 §7.1). */
 static bool
 chunk_size(struct bytes line, uint64_t *size)
@@ -325,10 +317,10 @@ chunk_size(struct bytes line, uint64_t *size)
 	size_t i = 0;
 
 	*size = 0;
-	while (i < line.size && hex_digit(line.data[i]) >= 0) {
+	while (i < line.size && text_hex_digit(line.data[i]) >= 0) {
 		if (*size >> 59)
 			return false;
-		*size = *size << 4 | (uint64_t)hex_digit(line.data[i++]);
+		*size = *size << 4 | (uint64_t)text_hex_digit(line.data[i++]);
 	}
 	return i > 0 && (i == line.size || line.data[i] == ';' ||
 			 line.data[i] == ' ' || line.data[i] == '\t' ||
@@ -355,7 +347,7 @@ feed_chunk(struct http_conn *conn, enum side which, struct bytes in,
 			return step_bad;
 	}
 	line = bytes_from(in, skip);
-	if (line.size && hex_digit(line.data[0]) < 0)
+	if (line.size && text_hex_digit(line.data[0]) < 0)
 		return step_bad;
 	newline = line.size ? memchr(line.data, '\n', line.size) : NULL;
 	if (!newline)

@@ -3,7 +3,6 @@
  * SQL functions on our read connections.  DIRECTONLY: a view or trigger in a
  * hostile file cannot call them.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,15 +217,6 @@ payload_answers(sqlite3_context *context, int count, sqlite3_value **values)
 	buf_free(&lines);
 }
 
-static int
-hex_digit(uint8_t c)
-{
-	if (isdigit(c))
-		return c - '0';
-	c = (uint8_t)tolower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Percent-decoding, and '+' as a blank (application/x-www-form-urlencoded). */
 static void
 decode(struct bytes in, struct buf *out)
@@ -235,8 +225,8 @@ decode(struct bytes in, struct buf *out)
 		int high = -1, low = -1;
 
 		if (in.data[i] == '%' && i + 2 < in.size) {
-			high = hex_digit(in.data[i + 1]);
-			low = hex_digit(in.data[i + 2]);
+			high = text_hex_digit(in.data[i + 1]);
+			low = text_hex_digit(in.data[i + 2]);
 		}
 		if (high >= 0 && low >= 0) {
 			buf_u8(out, (uint8_t)(high << 4 | low));

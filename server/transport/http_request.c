@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 static struct bytes
 span(const struct http_request *r, struct http_span s)
@@ -63,15 +64,6 @@ http_request_count(const struct http_request *r, const char *name)
 	return count;
 }
 
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* application/x-www-form-urlencoded, one piece; NULL when malformed. */
 static char *
 decode(struct bytes in)
@@ -86,9 +78,9 @@ decode(struct bytes in)
 		if (c == '+') {
 			c = ' ';
 		} else if (c == '%') {
-			high = i + 2 < in.size ? hex_digit(in.data[i + 1]) :
+			high = i + 2 < in.size ? text_hex_digit(in.data[i + 1]) :
 						     -1;
-			low = high >= 0 ? hex_digit(in.data[i + 2]) : -1;
+			low = high >= 0 ? text_hex_digit(in.data[i + 2]) : -1;
 			c = low >= 0 ? (uint8_t)(high << 4 | low) : 0;
 			i += 2;
 		}
