@@ -302,10 +302,28 @@ names_are_safe_path_components(void **state)
 	assert_false(text_is_name("ü"));
 }
 
+/* Of all bytes 22 are digits: 0-9, a-f and A-F (RFC 5234 HEXDIG, either case). */
+static void
+test_hex_digit(void **state)
+{
+	static const char digits[] = "0123456789abcdef", upper[] = "ABCDEF";
+	int count = 0;
+
+	(void)state;
+	for (int c = 0; c < 256; c++)
+		count += text_hex_digit((uint8_t)c) >= 0;
+	assert_int_equal(count, 22);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(text_hex_digit((uint8_t)digits[i]), i);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(text_hex_digit((uint8_t)upper[i]), 10 + i);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hex_digit),
 		cmocka_unit_test(well_formed_utf8_is_accepted),
 		cmocka_unit_test(malformed_utf8_is_refused),
 		cmocka_unit_test(harmful_characters_become_visible),

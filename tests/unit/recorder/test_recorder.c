@@ -385,6 +385,90 @@ losses_are_told_where_they_were(void **state)
 	fake_records_free(&fake.stream);
 }
 
+/* All plaintext of a segment, which is the caller's to free. */
+static struct buf
+read_plain(const struct recorder *r, const char *name)
+{
+	char *path = home_path(recorder_directory(r), "raw", name, NULL);
+	struct buf text;
+
+	buf_init(&text, 4 * MIB);
+	assert_int_equal(file_read(path, &text, NULL), 0);
+	free(path);
+	return text;
+}
+
+/* Without packets too; what is too much for one segment goes to the next. */
+static void
+plaintext_has_a_file_beside_the_segment(void **state)
+{
+	uint8_t *records = alloc_zero(1, MIB);
+	struct recorder_counts counts;
+	struct fake_source fake;
+	struct recorder *r;
+	struct buf text;
+	int files;
+
+	memset(records, 7, MIB);
+	fake_open(&fake, MIB);
+	r = start(*state, "/bin/false", 0, &fake);
+	recorder_take_plain(r, bytes_make(records, 0)); /* nothing */
+	recorder_take_plain(r, bytes_make(records, 100));
+	records[0] = 9;
+	recorder_take_plain(r, bytes_make(records, MIB));
+	text = read_plain(r, "000001.plain");
+	assert_int_equal(text.size, 100 + MIB);
+	assert_int_equal(text.data[0], 7);
+	assert_int_equal(text.data[100], 9);
+	buf_free(&text);
+	recorder_take_plain(r, bytes_make(records, 10));
+	text = read_plain(r, "000002.plain");
+	assert_int_equal(text.size, 10);
+	buf_free(&text);
+	recorder_counts(r, &counts);
+	assert_int_equal(counts.written_bytes, MIB + 110);
+	recorder_detach(r);
+	recorder_take_plain(r, bytes_make(records, 10)); /* too late */
+	assert_int_equal(raw_packets(r, &files), 0);
+	assert_int_equal(files, 2);
+	recorder_end(r, NULL);
+	recorder_close(r);
+	fake_records_free(&fake.stream);
+	free(records);
+}
+
+/* Plaintext that cannot be kept is lost, and nobody could count it. */
+static void
+plaintext_without_a_file_is_told(void **state)
+{
+	static const uint8_t record[10] = { 1 };
+	struct losses losses = { 0 };
+	struct fake_source fake;
+	struct recorder *r;
+	json_t *capture;
+	char *path;
+
+	fake_open(&fake, MIB);
+	r = start(*state, "/bin/false", 0, &fake);
+	/* Nothing can be made where a folder is. */
+	path = home_path(recorder_directory(r), "raw", "000001.plain", NULL);
+	assert_int_equal(file_make_dirs(path, NULL), 0);
+	free(path);
+	recorder_take_plain(r, bytes_make(record, sizeof(record)));
+	recorder_detach(r);
+	recorder_end(r, NULL);
+	path = home_path(recorder_directory(r), "capture.json", NULL);
+	assert_int_equal(json_file_read(path, &capture, NULL), 0);
+	losses_parse(json_object_get(capture, "losses"), &losses);
+	assert_int_equal(losses.count, 1);
+	assert_int_equal(losses.items[0].cause, LOSS_DISK_ERROR);
+	assert_true(losses.items[0].packets == LOSS_PACKETS_UNKNOWN);
+	json_decref(capture);
+	free(path);
+	recorder_close(r);
+	fake_records_free(&fake.stream);
+}
+
 /* From the last sign of life until packets are taken again, not only until
  * the next recorder begins to start. */
 static void
@@ -549,6 +633,8 @@ main(void)
 		TEST(a_small_quota_is_counted),
 		TEST(a_loss_without_packets_is_told),
 		TEST(losses_are_told_where_they_were),
+		TEST(plaintext_has_a_file_beside_the_segment),
+		TEST(plaintext_without_a_file_is_told),
 		TEST(a_gap_lasts_until_it_records),
 		TEST(nothing_leaves_nothing),
 		TEST(a_full_disk_is_lived_through),
