@@ -70,6 +70,9 @@ log_parse(struct bytes payload, uint8_t type, struct identity_log_entry *entry,
 	if (type != FRAME_ENTRY ||
 	    !identity_decode(reader_take(&r, reader_left(&r)), block))
 		return false;
+	/* Or it would be one process to some and two to others. */
+	if (block->kind == IDENTITY_PROCESS && block->process.id != number)
+		return false;
 	entry->serial = number;
 	entry->block = block;
 	return true;
