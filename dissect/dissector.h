@@ -49,6 +49,30 @@ struct step {
 	uint64_t n;
 };
 
+static inline struct step
+step_more(uint64_t n)
+{
+	return (struct step){ STEP_MORE, n };
+}
+
+static inline struct step
+step_done(uint64_t n)
+{
+	return (struct step){ STEP_DONE, n };
+}
+
+static inline struct step
+step_skip(uint64_t n)
+{
+	return (struct step){ STEP_SKIP, n };
+}
+
+static inline struct step
+step_bad(void)
+{
+	return (struct step){ STEP_BAD, 0 };
+}
+
 enum pairing {
 	PAIR_IN_ORDER, /* the n-th response answers the n-th request */
 	PAIR_BY_ID,    /* by sink_id; several may be open at once */

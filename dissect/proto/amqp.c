@@ -61,20 +61,6 @@ struct frame {
 	struct bytes payload;
 };
 
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
-static const struct step bad = { STEP_BAD, 0 };
-
 /* Detection. */
 
 static enum verdict
@@ -683,18 +669,18 @@ static struct step
 whole_frame(struct frame *f, struct bytes in)
 {
 	if (f->size > FRAME_HELD)
-		return bad;
+		return step_bad();
 	if (in.size < f->size)
-		return more(f->size);
+		return step_more(f->size);
 	if (in.data[f->size - 1] != AMQP_FRAME_END)
-		return bad;
+		return step_bad();
 	f->payload = bytes_make(in.data + AMQP_FRAME_HEAD,
 				f->size - AMQP_FRAME_HEAD - 1);
 	if (f->type == AMQP_FRAME_METHOD)
 		method(f);
 	else if (f->type == AMQP_FRAME_HEADER)
 		header(f);
-	return done(f->size);
+	return step_done(f->size);
 }
 
 static struct step
@@ -707,26 +693,26 @@ start_frame(struct amqp_conn *conn, enum side side, struct bytes in,
 	uint32_t size;
 
 	if (in.size && in.data[0] == 'A')
-		return in.size < PROTOCOL_HEADER_SIZE ? more(8)
-		       : bytes_starts_with(in, "AMQP") ? done(8)
-						       : bad;
+		return in.size < PROTOCOL_HEADER_SIZE ? step_more(8)
+		       : bytes_starts_with(in, "AMQP") ? step_done(8)
+						       : step_bad();
 	f.type = reader_u8(&r);
 	f.channel = reader_be16(&r);
 	size = reader_be32(&r);
 	if (in.size && (!f.type || (f.type > AMQP_FRAME_BODY &&
 				    f.type != AMQP_FRAME_BEAT)))
-		return bad;
+		return step_bad();
 	if (r.failed)
-		return more(AMQP_FRAME_HEAD);
+		return step_more(AMQP_FRAME_HEAD);
 	if (size > AMQP_FRAME_LIMIT)
-		return bad;
+		return step_bad();
 	f.size = (size_t)size + AMQP_FRAME_HEAD + 1;
 	if (f.type != AMQP_FRAME_BODY || !size)
 		return whole_frame(&f, in);
 	s->channel = f.channel;
 	s->body = size;
 	s->state = SIDE_BODY;
-	return done(AMQP_FRAME_HEAD);
+	return step_done(AMQP_FRAME_HEAD);
 }
 
 /* At the body of a frame, and at the octet behind it. */
@@ -743,19 +729,19 @@ body(struct amqp_conn *conn, enum side side, struct bytes in,
 		s->state = SIDE_BODY_END;
 		if (c)
 			sink_wire(sink, s->body + AMQP_FRAME_HEAD + 1);
-		return (struct step){ STEP_SKIP, s->body };
+		return step_skip(s->body);
 	}
 	if (!in.size)
-		return more(1);
+		return step_more(1);
 	if (in.data[0] != AMQP_FRAME_END)
-		return bad;
+		return step_bad();
 	s->state = SIDE_FRAME;
 	if (c) {
 		c->left = c->left > s->body ? c->left - s->body : 0;
 		if (!c->left && c->sized)
 			end_content(&f, c, 1);
 	}
-	return done(1);
+	return step_done(1);
 }
 
 static struct step

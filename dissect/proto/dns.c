@@ -431,18 +431,18 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 
 	(void)state;
 	if (in.size < prefix)
-		return (struct step){ STEP_MORE, prefix };
+		return step_more(prefix);
 	if (!datagram)
 		size = (size_t)in.data[0] << 8 | in.data[1];
 	if (size < HEADER_SIZE)
-		return (struct step){ STEP_BAD, 0 };
+		return step_bad();
 	if (in.size < prefix + size)
-		return (struct step){ STEP_MORE, prefix + size };
+		return step_more(prefix + size);
 	message = bytes_first(bytes_from(in, prefix), size);
 	if (!is_readable(message, datagram))
-		return (struct step){ STEP_BAD, 0 };
+		return step_bad();
 	read_message(message, prefix + size, side, sink);
-	return (struct step){ STEP_DONE, prefix + size };
+	return step_done(prefix + size);
 }
 
 static bool

@@ -38,15 +38,6 @@ struct http_conn {
 	struct http_side sides[2];
 };
 
-static const struct step step_more = { STEP_MORE, 0 };
-static const struct step step_bad = { STEP_BAD, 0 };
-
-static struct step
-step_done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
@@ -243,7 +234,7 @@ end_message(struct http_conn *conn, enum side which, struct bytes in,
 	sink_end(sink, 0);
 	conn->sides[which].state = HTTP_HEAD;
 	conn->sides[which].scanned = 0;
-	return in.size ? feed_head(conn, which, in, sink) : step_more;
+	return in.size ? feed_head(conn, which, in, sink) : step_more(0);
 }
 
 static struct step
@@ -265,11 +256,11 @@ feed_head(struct http_conn *conn, enum side which, struct bytes in,
 		return step_done(size);
 	verdict = http_start_line(in, which == SIDE_CLIENT, &start);
 	if (verdict == VERDICT_NO)
-		return step_bad;
+		return step_bad();
 	size = verdict == VERDICT_YES ? http_section_size(in, &side->scanned)
 				      : 0;
 	if (!size)
-		return (struct step){ STEP_MORE, in.size + 1 };
+		return step_more(in.size + 1);
 	sink_begin(sink);
 	emit_start(&start, &framing, sink);
 	fields = bytes_first(in, size);
@@ -305,9 +296,9 @@ feed_unsure(struct http_conn *conn, enum side which, struct bytes in,
 		return end_message(conn, which, in, sink);
 	if (in.size < enough &&
 	    memcmp(in.data ? (const char *)in.data : "", next, in.size) == 0)
-		return (struct step){ STEP_MORE, enough };
+		return step_more(enough);
 	side->state = side->left == UINT64_MAX ? HTTP_TO_END : HTTP_PASSED;
-	return (struct step){ STEP_SKIP, side->left };
+	return step_skip(side->left);
 }
 
 /* chunk-size and what may follow it on the line (RFC 9112 §7.1). */
@@ -344,17 +335,17 @@ feed_chunk(struct http_conn *conn, enum side which, struct bytes in,
 		if (in.size <= skip)
 			return more;
 		if (in.data[skip++] != '\n')
-			return step_bad;
+			return step_bad();
 	}
 	line = bytes_from(in, skip);
 	if (line.size && text_hex_digit(line.data[0]) < 0)
-		return step_bad;
+		return step_bad();
 	newline = line.size ? memchr(line.data, '\n', line.size) : NULL;
 	if (!newline)
-		return line.size > CHUNK_LINE_LIMIT ? step_bad : more;
+		return line.size > CHUNK_LINE_LIMIT ? step_bad() : more;
 	line.size = (size_t)(newline - line.data);
 	if (!chunk_size(line, &side->left))
-		return step_bad;
+		return step_bad();
 	side->first = false;
 	side->scanned = 0;
 	side->state = side->left ? HTTP_CHUNK_DATA : HTTP_TRAILERS;
@@ -367,7 +358,7 @@ feed_trailers(struct http_side *side, struct bytes in, struct sink *sink)
 	size_t size = http_section_size(in, &side->scanned);
 
 	if (!size)
-		return (struct step){ STEP_MORE, in.size + 1 };
+		return step_more(in.size + 1);
 	http_fields(bytes_first(in, size), NULL, sink);
 	sink_end(sink, size);
 	side->state = HTTP_HEAD;
@@ -388,22 +379,22 @@ feed(void *state, enum side which, struct bytes in, struct sink *sink)
 		return feed_unsure(conn, which, in, sink);
 	case HTTP_LENGTH:
 		side->state = HTTP_PASSED;
-		return (struct step){ STEP_SKIP, side->left };
+		return step_skip(side->left);
 	case HTTP_PASSED:
 		return end_message(conn, which, in, sink);
 	case HTTP_CHUNK:
 		return feed_chunk(conn, which, in, sink);
 	case HTTP_CHUNK_DATA:
 		side->state = HTTP_CHUNK;
-		return (struct step){ STEP_SKIP, side->left };
+		return step_skip(side->left);
 	case HTTP_TRAILERS:
 		return feed_trailers(side, in, sink);
 	case HTTP_TO_END:
-		return (struct step){ STEP_SKIP, UINT64_MAX };
+		return step_skip(UINT64_MAX);
 	case HTTP_WAIT:
-		return (struct step){ STEP_MORE, in.size + 1 };
+		return step_more(in.size + 1);
 	}
-	return step_bad;
+	return step_bad();
 }
 
 /* Holes and ends. */

@@ -53,20 +53,6 @@ struct http2_stream {
 	int32_t status, grpc_status;
 };
 
-static const struct step step_bad = { STEP_BAD, 0 };
-
-static struct step
-step_done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
-static struct step
-step_more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
@@ -305,7 +291,7 @@ feed_data_head(struct http2_conn *conn, enum side which,
 		return step_more(size);
 	side->pad = f->flags & HTTP2_PADDED ? in.data[HTTP2_FRAME_HEAD] : 0;
 	if (f->length < size - HTTP2_FRAME_HEAD + side->pad)
-		return step_bad;
+		return step_bad();
 	side->left = f->length - (uint32_t)(size - HTTP2_FRAME_HEAD) -
 		     side->pad;
 	side->stream = f->stream;
@@ -337,7 +323,7 @@ feed_body(struct http2_conn *conn, enum side which, struct sink *sink)
 
 	sink_channel(sink, side->stream, which, false);
 	side->state = HTTP2_BODY_END;
-	return (struct step){ STEP_SKIP, side->left };
+	return step_skip(side->left);
 }
 
 /* Frames that end streams. */
@@ -420,9 +406,9 @@ feed_frame(struct http2_conn *conn, enum side which, struct bytes in,
 		return step_more(HTTP2_FRAME_HEAD);
 	if (!http2_frame_read(in, &f) ||
 	    (which == SIDE_CLIENT && f.type == HTTP2_PUSH_PROMISE))
-		return step_bad;
+		return step_bad();
 	if (side->block.stream && f.type != HTTP2_CONTINUATION)
-		return step_bad; /* RFC 9113 §6.10 */
+		return step_bad(); /* RFC 9113 §6.10 */
 	switch (f.type) {
 	case HTTP2_DATA:
 		return feed_data_head(conn, which, &f, in, sink);
@@ -456,7 +442,7 @@ feed_body_end(struct http2_conn *conn, enum side which, struct bytes in,
 		end_message(conn, st, which, 0, sink);
 	sink_channel(sink, 0, which, false);
 	if (side->pad)
-		return (struct step){ STEP_SKIP, side->pad };
+		return step_skip(side->pad);
 	return feed_frame(conn, which, in, sink);
 }
 
@@ -499,7 +485,7 @@ feed(void *state, enum side which, struct bytes in, struct sink *sink)
 	case HTTP2_BODY_END:
 		return feed_body_end(conn, which, in, sink);
 	}
-	return step_bad;
+	return step_bad();
 }
 
 /* A hole that ends within a frame whose head is known: what of the frame is

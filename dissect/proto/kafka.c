@@ -47,20 +47,6 @@ struct kafka_conn {
 	uint32_t asked, answered; /* tokens */
 };
 
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
-static const struct step bad = { STEP_BAD, 0 };
-
 /* Heads. */
 
 struct request_head {
@@ -300,7 +286,7 @@ begin_request(struct kafka_conn *conn, const struct request_head *h,
 	struct half *half = &conn->halves[SIDE_CLIENT];
 
 	if (h->end > (size_t)h->size + 4)
-		return bad;
+		return step_bad();
 	sink_begin(sink);
 	sink_id(sink, (uint32_t)h->correlation);
 	sink_field(sink, FIELD_METHOD, bytes_of(h->api->name));
@@ -315,7 +301,7 @@ begin_request(struct kafka_conn *conn, const struct request_head *h,
 	half->left = (uint32_t)(h->size + 4 - h->end);
 	if (!half->left)
 		end_empty(conn, SIDE_CLIENT, h->end, sink);
-	return done(h->end);
+	return step_done(h->end);
 }
 
 /* A token of SASL: a size and bytes that are not kept. */
@@ -336,7 +322,7 @@ begin_token(struct kafka_conn *conn, enum side side, uint32_t size,
 	half->left = size;
 	if (!size)
 		end_message(conn, side, 4, sink);
-	return done(4);
+	return step_done(4);
 }
 
 static struct step
@@ -350,15 +336,17 @@ start_request(struct kafka_conn *conn, struct bytes in, struct sink *sink)
 	if (verdict == VERDICT_YES)
 		return begin_request(conn, &h, in, sink);
 	if (!conn->tokens)
-		return verdict == VERDICT_NO ? bad : more(in.size + 1);
+		return verdict == VERDICT_NO
+			       ? step_bad()
+			       : step_more(in.size + 1);
 	size = reader_be32(&r);
 	if (r.failed)
-		return more(4);
+		return step_more(4);
 	if (size > TOKEN_LIMIT)
-		return bad;
+		return step_bad();
 	/* A short token is all there is before its answer. */
 	if (verdict == VERDICT_MAYBE && in.size < (size_t)size + 4)
-		return more(in.size + 1);
+		return step_more(in.size + 1);
 	return begin_token(conn, SIDE_CLIENT, size, sink);
 }
 
@@ -374,17 +362,17 @@ start_response(struct kafka_conn *conn, struct bytes in, struct sink *sink)
 	size_t end = RESPONSE_HEAD;
 
 	if (conn->answered < conn->asked)
-		return in.size < 4	   ? more(4)
-		       : size > TOKEN_LIMIT ? bad
+		return in.size < 4	   ? step_more(4)
+		       : size > TOKEN_LIMIT ? step_bad()
 					    : begin_token(conn, SIDE_SERVER,
 							  size, sink);
 	if (in.size < RESPONSE_HEAD)
 		return in.size && in.data[0] > FRAME_LIMIT >> 24
-			       ? bad
-			       : more(RESPONSE_HEAD);
+			       ? step_bad()
+			       : step_more(RESPONSE_HEAD);
 	if (size < 4 || size > FRAME_LIMIT || correlation < 0 ||
 	    (!conn->sure && !pending && !are_whole(in)))
-		return bad;
+		return step_bad();
 	if (pending)
 		api = kafka_api_find(pending->key);
 	if (api && pending->version >= api->flexible &&
@@ -393,8 +381,8 @@ start_response(struct kafka_conn *conn, struct bytes in, struct sink *sink)
 
 		if (got <= 0)
 			return got < 0 || in.size >= (size_t)size + 4
-				       ? bad
-				       : more(in.size + 1);
+				       ? step_bad()
+				       : step_more(in.size + 1);
 	}
 	sink_begin(sink);
 	sink_id(sink, (uint32_t)correlation);
@@ -408,7 +396,7 @@ start_response(struct kafka_conn *conn, struct bytes in, struct sink *sink)
 	half->left = (uint32_t)((size_t)size + 4 - end);
 	if (!half->left)
 		end_empty(conn, SIDE_SERVER, end, sink);
-	return done(end);
+	return step_done(end);
 }
 
 /* What is left of a message and not described. */
@@ -420,13 +408,13 @@ pass_rest(struct kafka_conn *conn, enum side side, struct bytes in,
 	size_t size = in.size < half->left ? in.size : half->left;
 
 	if (!size)
-		return more(1);
+		return step_more(1);
 	if (half->raw)
 		sink_body(sink, bytes_first(in, size));
 	half->left -= (uint32_t)size;
 	if (!half->left)
 		end_message(conn, side, size, sink);
-	return done(size);
+	return step_done(size);
 }
 
 static struct step

@@ -673,9 +673,9 @@ kafka_body_read(struct kafka_body *b, struct bytes in, uint32_t left,
 		b->broken = true;
 		b->state = KAFKA_END;
 	} else if (outcome == OUTCOME_MORE && taken == 0) {
-		return (struct step){ STEP_MORE, r.wanted };
+		return step_more(r.wanted);
 	}
-	return (struct step){ STEP_DONE, taken };
+	return step_done(taken);
 }
 
 static void

@@ -153,11 +153,11 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 	if (half->state == MEMCACHED_DATA) {
 		half->state = MEMCACHED_TAIL;
 		if (half->left)
-			return (struct step){ STEP_SKIP, half->left };
+			return step_skip(half->left);
 	}
 	if (half->state == MEMCACHED_START) {
 		if (!in.size)
-			return (struct step){ STEP_MORE, 1 };
+			return step_more(1);
 		conn->binary = in.data[0] ==
 			       (side == SIDE_CLIENT ? 0x80 : 0x81);
 	}

@@ -198,14 +198,14 @@ read_head(enum side side, struct bytes in, struct header *header)
 	size_t size;
 
 	if (in.size < MEMCACHED_HEADER)
-		return (struct step){ STEP_MORE, MEMCACHED_HEADER };
+		return step_more(MEMCACHED_HEADER);
 	*header = read_header(in);
 	if (!is_header(side, header))
-		return (struct step){ STEP_BAD, 0 };
+		return step_bad();
 	size = MEMCACHED_HEADER + (size_t)header->key + header->extras;
 	if (in.size < size)
-		return (struct step){ STEP_MORE, size };
-	return (struct step){ STEP_DONE, size };
+		return step_more(size);
+	return step_done(size);
 }
 
 static struct bytes
@@ -263,7 +263,7 @@ request_ends(struct memcached_conn *conn, size_t size, struct sink *sink)
 		sink_end(sink, size);
 		conn->quiet = 0;
 	}
-	return (struct step){ STEP_DONE, size };
+	return step_done(size);
 }
 
 struct step
@@ -294,7 +294,7 @@ memcached_binary_request(struct memcached_conn *conn, struct bytes in,
 	if (is_secret(header.opcode))
 		step.n += half->left;
 	if (is_secret(header.opcode) && in.size < step.n)
-		return (struct step){ STEP_MORE, step.n };
+		return step_more(step.n);
 	if (!conn->quiet)
 		begin_request(operation, key, sink);
 	else if (key.size)
@@ -363,7 +363,7 @@ answer_ends(struct memcached_conn *conn, size_t size, struct sink *sink)
 	half->state = MEMCACHED_START;
 	if (!half->more)
 		memcached_end_answer(conn, size, sink);
-	return (struct step){ STEP_DONE, size };
+	return step_done(size);
 }
 
 /* The new number of INCR and DECR. */
@@ -403,7 +403,7 @@ memcached_binary_response(struct memcached_conn *conn, struct bytes in,
 	if (counts || is_secret(header.opcode))
 		step.n += half->left;
 	if (in.size < step.n)
-		return (struct step){ STEP_MORE, step.n };
+		return step_more(step.n);
 	if (!conn->answering)
 		memcached_begin_answer(conn, sink);
 	/* Statistics end with one that has no name. */

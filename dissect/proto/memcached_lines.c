@@ -8,20 +8,6 @@
 #define SUMMARY_SIZE 200
 #define KEYS_SHOWN 100
 
-static const struct step bad = { STEP_BAD, 0 };
-
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
 /* Requests. */
 
 static void
@@ -77,11 +63,13 @@ request_line(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 	enum verdict verdict = memcached_line(in, &line, &size);
 
 	if (verdict != VERDICT_YES)
-		return verdict == VERDICT_NO ? bad : more(in.size + 1);
+		return verdict == VERDICT_NO
+			       ? step_bad()
+			       : step_more(in.size + 1);
 	if (!line.size)
-		return done(size);
+		return step_done(size);
 	if (!memcached_command(line, &command) && !command.known)
-		return bad;
+		return step_bad();
 	if (conn->quiet)
 		sink_header(sink, bytes_of("command"), line);
 	else
@@ -101,7 +89,7 @@ request_line(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 	} else if (!half->more) {
 		end_request(conn, size, sink);
 	}
-	return done(size);
+	return step_done(size);
 }
 
 /* The end of line behind data; what is there in its place is an error that
@@ -112,13 +100,13 @@ request_tail(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 	struct memcached_side *half = &conn->sides[SIDE_CLIENT];
 
 	if (in.size < 2)
-		return more(2);
+		return step_more(2);
 	if (in.data[0] != '\r' || in.data[1] != '\n')
-		return bad;
+		return step_bad();
 	half->state = MEMCACHED_START;
 	if (!half->more)
 		end_request(conn, 2, sink);
-	return done(2);
+	return step_done(2);
 }
 
 struct step
@@ -213,11 +201,11 @@ value_line(struct memcached_conn *conn, struct bytes rest, size_t size,
 	number = memcached_word(&rest);
 	flags = rest;
 	if (!text_u64(number, &half->left) || half->left > UINT32_MAX)
-		return bad;
+		return step_bad();
 	memcached_value(conn, what, sink);
 	half->state = MEMCACHED_DATA;
 	half->more = !meta || !is_last(conn, bytes_of("VA"), flags);
-	return done(size);
+	return step_done(size);
 }
 
 /* Lines of which more follow; false: it is none. */
@@ -272,7 +260,7 @@ watched(struct bytes line, size_t size, struct sink *sink)
 	sink_field(sink, FIELD_STATUS_TEXT, bytes_of("OK"));
 	sink_body(sink, line);
 	sink_end(sink, size);
-	return done(size);
+	return step_done(size);
 }
 
 static struct step
@@ -284,12 +272,14 @@ response_line(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 	bool meta;
 
 	if (verdict != VERDICT_YES)
-		return verdict == VERDICT_NO ? bad : more(in.size + 1);
+		return verdict == VERDICT_NO
+			       ? step_bad()
+			       : step_more(in.size + 1);
 	if (conn->watching)
 		return watched(line, size, sink);
 	if (memcached_answer(line) == VERDICT_NO &&
 	    !bytes_starts_with(line, "ITEM "))
-		return bad;
+		return step_bad();
 	if (!conn->answering)
 		memcached_begin_answer(conn, sink);
 	rest = line;
@@ -298,13 +288,13 @@ response_line(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 	if (is(word, "VALUE") || is(word, "VA"))
 		return value_line(conn, rest, size, is(word, "VA"), sink);
 	if (listed(word, line, sink))
-		return done(size);
+		return step_done(size);
 	single(conn, word, line, sink);
 	conn->watching = conn->answer == MEMCACHED_WATCH && is(word, "OK");
 	meta = conn->answer == MEMCACHED_META || conn->answer == MEMCACHED_NOOP;
 	if (!meta || is_failure(word) || is_last(conn, word, rest))
 		memcached_end_answer(conn, size, sink);
-	return done(size);
+	return step_done(size);
 }
 
 struct step
@@ -316,11 +306,11 @@ memcached_text_response(struct memcached_conn *conn, struct bytes in,
 	if (half->state != MEMCACHED_TAIL)
 		return response_line(conn, in, sink);
 	if (in.size < 2)
-		return more(2);
+		return step_more(2);
 	if (in.data[0] != '\r' || in.data[1] != '\n')
-		return bad;
+		return step_bad();
 	half->state = MEMCACHED_START;
 	if (!half->more)
 		memcached_end_answer(conn, 2, sink);
-	return done(2);
+	return step_done(2);
 }

@@ -134,7 +134,7 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 
 	if (conn->compression == MYSQL_COMPRESSION_UNSURE &&
 	    !settle(conn, side, in, sink))
-		return (struct step){ STEP_MORE, in.size + 1 };
+		return step_more(in.size + 1);
 	if (conn->compression == MYSQL_COMPRESSED)
 		return mysql_compressed(conn, side, in, sink);
 	return side == SIDE_CLIENT ? mysql_request(conn, in, sink)

@@ -313,16 +313,16 @@ mysql_compressed(struct mysql_conn *conn, enum side side, struct bytes in,
 	if (!f->left) {
 		if (!read_frame(in, &frame) ||
 		    (frame.plain && frame.size && !frame.content.size))
-			return (struct step){ STEP_MORE, FRAME_HEADER + 1 };
+			return step_more(FRAME_HEADER + 1);
 		if (frame.plain && !begins_zstd(frame.content) &&
 		    !begins_zlib(frame.content))
-			return (struct step){ STEP_BAD, 0 };
+			return step_bad();
 		if (frame.size)
 			begin_frame(conn, f, &frame, sink);
-		return (struct step){ STEP_DONE, FRAME_HEADER };
+		return step_done(FRAME_HEADER);
 	}
 	if (!in.size)
-		return (struct step){ STEP_MORE, 1 };
+		return step_more(1);
 	piece = bytes_first(in, f->left < in.size ? (size_t)f->left : in.size);
 	if (!f->squeezed && !f->broken) {
 		sink_inner_data(sink, piece, 0, piece.size);
@@ -333,7 +333,7 @@ mysql_compressed(struct mysql_conn *conn, enum side side, struct bytes in,
 	f->left -= piece.size;
 	if (!f->left)
 		end_frame(f, piece.size, sink);
-	return (struct step){ STEP_DONE, piece.size };
+	return step_done(piece.size);
 }
 
 bool

@@ -12,20 +12,6 @@
 
 #define NOTE_COMMAND_BITS 10
 
-static const struct step bad = { STEP_BAD, 0 };
-
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
 uint64_t
 mysql_note(unsigned command, bool changes_database, uint64_t serial)
 {
@@ -249,7 +235,7 @@ pass_rest(struct mysql_conn *conn, const struct mysql_packet *packet,
 				 MYSQL_PACKET_MAX + MYSQL_HEADER;
 	if (!conn->client_skip)
 		conn->client_skipped = true;
-	return done(head);
+	return step_done(head);
 }
 
 /* The SQL of a command that has one, behind its attributes. */
@@ -271,13 +257,13 @@ command(struct mysql_conn *conn, const struct mysql_packet *packet,
 	uint8_t code;
 
 	if (mysql_command(packet) == VERDICT_NO)
-		return bad;
+		return step_bad();
 	code = packet->content.data[0];
 	if (sink_is_open(sink))
 		sink_end(sink, 0);
 	conn->login = conn->infile = false;
 	if (code == MYSQL_QUIT)
-		return done(packet->size);
+		return step_done(packet->size);
 	begin(conn, sink);
 	if (code == MYSQL_QUERY || code == MYSQL_PREPARE) {
 		struct bytes sql = sql_of(packet, sink);
@@ -296,7 +282,7 @@ command(struct mysql_conn *conn, const struct mysql_packet *packet,
 	if (is_long)
 		return pass_rest(conn, packet, long_head(packet));
 	sink_end(sink, packet->size);
-	return done(packet->size);
+	return step_done(packet->size);
 }
 
 /* A file that the server asked for, in packets of which an empty one is the
@@ -313,14 +299,14 @@ file_data(struct mysql_conn *conn, const struct mysql_packet *packet,
 	}
 	if (packet->size > MYSQL_HELD) {
 		conn->client_skip = packet->size - MYSQL_HEADER;
-		return done(MYSQL_HEADER);
+		return step_done(MYSQL_HEADER);
 	}
 	sink_body(sink, packet->content);
 	if (packet->size == MYSQL_HEADER) {
 		conn->infile = false;
 		sink_end(sink, packet->size);
 	}
-	return done(packet->size);
+	return step_done(packet->size);
 }
 
 /* A packet that is no command: it answers the server. */
@@ -331,16 +317,16 @@ reply(struct mysql_conn *conn, const struct mysql_packet *packet,
 	if (conn->infile)
 		return file_data(conn, packet, sink);
 	if (packet->size > MYSQL_HELD)
-		return bad;
+		return step_bad();
 	if (conn->login || conn->capabilities ||
 	    mysql_login(packet) != VERDICT_YES)
-		return done(packet->size); /* proof of who it is */
+		return step_done(packet->size); /* proof of who it is */
 	begin(conn, sink);
 	sink_note(sink, mysql_note(MYSQL_LOGIN, false, 0));
 	if (mysql_read_login(conn, packet, sink))
 		sink_flags(sink, MESSAGE_NO_RESPONSE | MESSAGE_UPGRADE);
 	sink_end(sink, packet->size);
-	return done(packet->size);
+	return step_done(packet->size);
 }
 
 /* What follows a packet of the largest size. */
@@ -349,7 +335,7 @@ continuation(struct mysql_conn *conn, const struct mysql_packet *packet,
 	     struct sink *sink)
 {
 	if (!sink_is_open(sink))
-		return bad;
+		return step_bad();
 	return pass_rest(conn, packet, MYSQL_HEADER);
 }
 
@@ -364,7 +350,7 @@ mysql_request(struct mysql_conn *conn, struct bytes in, struct sink *sink)
 
 		conn->client_skip = 0;
 		conn->client_skipped = true;
-		return (struct step){ STEP_SKIP, size };
+		return step_skip(size);
 	}
 	if (conn->client_skipped) {
 		conn->client_skipped = false;
@@ -373,10 +359,10 @@ mysql_request(struct mysql_conn *conn, struct bytes in, struct sink *sink)
 			sink_end(sink, 0);
 	}
 	if (mysql_packet(in, &packet) != VERDICT_YES)
-		return more(MYSQL_HEADER);
+		return step_more(MYSQL_HEADER);
 	wanted = packet.size > MYSQL_HELD ? MYSQL_PIECE : packet.size;
 	if (in.size < wanted)
-		return more(wanted);
+		return step_more(wanted);
 	packet.content = bytes_first(packet.content, wanted - MYSQL_HEADER);
 	if (conn->client_continues)
 		return continuation(conn, &packet, sink);

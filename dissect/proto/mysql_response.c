@@ -8,20 +8,6 @@
 #define NOTE_DATABASE 0x400u
 #define NOTE_SERIAL_BITS 11
 
-static const struct step bad = { STEP_BAD, 0 };
-
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
 static void
 number_header(const char *name, uint64_t value, struct sink *sink)
 {
@@ -452,12 +438,12 @@ static struct step
 long_packet(struct mysql_conn *conn, const struct mysql_packet *packet)
 {
 	if (conn->state == MYSQL_FIRST || conn->state == MYSQL_COLUMN)
-		return bad;
+		return step_bad();
 	conn->rows += !conn->server_continues;
 	conn->server_skip = packet->size - MYSQL_HEADER;
 	conn->server_continues = packet->size ==
 				 MYSQL_PACKET_MAX + MYSQL_HEADER;
-	return done(MYSQL_HEADER);
+	return step_done(MYSQL_HEADER);
 }
 
 static struct step
@@ -468,35 +454,35 @@ one_packet(struct mysql_conn *conn, struct bytes in, size_t taken,
 	bool is_long;
 
 	if (mysql_packet(in, &packet) != VERDICT_YES)
-		return more(MYSQL_HEADER);
+		return step_more(MYSQL_HEADER);
 	is_long = packet.size > MYSQL_HELD || conn->server_continues;
 	if (!is_long && in.size < packet.size)
-		return more(packet.size);
+		return step_more(packet.size);
 	if (taken && (!conn->answering || is_long))
-		return more(1); /* to be at the front of what is fed */
+		return step_more(1); /* to be at the front of what is fed */
 	if (!is_long && is_between(conn, &packet, sink))
-		return done(packet.size);
+		return step_done(packet.size);
 	if (!conn->answering && (is_long || packet.size == MYSQL_HEADER))
-		return bad;
+		return step_bad();
 	if (!conn->answering)
 		begin(conn, sink);
 	if (is_long)
 		return packet.size == MYSQL_HEADER
 			       ? (conn->server_continues = false,
-				  done(MYSQL_HEADER))
+				  step_done(MYSQL_HEADER))
 			       : long_packet(conn, &packet);
 	if (packet.size == MYSQL_HEADER)
-		return bad;
+		return step_bad();
 	switch (dispatch(conn, packet.content, sink)) {
 	case OUTCOME_END:
 		end(conn, taken + packet.size, sink);
 		break;
 	case OUTCOME_BAD:
-		return bad;
+		return step_bad();
 	case OUTCOME_GOES_ON:
 		break;
 	}
-	return done(packet.size);
+	return step_done(packet.size);
 }
 
 struct step
@@ -508,17 +494,17 @@ mysql_response(struct mysql_conn *conn, struct bytes in, struct sink *sink)
 		uint64_t size = conn->server_skip;
 
 		conn->server_skip = 0;
-		return (struct step){ STEP_SKIP, size };
+		return step_skip(size);
 	}
 	if (!in.size)
-		return more(MYSQL_HEADER);
+		return step_more(MYSQL_HEADER);
 	do {
 		struct step step = one_packet(conn, bytes_from(in, taken),
 					      taken, sink);
 
 		if (step.kind != STEP_DONE)
-			return taken ? done(taken) : step;
+			return taken ? step_done(taken) : step;
 		taken += (size_t)step.n;
 	} while (conn->answering && !conn->server_skip && taken < in.size);
-	return done(taken);
+	return step_done(taken);
 }

@@ -6,18 +6,6 @@
 
 enum { CODE_CANCEL = 80877102, CODE_SSL = 80877103, CODE_GSS = 80877104 };
 
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
 /* What the response finds with its request: which statement it is about, and
  * whether its columns are binary. */
 static void
@@ -111,7 +99,7 @@ simple_query(struct postgresql_conn *conn,
 		sink_body(sink, bytes_of("\n"));
 	else
 		end(conn, message->size, false, sink);
-	return done(message->size);
+	return step_done(message->size);
 }
 
 /* P: name, SQL, types of parameters. */
@@ -293,7 +281,7 @@ synchronise(struct postgresql_conn *conn,
 		sink_header(sink, bytes_of("executions"), bytes_of(text));
 	}
 	end(conn, message->size, true, sink);
-	return done(message->size);
+	return step_done(message->size);
 }
 
 /* Data of COPY that belongs to no request that is open: what asked for it was
@@ -317,7 +305,7 @@ copy_data(struct postgresql_conn *conn,
 	conn->copying = true;
 	if (message->type == 'd') {
 		sink_body(sink, message->content);
-		return done(message->size);
+		return step_done(message->size);
 	}
 	if (message->type == 'f') {
 		struct reader r = reader_make(message->content);
@@ -327,7 +315,7 @@ copy_data(struct postgresql_conn *conn,
 	conn->copying = false;
 	if (conn->simple)
 		end(conn, message->size, false, sink);
-	return done(message->size);
+	return step_done(message->size);
 }
 
 static struct step
@@ -359,7 +347,7 @@ dispatch(struct postgresql_conn *conn,
 	default: /* H */
 		break;
 	}
-	return done(message->size);
+	return step_done(message->size);
 }
 
 /* The rest of a long message is body of the request. */
@@ -387,7 +375,7 @@ long_message(struct postgresql_conn *conn,
 	conn->copying = message->type == 'd' || (message->type == 'Q' &&
 						 conn->copying);
 	conn->skip_ends = message->type == 'Q' && !conn->copying;
-	return done(5);
+	return step_done(5);
 }
 
 static bool
@@ -428,20 +416,20 @@ typed(struct postgresql_conn *conn, struct bytes in, struct sink *sink)
 	bool data;
 
 	if (verdict != VERDICT_YES)
-		return verdict == VERDICT_NO ? (struct step){ STEP_BAD, 0 }
-					     : more(5);
+		return verdict == VERDICT_NO ? step_bad()
+					     : step_more(5);
 	if (message.size <= POSTGRESQL_HELD && in.size < message.size)
-		return more(message.size);
+		return step_more(message.size);
 	if (message.size > POSTGRESQL_HELD && in.size < 4096)
-		return more(4096);
+		return step_more(4096);
 	message.content = bytes_first(message.content,
 				      message.size > POSTGRESQL_HELD
 					      ? 4096 - 5
 					      : message.size);
 	if (!place(conn, &message, sink)) {
 		if (message.size > POSTGRESQL_HELD)
-			return (struct step){ STEP_BAD, 0 };
-		return done(message.size);
+			return step_bad();
+		return step_done(message.size);
 	}
 	data = is_data(message.type);
 	if (message.size > POSTGRESQL_HELD)
@@ -507,9 +495,9 @@ startup(struct postgresql_conn *conn, struct bytes in, struct sink *sink)
 	size_t size = reader_be32(&r);
 
 	if (verdict != VERDICT_YES)
-		return verdict == VERDICT_NO ? (struct step){ STEP_BAD, 0 }
-		       : in.size < 8	     ? more(8)
-					     : more(size);
+		return verdict == VERDICT_NO ? step_bad()
+		       : in.size < 8	     ? step_more(8)
+					     : step_more(size);
 	in = bytes_first(in, size);
 	if (conn->open)
 		end(conn, 0, false, sink);
@@ -528,7 +516,7 @@ startup(struct postgresql_conn *conn, struct bytes in, struct sink *sink)
 		startup_parameters(conn, bytes_from(in, 8), sink);
 	}
 	end(conn, size, false, sink);
-	return done(size);
+	return step_done(size);
 }
 
 struct step
@@ -540,7 +528,7 @@ postgresql_request(struct postgresql_conn *conn, struct bytes in,
 
 		conn->client_skip = 0;
 		conn->skipped = true;
-		return (struct step){ STEP_SKIP, size };
+		return step_skip(size);
 	}
 	if (conn->skipped) {
 		conn->skipped = false;
@@ -549,6 +537,6 @@ postgresql_request(struct postgresql_conn *conn, struct bytes in,
 		conn->skip_ends = false;
 	}
 	if (!in.size)
-		return more(1);
+		return step_more(1);
 	return in.data[0] ? typed(conn, in, sink) : startup(conn, in, sink);
 }

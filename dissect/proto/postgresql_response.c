@@ -9,18 +9,6 @@
 /* Of a long row this much is looked at, and the rest passed. */
 #define LONG_PIECE 5
 
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
 static void
 begin(struct postgresql_conn *conn, struct sink *sink)
 {
@@ -365,16 +353,16 @@ encryption(struct postgresql_conn *conn, struct bytes in, struct sink *sink)
 
 	conn->encryption_asked = false;
 	if (in.data[0] == 'E')
-		return done(0);
+		return step_done(0);
 	if (!accepted && in.data[0] != 'N')
-		return (struct step){ STEP_BAD, 0 };
+		return step_bad();
 	sink_begin(sink);
 	sink_field(sink, FIELD_STATUS_TEXT,
 		   bytes_of(accepted ? "accepted" : "refused"));
 	if (accepted)
 		sink_flags(sink, MESSAGE_UPGRADE);
 	sink_end(sink, 1);
-	return done(1);
+	return step_done(1);
 }
 
 /* Between responses: true when the message was not the begin of one. */
@@ -403,26 +391,26 @@ one_message(struct postgresql_conn *conn, struct bytes in, bool first,
 	bool is_long;
 
 	if (verdict != VERDICT_YES)
-		return verdict == VERDICT_NO ? (struct step){ STEP_BAD, 0 }
-					     : more(5);
+		return verdict == VERDICT_NO ? step_bad()
+					     : step_more(5);
 	is_long = message.size > POSTGRESQL_HELD;
 	if (!is_long && in.size < message.size)
-		return more(message.size);
+		return step_more(message.size);
 	if (!first && (message.type == 'A' || !conn->answering || is_long))
-		return more(1); /* to be at the front of what is fed */
+		return step_more(1); /* to be at the front of what is fed */
 	if (!is_long && is_between(conn, &message, sink))
-		return done(message.size);
+		return step_done(message.size);
 	if (!conn->answering)
 		begin(conn, sink);
 	if (is_long) {
 		conn->server_skip = message.size - LONG_PIECE;
 		conn->streamed += message.type == 'D';
-		return done(LONG_PIECE);
+		return step_done(LONG_PIECE);
 	}
 	dispatch(conn, &message, sink);
 	if (message.type == 'Z' || conn->fatal)
 		end(conn, taken + message.size, sink);
-	return done(message.size);
+	return step_done(message.size);
 }
 
 struct step
@@ -435,10 +423,10 @@ postgresql_response(struct postgresql_conn *conn, struct bytes in,
 		uint64_t size = conn->server_skip;
 
 		conn->server_skip = 0;
-		return (struct step){ STEP_SKIP, size };
+		return step_skip(size);
 	}
 	if (!in.size)
-		return more(1);
+		return step_more(1);
 	if (conn->encryption_asked && !conn->answering) {
 		struct step step = encryption(conn, in, sink);
 
@@ -450,9 +438,9 @@ postgresql_response(struct postgresql_conn *conn, struct bytes in,
 					       taken == 0, taken, sink);
 
 		if (step.kind != STEP_DONE)
-			return taken && step.kind == STEP_MORE ? done(taken)
+			return taken && step.kind == STEP_MORE ? step_done(taken)
 							       : step;
 		taken += (size_t)step.n;
 	} while (conn->answering && !conn->server_skip && taken < in.size);
-	return done(taken);
+	return step_done(taken);
 }

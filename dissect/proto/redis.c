@@ -38,20 +38,6 @@ struct redis_conn {
 	uint8_t mark[MARK_SIZE];
 };
 
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
-static const struct step bad = { STEP_BAD, 0 };
-
 /* Detection. */
 
 /* Commands that people type, and that no other text protocol has. */
@@ -242,40 +228,40 @@ next_argument(struct redis_conn *conn, struct bytes in, struct sink *sink)
 	size_t size;
 
 	if (verdict == VERDICT_MAYBE)
-		return more(in.size + 1);
+		return step_more(in.size + 1);
 	if (verdict == VERDICT_NO || line.type != '$' || line.number < 0)
-		return bad;
+		return step_bad();
 	if (line.number > REDIS_ARGUMENT_SIZE) {
 		redis_argument_in_body((uint64_t)line.number, sink);
 		conn->argument = (uint64_t)line.number;
 		conn->state = REQUEST_SKIP;
-		return done(line.size);
+		return step_done(line.size);
 	}
 	size = line.size + (size_t)line.number + 2;
 	if (in.size < size)
-		return more(size);
+		return step_more(size);
 	redis_argument(bytes_make(in.data + line.size, (size_t)line.number),
 		       sink);
 	if (--conn->arguments == 0) {
 		sink_end(sink, size);
 		conn->state = REQUEST_START;
 	}
-	return done(size);
+	return step_done(size);
 }
 
 static struct step
 argument_end(struct redis_conn *conn, struct bytes in, struct sink *sink)
 {
 	if (in.size < 2)
-		return more(2);
+		return step_more(2);
 	if (in.data[0] != '\r' || in.data[1] != '\n')
-		return bad;
+		return step_bad();
 	conn->state = REQUEST_NEXT;
 	if (--conn->arguments == 0) {
 		sink_end(sink, 2);
 		conn->state = REQUEST_START;
 	}
-	return done(2);
+	return step_done(2);
 }
 
 static struct step
@@ -285,20 +271,20 @@ start_request(struct redis_conn *conn, struct bytes in, struct sink *sink)
 	enum verdict verdict = redis_request(in, &request);
 
 	if (verdict == VERDICT_NO)
-		return bad;
+		return step_bad();
 	if (verdict == VERDICT_MAYBE &&
 	    (!request.seen || request.wanted <= REDIS_REQUEST_HELD))
-		return more((size_t)request.wanted);
+		return step_more((size_t)request.wanted);
 	if (!request.total) /* an empty line, or none */
-		return done(request.size);
+		return step_done(request.size);
 	begin_request(conn, &request, sink);
 	if (verdict == VERDICT_YES) {
 		sink_end(sink, request.size);
-		return done(request.size);
+		return step_done(request.size);
 	}
 	conn->arguments = request.total - request.seen;
 	conn->state = REQUEST_NEXT;
-	return done(request.size);
+	return step_done(request.size);
 }
 
 static struct step
@@ -309,7 +295,7 @@ feed_request(struct redis_conn *conn, struct bytes in, struct sink *sink)
 		return next_argument(conn, in, sink);
 	case REQUEST_SKIP:
 		conn->state = REQUEST_TAIL;
-		return (struct step){ STEP_SKIP, conn->argument };
+		return step_skip(conn->argument);
 	case REQUEST_TAIL:
 		return argument_end(conn, in, sink);
 	case REQUEST_START:
@@ -436,14 +422,16 @@ begin_message(struct redis_conn *conn, struct bytes in, struct sink *sink)
 	pattern = line.number == 4;
 	size = read_words(in, pattern ? 3 : 2, words);
 	if (!size)
-		return in.size > REDIS_REQUEST_HELD ? bad : more(in.size + 1);
+		return in.size > REDIS_REQUEST_HELD
+			       ? step_bad()
+			       : step_more(in.size + 1);
 	sink_begin_alone(sink);
 	conn->alone = true;
 	emit_method(words[0], sink);
 	sink_field(sink, FIELD_PATH, words[pattern ? 2 : 1]);
 	if (pattern)
 		sink_header(sink, bytes_of("pattern"), words[1]);
-	return done(size);
+	return step_done(size);
 }
 
 /* A command of somebody else, which is all in one line. */
@@ -455,7 +443,7 @@ monitored(const struct redis_line *line, struct sink *sink)
 	sink_field(sink, FIELD_SUMMARY, line->text);
 	sink_field(sink, FIELD_STATUS_TEXT, bytes_of("OK"));
 	sink_end(sink, line->size);
-	return done(line->size);
+	return step_done(line->size);
 }
 
 /* The first words of a push name it; false when they are not here. */
@@ -493,12 +481,14 @@ begin_data_set(struct redis_conn *conn, struct bytes in, struct sink *sink)
 
 	conn->marked = in.size > 1 && in.data[1] == 'E';
 	if (in.size < 2 || (conn->marked && in.size < 5 + MARK_SIZE + 2))
-		return more(conn->marked ? 5 + MARK_SIZE + 2 : 2);
+		return step_more(conn->marked ? 5 + MARK_SIZE + 2 : 2);
 	verdict = conn->marked ? VERDICT_YES : redis_line(in, &line);
 	if (verdict != VERDICT_YES)
-		return verdict == VERDICT_NO ? bad : more(in.size + 1);
+		return verdict == VERDICT_NO
+			       ? step_bad()
+			       : step_more(in.size + 1);
 	if (!conn->marked && line.number < 0)
-		return bad;
+		return step_bad();
 	sink_begin_alone(sink);
 	conn->alone = true;
 	emit_method(bytes_of("RDB"), sink);
@@ -506,9 +496,9 @@ begin_data_set(struct redis_conn *conn, struct bytes in, struct sink *sink)
 	conn->reply.state = REPLY_BODY;
 	conn->reply.left = (uint64_t)line.number;
 	if (!conn->marked)
-		return done(line.size);
+		return step_done(line.size);
 	memcpy(conn->mark, in.data + 5, MARK_SIZE);
-	return done(5 + MARK_SIZE + 2);
+	return step_done(5 + MARK_SIZE + 2);
 }
 
 static void
@@ -532,16 +522,16 @@ marked_piece(struct redis_conn *conn, struct bytes in, struct sink *sink)
 	size_t size;
 
 	if (in.size < MARK_SIZE)
-		return more(MARK_SIZE);
+		return step_more(MARK_SIZE);
 	mark = memmem(in.data, in.size, conn->mark, MARK_SIZE);
 	size = mark ? (size_t)(mark - in.data) : in.size - (MARK_SIZE - 1);
 	sink_body(sink, bytes_first(in, size));
 	if (!mark)
-		return done(size);
+		return step_done(size);
 	conn->data_set = false;
 	conn->reply.state = REPLY_START;
 	end_reply(conn, size + MARK_SIZE, sink);
-	return done(size + MARK_SIZE);
+	return step_done(size + MARK_SIZE);
 }
 
 static struct step
@@ -553,11 +543,11 @@ feed_data_set(struct redis_conn *conn, struct bytes in, struct sink *sink)
 		return marked_piece(conn, in, sink);
 	conn->reply.left = 0;
 	if (size)
-		return (struct step){ STEP_SKIP, size };
+		return step_skip(size);
 	conn->data_set = false;
 	conn->reply.state = REPLY_START;
 	end_reply(conn, 0, sink);
-	return more(1);
+	return step_more(1);
 }
 
 /* What the answer to a request of that note changes. */
@@ -597,12 +587,12 @@ start_reply(struct redis_conn *conn, struct bytes in,
 	enum role role;
 
 	if (conn->replica && in.data[0] == '\n')
-		return done(1); /* the master is alive */
+		return step_done(1); /* the master is alive */
 	if (conn->replica && in.data[0] == '$')
 		return begin_data_set(conn, in, sink);
 	role = role_of(conn, in, sink);
 	if (role == ROLE_UNKNOWN)
-		return more(in.size + 1);
+		return step_more(in.size + 1);
 	conn->reply = (struct redis_reply){ .state = REPLY_START };
 	if (role == ROLE_MESSAGE) {
 		struct step step = begin_message(conn, in, sink);
@@ -615,13 +605,13 @@ start_reply(struct redis_conn *conn, struct bytes in,
 		return monitored(line, sink);
 	if (role != ROLE_ANSWER) {
 		if (!begin_push(conn, in, sink))
-			return more(in.size + 1);
+			return step_more(in.size + 1);
 	} else if (!conn->confirmations) {
 		sink_begin(sink);
 		take_note(conn, in, sink_request_note(sink));
 	}
 	conn->reply.state = REPLY_NEXT;
-	return done(0);
+	return step_done(0);
 }
 
 static struct step
@@ -636,14 +626,14 @@ feed_reply(struct redis_conn *conn, struct bytes in, struct sink *sink)
 		struct redis_line line = { .type = 0 };
 
 		if (!in.size)
-			return more(1);
+			return step_more(1);
 		switch (redis_line(in, &line)) {
 		case VERDICT_NO:
 			if (!conn->replica)
-				return bad;
+				return step_bad();
 			break;
 		case VERDICT_MAYBE:
-			return more(in.size + 1);
+			return step_more(in.size + 1);
 		case VERDICT_YES:
 			break;
 		}

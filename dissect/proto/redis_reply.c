@@ -6,20 +6,6 @@
 /* A longer +text is rather a body. */
 #define STATUS_SIZE 64
 
-static struct step
-more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
-static const struct step bad = { STEP_BAD, 0 };
-
 /* JSON. */
 
 static void
@@ -197,10 +183,10 @@ aggregate(struct redis_reply *reply, const struct redis_line *line,
 	int64_t total = map ? line->number * 2 : line->number;
 
 	if (total > UINT32_MAX || reply->depth == REDIS_DEPTH)
-		return bad;
+		return step_bad();
 	if (line->number < 0) {
 		null_value(reply, sink);
-		return done(line->size);
+		return step_done(line->size);
 	}
 	if (line->type == '|' && !reply->hidden)
 		reply->hidden = reply->depth + 1;
@@ -213,12 +199,12 @@ aggregate(struct redis_reply *reply, const struct redis_line *line,
 			reply->hidden = 0;
 		else if (line->type != '|')
 			value_end(reply, sink);
-		return done(line->size);
+		return step_done(line->size);
 	}
 	reply->levels[reply->depth++] = (struct redis_level){
 		.total = (uint32_t)total, .type = line->type
 	};
-	return done(line->size);
+	return step_done(line->size);
 }
 
 /* An error as long as a string; its text is short all the same. */
@@ -231,14 +217,14 @@ long_error(struct redis_reply *reply, struct bytes in,
 
 	if (!redis_string(in, &text, &size))
 		return line->number > 4096
-			       ? bad
-			       : more(line->size + (size_t)line->number + 2);
+			       ? step_bad()
+			       : step_more(line->size + (size_t)line->number + 2);
 	redis_reply_error(reply, text, sink);
 	put_separator(reply, sink);
 	if (reply->depth)
 		nested_error(reply, text, sink);
 	value_end(reply, sink);
-	return done(size);
+	return step_done(size);
 }
 
 static struct step
@@ -248,18 +234,20 @@ next_value(struct redis_reply *reply, struct bytes in, struct sink *sink)
 	enum verdict verdict = redis_line(in, &line);
 
 	if (verdict != VERDICT_YES)
-		return verdict == VERDICT_NO ? bad : more(in.size + 1);
+		return verdict == VERDICT_NO
+			       ? step_bad()
+			       : step_more(in.size + 1);
 	if (redis_is_aggregate(line.type))
 		return aggregate(reply, &line, sink);
 	if (line.type == '_' || (redis_is_text(line.type) && line.number < 0)) {
 		null_value(reply, sink);
-		return done(line.size);
+		return step_done(line.size);
 	}
 	if (line.type == '!')
 		return long_error(reply, in, &line, sink);
 	if (!redis_is_text(line.type)) {
 		line_value(reply, &line, sink);
-		return done(line.size);
+		return step_done(line.size);
 	}
 	say_ok(reply, sink);
 	reply->left = (uint64_t)line.number;
@@ -268,21 +256,21 @@ next_value(struct redis_reply *reply, struct bytes in, struct sink *sink)
 		put_separator(reply, sink);
 		put_text(reply, "\"", sink);
 	}
-	return done(line.size);
+	return step_done(line.size);
 }
 
 static struct step
 text_piece(struct redis_reply *reply, struct bytes in, struct sink *sink)
 {
 	if (reply->left && !in.size)
-		return more(1);
+		return step_more(1);
 	in = bytes_first(in, reply->left < in.size ? (size_t)reply->left
 						   : in.size);
 	put_escaped(reply, in, sink);
 	reply->left -= in.size;
 	if (!reply->left)
 		reply->state = REPLY_CLOSE;
-	return done(in.size);
+	return step_done(in.size);
 }
 
 static struct step
@@ -291,13 +279,13 @@ line_end(struct redis_reply *reply, struct bytes in, struct sink *sink)
 	bool nested = reply->state == REPLY_CLOSE;
 
 	if (in.size < 2)
-		return more(2);
+		return step_more(2);
 	if (in.data[0] != '\r' || in.data[1] != '\n')
-		return bad;
+		return step_bad();
 	if (nested)
 		put_text(reply, "\"", sink);
 	value_end(reply, sink);
-	return done(2);
+	return step_done(2);
 }
 
 /* A whole body is given at once; a longer one is left to the stream. */
@@ -309,12 +297,12 @@ body(struct redis_reply *reply, struct bytes in, bool first, struct sink *sink)
 	if (size <= in.size) {
 		put(reply, bytes_first(in, (size_t)size), sink);
 		reply->state = REPLY_TAIL;
-		return done((size_t)size);
+		return step_done((size_t)size);
 	}
 	if (!first)
-		return more(1);
+		return step_more(1);
 	reply->state = REPLY_TAIL;
-	return (struct step){ STEP_SKIP, size };
+	return step_skip(size);
 }
 
 struct step
@@ -325,7 +313,7 @@ redis_reply_read(struct redis_reply *reply, struct bytes in, bool first,
 
 	while (reply->state != REPLY_START) {
 		struct bytes rest = bytes_from(in, taken);
-		struct step step = bad;
+		struct step step = step_bad();
 
 		switch (reply->state) {
 		case REPLY_START:
@@ -344,9 +332,9 @@ redis_reply_read(struct redis_reply *reply, struct bytes in, bool first,
 			break;
 		}
 		if (step.kind != STEP_DONE)
-			return taken && step.kind != STEP_BAD ? done(taken)
+			return taken && step.kind != STEP_BAD ? step_done(taken)
 							      : step;
 		taken += (size_t)step.n;
 	}
-	return done(taken);
+	return step_done(taken);
 }

@@ -41,20 +41,6 @@ struct tls_conn {
 	struct tls_side sides[2];
 };
 
-static const struct step step_bad = { STEP_BAD, 0 };
-
-static struct step
-step_done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
-static struct step
-step_more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
@@ -526,7 +512,7 @@ no_record(struct tls_conn *conn, enum side side, struct bytes in,
 	struct handshake *h = &conn->handshake;
 
 	if (side != SIDE_SERVER || !h->asked || h->chosen || h->over)
-		return step_bad;
+		return step_bad();
 	if (!sink_is_open(sink)) /* it is behind a HelloRetryRequest */
 		sink_begin(sink);
 	sink_field(sink, FIELD_ERROR,

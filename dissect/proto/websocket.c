@@ -39,18 +39,6 @@ struct websocket_conn {
 	uint8_t *names;
 };
 
-static struct step
-step_more(size_t n)
-{
-	return (struct step){ STEP_MORE, n };
-}
-
-static struct step
-step_done(size_t n)
-{
-	return (struct step){ STEP_DONE, n };
-}
-
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
@@ -214,7 +202,7 @@ feed_payload(struct websocket_conn *conn, enum side which, struct bytes in,
 
 		side->skipping = true;
 		side->left = 0;
-		return (struct step){ STEP_SKIP, left };
+		return step_skip(left);
 	}
 	if (!size)
 		return step_more(1);
@@ -298,11 +286,11 @@ feed_head(struct websocket_conn *conn, enum side which, struct bytes in,
 	enum verdict verdict = websocket_frame_read(in, which, &f, &needed);
 
 	if (verdict == VERDICT_NO)
-		return (struct step){ STEP_BAD, 0 };
+		return step_bad();
 	if (verdict == VERDICT_MAYBE)
 		return step_more(needed);
 	if (!is_reserved_well(conn, &f))
-		return (struct step){ STEP_BAD, 0 };
+		return step_bad();
 	if (websocket_is_control(&f)) {
 		if (in.size < f.head + f.size)
 			return step_more(f.head + (size_t)f.size);
