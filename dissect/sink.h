@@ -161,8 +161,9 @@ void sink_fail(struct sink *s, struct bytes error);
  * and its state are gone. */
 void sink_channel_close(struct sink *s, bool reset);
 
-/* The lowest id above `id` of any channel; 0 when there is none. */
-uint64_t sink_channel_above(const struct sink *s, uint64_t id);
+/* The channel that was opened after channel `id`, or with 0 the oldest; 0 when
+ * there is none. */
+uint64_t sink_channel_next(const struct sink *s, uint64_t id);
 
 /*
  * The connection goes on in another protocol behind the message (with

@@ -218,13 +218,11 @@ sink_channel_close(struct sink *s, bool reset)
 }
 
 uint64_t
-sink_channel_above(const struct sink *s, uint64_t id)
+sink_channel_next(const struct sink *s, uint64_t id)
 {
-	uint64_t lowest = 0;
+	const struct channels *channels = &s->stream->channels;
+	const struct channel *before = id ? channel_find(channels, id) : NULL;
+	const struct channel *next = before ? before->newer : channels->oldest;
 
-	for (const struct channel *c = s->stream->channels.oldest; c;
-	     c = c->newer)
-		if (c->id > id && (!lowest || c->id < lowest))
-			lowest = c->id;
-	return lowest;
+	return next ? next->id : 0;
 }

@@ -350,16 +350,16 @@ reset_stream(uint32_t stream, enum side which, uint32_t code, struct sink *sink)
 static void
 go_away(enum side which, uint32_t last, uint32_t code, struct sink *sink)
 {
-	uint64_t stream = last;
 	char name[24], text[80];
 
 	snprintf(text, sizeof(text), "not processed, the %s goes away: %s",
 		 which == SIDE_CLIENT ? "client" : "server",
 		 http2_error_name(code, name));
-	while ((stream = sink_channel_above(sink, stream))) {
-		if ((stream % 2 == 0) != (which == SIDE_CLIENT))
+	for (uint64_t id = sink_channel_next(sink, 0), next; id; id = next) {
+		next = sink_channel_next(sink, id);
+		if (id <= last || (id % 2 == 0) != (which == SIDE_CLIENT))
 			continue;
-		sink_channel(sink, stream, which, false);
+		sink_channel(sink, id, which, false);
 		sink_fail(sink, bytes_of(text));
 		sink_channel_close(sink, true);
 	}
