@@ -327,6 +327,26 @@ file_exists(const char *path)
 	return lstat(path, &info) == 0;
 }
 
+bool
+file_in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	char *copy = alloc_string(path ? path : "/bin:/usr/bin"), *rest = copy, *folder;
+	struct stat info;
+	bool found = false;
+
+	while (!found && (folder = strsep(&rest, ":"))) {
+		char *candidate = alloc_format(
+			"%s/%s", *folder ? folder : ".", program);
+
+		found = access(candidate, X_OK) == 0 &&
+			stat(candidate, &info) == 0 && S_ISREG(info.st_mode);
+		free(candidate);
+	}
+	free(copy);
+	return found;
+}
+
 int
 file_lock(const char *path, struct error *e)
 {

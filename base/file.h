@@ -45,6 +45,10 @@ int file_rename_new(const char *from, const char *to, struct error *e);
 /* True when `path` exists (any type). */
 bool file_exists(const char *path);
 
+/* True when execvp would find a program of that name (POSIX, XBD 8.3: an empty
+ * part of PATH is the working directory). */
+bool file_in_path(const char *program);
+
 /*
  * An advisory lock that dies with its process (fcntl F_SETLK).  file_lock
  * creates `path` and returns its descriptor, or ERR_BUSY.  file_lock_holder

@@ -130,36 +130,17 @@ check_recording(struct report *r)
 	json_decref(checks);
 }
 
-static bool
-in_path(const char *program)
-{
-	const char *path = getenv("PATH");
-	char *copy, *rest, *dir, candidate[4096];
-	bool found = false;
-
-	if (!path)
-		return false;
-	copy = strdup(path);
-	rest = copy;
-	while (!found && (dir = strsep(&rest, ":")) != NULL) {
-		snprintf(candidate, sizeof(candidate), "%s/%s", dir, program);
-		found = access(candidate, X_OK) == 0;
-	}
-	free(copy);
-	return found;
-}
-
 static void
 check_companions(struct report *r)
 {
-	if (in_path("tcpdump"))
+	if (file_in_path("tcpdump"))
 		report_add(r, FINDING_OK, "tcpdump",
 			   "can record files to import", NULL);
 	else
 		report_add(r, FINDING_NOTE, "tcpdump", "not installed",
 			   "apt install tcpdump, or bring pcap files from "
 			   "elsewhere");
-	if (in_path("tshark"))
+	if (file_in_path("tshark"))
 		report_add(r, FINDING_OK, "tshark",
 			   "can open segments and exports", NULL);
 	else

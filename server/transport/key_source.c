@@ -2,11 +2,8 @@
 #include "server/transport/key_source.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "server/transport/jwks.h"
@@ -35,25 +32,6 @@ is_file(const struct key_source *s)
 	return !strstr(s->from, "://");
 }
 
-/* Told when the server starts, not when the first token comes. */
-static bool
-has_curl(void)
-{
-	const char *path = getenv("PATH");
-	char *copy = alloc_string(path ? path : ""), *rest = copy, *folder;
-	bool found = false;
-
-	while (!found && (folder = strsep(&rest, ":"))) {
-		char *program = alloc_format("%s/curl",
-					     *folder ? folder : ".");
-
-		found = access(program, X_OK) == 0;
-		free(program);
-	}
-	free(copy);
-	return found;
-}
-
 int
 key_source_init(struct key_source *s, uv_loop_t *loop, const char *from,
 		struct error *e)
@@ -63,10 +41,12 @@ key_source_init(struct key_source *s, uv_loop_t *loop, const char *from,
 	if (is_file(s))
 		return 0;
 	if (strncmp(from, "https://", 8) == 0 || is_local(from))
-		return has_curl() ? 0 :
-				    error_set(e, ERR_INVALID,
-					      "keys of an URL are fetched by "
-					      "curl, which is not in PATH");
+		/* Told now, not when the first token comes. */
+		return file_in_path("curl")
+			       ? 0
+			       : error_set(e, ERR_INVALID,
+					   "keys of an URL are fetched by "
+					   "curl, which is not in PATH");
 	return error_set(e, ERR_INVALID,
 			 "keys come from a file, from https, or from http on "
 			 "this machine");

@@ -272,6 +272,35 @@ a_lock_is_exclusive_and_dies_with_its_holder(void **state)
 	assert_int_equal(file_lock("no/lock", &e), ERR_NOTFOUND);
 }
 
+static void
+programs_are_found_as_execvp_finds_them(void **state)
+{
+	char *before = strdup(getenv("PATH"));
+
+	(void)state;
+	assert_int_equal(mkdir("folder", 0755), 0);
+	assert_int_equal(file_write_atomic("folder/plain", bytes_of("x"), 0644,
+					   NULL), 0);
+	assert_int_equal(file_write_atomic("folder/program", bytes_of("x"),
+					   0755, NULL), 0);
+	assert_int_equal(mkdir("folder/directory", 0755), 0);
+	setenv("PATH", "/nowhere:folder", 1);
+	assert_true(file_in_path("program"));
+	assert_false(file_in_path("plain"));
+	assert_false(file_in_path("directory"));
+	assert_false(file_in_path("none"));
+	setenv("PATH", "/nowhere", 1);
+	assert_false(file_in_path("program"));
+	assert_int_equal(chdir("folder"), 0);
+	setenv("PATH", "/nowhere:", 1);
+	assert_true(file_in_path("program"));
+	unsetenv("PATH");
+	assert_true(file_in_path("sh"));
+	assert_false(file_in_path("program"));
+	setenv("PATH", before, 1);
+	free(before);
+}
+
 #define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
 
@@ -289,6 +318,7 @@ main(void)
 		IN_DIRECTORY(renaming_never_replaces),
 		IN_DIRECTORY(a_full_device_is_no_space),
 		IN_DIRECTORY(a_lock_is_exclusive_and_dies_with_its_holder),
+		IN_DIRECTORY(programs_are_found_as_execvp_finds_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
