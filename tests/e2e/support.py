@@ -235,6 +235,18 @@ class Namespace:
         stop_tcpdump(recorder, recorder.log)
 
 
+def impaired_captures(pcap, directory, port=None):
+    """The variants that impair.py makes of a capture: names of files, and
+    their paths."""
+    out = os.path.join(directory, "impaired")
+    os.mkdir(out)
+    subprocess.run(
+        [sys.executable, os.path.join(ROOT, "tests", "support", "impair.py"),
+         *(["--port", str(port)] if port else []), pcap, out], check=True)
+    for variant in sorted(os.listdir(out)):
+        yield variant, os.path.join(out, variant)
+
+
 def tshark_fields(pcap, display_filter, fields, *options):
     """Rows of tshark -T fields; the values of a field joined by '|'."""
     command = ["tshark", "-n", "--disable-protocol", "json", *options,

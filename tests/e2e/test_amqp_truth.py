@@ -13,8 +13,8 @@ import os
 import subprocess
 import sys
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     skip, tshark_fields, workspace)
+from support import (Aftertap, Failures, Namespace, impaired_captures, need,
+                     need_root, skip, tshark_fields, workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's pika is for
 PORT = "7355"
@@ -163,13 +163,8 @@ def check_bodies(failures, aftertap, db, told):
 
 
 def impaired(failures, aftertap, pcap, directory):
-    out = os.path.join(directory, "impaired")
-    os.mkdir(out)
-    impair = os.path.join(ROOT, "tests", "support", "impair.py")
-    subprocess.run([sys.executable, impair, "--port", PORT, pcap, out],
-                   check=True)
-    for variant in sorted(os.listdir(out)):
-        db = aftertap.dissected(os.path.join(out, variant), variant[:-5],
+    for variant, path in impaired_captures(pcap, directory, PORT):
+        db = aftertap.dissected(path, variant[:-5],
                                 "--max-body", "256KiB")
         wrong, whole = [], 0
         for row in aftertap.rows(

@@ -14,8 +14,8 @@ import re
 import subprocess
 import sys
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     tshark_fields, workspace)
+from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
+                     need, need_root, tshark_fields, workspace)
 
 NGINX = """
 daemon off; worker_processes 1; pid nginx.pid; error_log stderr;
@@ -200,16 +200,10 @@ def same(sent, got, path, body):
 
 def check_mutations(failures, aftertap, pcap, directory):
     """Every request's x-id comes back as x-echo and in the body."""
-    mutated = os.path.join(directory, "mutated")
-    os.mkdir(mutated)
-    subprocess.run([sys.executable, os.path.join(
-        ROOT, "tests", "support", "impair.py"), pcap, mutated], check=True)
     few = {"client_only": 0, "server_only": 0, "snap200": 1}
-    for variant in sorted(os.listdir(mutated)):
-        if not variant.endswith(".pcap"):
-            continue
+    for variant, path in impaired_captures(pcap, directory):
         name = variant[:-5]
-        db = aftertap.dissected(os.path.join(mutated, variant), "h2" + name)
+        db = aftertap.dissected(path, "h2" + name)
         counts = collections.Counter()
         for _, protocol, both, *told in aftertap.rows(
                 db, "protocol, has_request AND has_response,"

@@ -19,8 +19,8 @@ import sys
 import threading
 import time
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     skip, tshark_fields, wait_for, workspace)
+from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
+                     need, need_root, skip, tshark_fields, wait_for, workspace)
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import kafka_messages as kafka  # noqa: E402
@@ -247,15 +247,10 @@ def check_records(failures, aftertap, db, read, read_in_python):
 
 
 def impaired(failures, aftertap, pcap, directory):
-    out = os.path.join(directory, "impaired")
-    os.mkdir(out)
-    impair = os.path.join(ROOT, "tests", "support", "impair.py")
-    subprocess.run([sys.executable, impair, "--port", str(FLEXIBLE_PORT),
-                    pcap, out], check=True)
-    for variant in sorted(os.listdir(out)):
+    for variant, path in impaired_captures(pcap, directory, FLEXIBLE_PORT):
         if variant == "client_only.pcap" or variant == "server_only.pcap":
             continue  # the broker has several ports
-        db = aftertap.dissected(os.path.join(out, variant), variant[:-5])
+        db = aftertap.dissected(path, variant[:-5])
         wrong, pairs = [], 0
         for row in aftertap.rows(
                 db, "method, path, body_text(id, 'request'),"

@@ -15,8 +15,8 @@ import struct
 import subprocess
 import sys
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     tshark_fields, workspace)
+from support import (Aftertap, Failures, Namespace, impaired_captures, need,
+                     need_root, tshark_fields, workspace)
 
 PORT = "7414"  # not memcached's own
 KEYS = 500
@@ -227,13 +227,8 @@ def wrong(pairs):
 
 
 def impaired(failures, aftertap, pcap, directory):
-    out = os.path.join(directory, "impaired")
-    os.mkdir(out)
-    impair = os.path.join(ROOT, "tests", "support", "impair.py")
-    subprocess.run([sys.executable, impair, "--port", PORT, pcap, out],
-                   check=True)
-    for variant in sorted(os.listdir(out)):
-        db = aftertap.dissected(os.path.join(out, variant), variant[:-5])
+    for variant, path in impaired_captures(pcap, directory, PORT):
+        db = aftertap.dissected(path, variant[:-5])
         pairs = list(pairs_of(aftertap, db, " AND NOT uncertain"))
         failures.that(f"{variant}: pairs", len(pairs) > KEYS or variant in (
             "client_only.pcap", "server_only.pcap", "snap200.pcap"),

@@ -19,8 +19,8 @@ import sys
 import time
 import zlib
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     tshark_fields, workspace)
+from support import (Aftertap, Failures, Namespace, impaired_captures, need,
+                     need_root, tshark_fields, workspace)
 
 PORT = "7413"  # not MySQL's own
 MARKERS = 1500
@@ -422,13 +422,8 @@ def markers(aftertap, db, certain=""):
 
 
 def impaired(failures, aftertap, pcap, keys, directory):
-    out = os.path.join(directory, "impaired")
-    os.mkdir(out)
-    impair = os.path.join(ROOT, "tests", "support", "impair.py")
-    subprocess.run([sys.executable, impair, "--port", PORT, pcap, out],
-                   check=True)
-    for variant in sorted(os.listdir(out)):
-        db = aftertap.dissected(os.path.join(out, variant), variant[:-5],
+    for variant, path in impaired_captures(pcap, directory, PORT):
+        db = aftertap.dissected(path, variant[:-5],
                                 "--tls-keylog", keys)
         pairs = list(markers(aftertap, db, " AND NOT uncertain"))
         wrong = [p for p in pairs if p[0] != p[1]]

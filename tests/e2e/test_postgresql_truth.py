@@ -11,12 +11,11 @@ import glob
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     skip, tshark_fields, workspace)
+from support import (Aftertap, Failures, Namespace, impaired_captures, need,
+                     need_root, skip, tshark_fields, workspace)
 
 PORT = "7412"  # not PostgreSQL's own
 MARKERS = 1500
@@ -195,13 +194,8 @@ def markers(aftertap, db, certain=""):
 
 
 def impaired(failures, aftertap, pcap, directory):
-    out = os.path.join(directory, "impaired")
-    os.mkdir(out)
-    impair = os.path.join(ROOT, "tests", "support", "impair.py")
-    subprocess.run([sys.executable, impair, "--port", PORT, pcap, out],
-                   check=True)
-    for variant in sorted(os.listdir(out)):
-        db = aftertap.dissected(os.path.join(out, variant), variant[:-5])
+    for variant, path in impaired_captures(pcap, directory, PORT):
+        db = aftertap.dissected(path, variant[:-5])
         pairs = list(markers(aftertap, db, " AND NOT uncertain"))
         wrong = [p for p in pairs if p[0] != p[1]]
         failures.that(f"{variant}: pairs", len(pairs) > 1500 or variant in (

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     tshark_fields, workspace)
+from support import (Aftertap, Failures, Namespace, impaired_captures, need,
+                     need_root, tshark_fields, workspace)
 
 PORT = "7311"  # not Redis's own
 KEYS = 400
@@ -192,13 +192,8 @@ def main(binary):
 
 
 def impaired(failures, aftertap, pcap, directory):
-    out = os.path.join(directory, "impaired")
-    os.mkdir(out)
-    impair = os.path.join(ROOT, "tests", "support", "impair.py")
-    subprocess.run([sys.executable, impair, "--port", PORT, pcap,
-                    out], check=True)
-    for variant in sorted(os.listdir(out)):
-        db = aftertap.dissected(os.path.join(out, variant), variant[:-5])
+    for variant, path in impaired_captures(pcap, directory, PORT):
+        db = aftertap.dissected(path, variant[:-5])
         rows = [(row[0], row[1], row[2]) for row in aftertap.rows(
             db, "path, body_text(id, 'response')",
             "protocol = 'redis' AND method = 'GET' AND NOT uncertain AND"

@@ -14,8 +14,8 @@ import os
 import subprocess
 import sys
 
-from support import (Aftertap, Failures, Namespace, ROOT, need, need_root,
-                     skip, tshark_fields, workspace)
+from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
+                     need, need_root, skip, tshark_fields, workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's websockets is for
 MARKED = 0x3f0  # incomplete, truncated or undecoded (dissect/event.h)
@@ -76,16 +76,10 @@ def check_tshark(failures, pcap, truth):
 
 
 def check_loss(failures, aftertap, pcap, truth, directory):
-    mutated = os.path.join(directory, "mutated")
-    os.mkdir(mutated)
-    subprocess.run([sys.executable, os.path.join(
-        ROOT, "tests", "support", "impair.py"), pcap, mutated], check=True)
     known = {(k[2], k[5]) for k in truth}
-    for variant in sorted(os.listdir(mutated)):
-        if not variant.endswith(".pcap"):
-            continue
+    for variant, path in impaired_captures(pcap, directory):
         name = variant[:-5]
-        db = aftertap.dissected(os.path.join(mutated, variant), "ws" + name)
+        db = aftertap.dissected(path, "ws" + name)
         # What is not marked as cut or kept as it was is what was said.
         rows = [(method, digest or NOTHING)
                 for _, method, digest in aftertap.rows(
