@@ -190,12 +190,14 @@ bpf_source_prune(struct bpf_source *s, const struct packet_place_counts *list,
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		bool added;
 		struct place_quiet *quiet =
-			map_put(s->quiet, &list[i].place, NULL);
+			map_put(s->quiet, &list[i].place, &added);
 
 		if (!quiet)
 			continue;
-		if (quiet->seen != list[i].counts.seen) {
+		/* One may be there before its first packet is counted. */
+		if (added || quiet->seen != list[i].counts.seen) {
 			quiet->seen = list[i].counts.seen;
 			quiet->since_ns = now_ns;
 		}
