@@ -94,6 +94,7 @@ int recorder_seal_descriptor(const struct recorder *r);
 struct recorder_counts {
 	struct source_counts source;
 	uint64_t lost_disk;      /* packets lost by a full or broken disk */
+	uint64_t lost_quota;     /* and removed before they could be sealed */
 	uint64_t written_bytes;  /* raw, since attach */
 	uint64_t disk_bytes;     /* the capture takes */
 	uint64_t quota;

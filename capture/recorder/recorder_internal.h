@@ -63,7 +63,7 @@ struct recorder {
 	enum recorder_disk disk;
 	int64_t disk_since_ns; /* UTC */
 	int64_t disk_retry_ns; /* monotonic */
-	uint64_t lost_disk;
+	uint64_t lost_disk, lost_quota;
 	uint64_t written_bytes;
 	bool direct;
 

@@ -177,6 +177,7 @@ recorder_discarded(struct recorder *r)
 	}
 	if (result.counted)
 		loss.packets = result.packets;
+	r->lost_quota += result.packets;
 	recorder_lose(r, &loss);
 	if (!r->quota_short)
 		recorder_event(r, LOG_ERROR,

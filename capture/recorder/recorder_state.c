@@ -179,6 +179,7 @@ recorder_counts(struct recorder *r, struct recorder_counts *counts)
 	*counts = (struct recorder_counts){
 		.source = r->counts,
 		.lost_disk = r->lost_disk,
+		.lost_quota = r->lost_quota,
 		.written_bytes = r->written_bytes,
 		.disk_bytes = r->disk_bytes,
 		.quota = r->settings.quota,

@@ -13,7 +13,7 @@ static uint64_t
 counts_lost(const struct recorder_counts *c)
 {
 	return c->source.lost_ring + c->source.lost_errors +
-	       c->source.lost_kernel + c->lost_disk;
+	       c->source.lost_kernel + c->lost_disk + c->lost_quota;
 }
 
 static void

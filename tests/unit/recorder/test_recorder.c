@@ -292,8 +292,10 @@ a_small_quota_is_counted(void **state)
 	assert_true(counts.disk_bytes <= counts.quota);
 	recorder_detach(r);
 	recorder_end(r, NULL);
+	recorder_counts(r, &counts);
 	kept = raw_packets(r, &files);
 	assert_true(kept < 1600);
+	assert_int_equal(kept + counts.lost_quota, 3000);
 	assert_int_equal(kept + lost_packets(r, LOSS_QUOTA), 3000);
 	recorder_close(r);
 	fake_records_free(&fake.stream);
