@@ -16,6 +16,16 @@ number(const json_t *object, const char *name)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
+/* Of a recording all there ever were: the segments that are kept may not be
+ * those that told of them. */
+static uint64_t
+lost_packets(const json_t *capture)
+{
+	bool recorded = json_object_get(capture, "lost_packets");
+
+	return number(capture, recorded ? "lost_packets" : "drops");
+}
+
 static void
 count_captures(const char *home, struct metrics_now *now)
 {
@@ -27,7 +37,7 @@ count_captures(const char *home, struct metrics_now *now)
 	now->captures = json_array_size(captures);
 	json_array_foreach(captures, i, capture) {
 		now->captured_packets += number(capture, "packets");
-		now->dropped_packets += number(capture, "drops");
+		now->dropped_packets += lost_packets(capture);
 	}
 	json_decref(captures);
 }
