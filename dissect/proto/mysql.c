@@ -155,6 +155,7 @@ gap(void *state, enum side side, struct bytes pending, uint64_t missing,
 	if (side == SIDE_CLIENT) {
 		conn->client_skip = 0;
 		conn->client_skipped = conn->client_continues = false;
+		conn->infile = false;
 		conn->last_prepared = 0;
 		return false;
 	}

@@ -228,13 +228,13 @@ long_head(const struct mysql_packet *packet)
 /* The rest of a long packet passes by as body of the message that is open. */
 static struct step
 pass_rest(struct mysql_conn *conn, const struct mysql_packet *packet,
-	  size_t head)
+	  size_t head, struct sink *sink)
 {
 	conn->client_skip = packet->size - head;
 	conn->client_continues = packet->size ==
 				 MYSQL_PACKET_MAX + MYSQL_HEADER;
-	if (!conn->client_skip)
-		conn->client_skipped = true;
+	if (!conn->client_skip) /* an empty one is the last */
+		sink_end(sink, head);
 	return step_done(head);
 }
 
@@ -280,7 +280,7 @@ command(struct mysql_conn *conn, const struct mysql_packet *packet,
 		other(conn, packet, sink);
 	}
 	if (is_long)
-		return pass_rest(conn, packet, long_head(packet));
+		return pass_rest(conn, packet, long_head(packet), sink);
 	sink_end(sink, packet->size);
 	return step_done(packet->size);
 }
@@ -336,7 +336,7 @@ continuation(struct mysql_conn *conn, const struct mysql_packet *packet,
 {
 	if (!sink_is_open(sink))
 		return step_bad();
-	return pass_rest(conn, packet, MYSQL_HEADER);
+	return pass_rest(conn, packet, MYSQL_HEADER, sink);
 }
 
 struct step
@@ -366,6 +366,8 @@ mysql_request(struct mysql_conn *conn, struct bytes in, struct sink *sink)
 	packet.content = bytes_first(packet.content, wanted - MYSQL_HEADER);
 	if (conn->client_continues)
 		return continuation(conn, &packet, sink);
-	return packet.sequence ? reply(conn, &packet, sink)
-			       : command(conn, &packet, sink);
+	/* The numbers of a file's packets begin again at 0. */
+	return packet.sequence || conn->infile
+		       ? reply(conn, &packet, sink)
+		       : command(conn, &packet, sink);
 }
