@@ -196,7 +196,7 @@ column(struct mysql_conn *conn, struct bytes content, struct sink *sink)
 		conn->state = MYSQL_COLUMN;
 		conn->left = conn->columns_next;
 		conn->columns_next = 0;
-		if (mysql_eof(content, &ok))
+		if (!conn->left || mysql_eof(content, &ok))
 			return conn->left == 0;
 	}
 	add_column(conn, content, sink);
