@@ -185,21 +185,11 @@ type_of(const struct mysql_conn *conn, const struct statement *statement,
 {
 	if (at < conn->described && at < MYSQL_COLUMNS)
 		*type = conn->types[at];
-	else if (!conn->described && statement &&
-		 at < statement->column_count)
+	else if (statement && at < statement->column_count)
 		*type = (uint16_t)statement->columns[at];
 	else
 		return false;
 	return true;
-}
-
-static const struct statement *
-answered_statement(const struct mysql_conn *conn)
-{
-	for (uint32_t i = 0; conn->statement && i < conn->statements.count; i++)
-		if (conn->statements.list[i].serial == conn->statement)
-			return &conn->statements.list[i];
-	return NULL;
 }
 
 /* A zero, a bit for each null behind two unused ones, and values. */
@@ -207,7 +197,10 @@ void
 mysql_binary_row(const struct mysql_conn *conn, struct bytes content,
 		 struct sink *sink)
 {
-	const struct statement *statement = answered_statement(conn);
+	const struct statement *statement =
+		conn->described ? NULL
+				: statements_by_serial(&conn->statements,
+						       conn->statement);
 	struct reader r = reader_make(bytes_from(content, 1));
 	struct bytes nulls = reader_take(&r, (conn->columns + 7 + 2) / 8);
 

@@ -30,7 +30,7 @@ statements_find(struct statements *s, uint64_t key)
 }
 
 struct statement *
-statements_by_serial(struct statements *s, uint64_t serial)
+statements_by_serial(const struct statements *s, uint64_t serial)
 {
 	for (uint32_t i = 0; serial && i < s->count; i++)
 		if (s->list[i].serial == serial)

@@ -41,7 +41,8 @@ struct statement *statements_add(struct statements *s, uint64_t key,
 
 /* By key, or by serial; NULL when it is not (or no longer) known. */
 struct statement *statements_find(struct statements *s, uint64_t key);
-struct statement *statements_by_serial(struct statements *s, uint64_t serial);
+struct statement *statements_by_serial(const struct statements *s,
+				       uint64_t serial);
 
 /* The key is another from here on; one that had it is forgotten. */
 void statements_rename(struct statements *s, struct statement *statement,
