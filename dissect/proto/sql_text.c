@@ -158,14 +158,19 @@ static const char *const between[] = {
 static const char *const verbs[] = { "SELECT", "INSERT", "UPDATE", "DELETE",
 				     "MERGE", NULL };
 
-/* The name behind `in`'s front, if one is there. */
+/* The name behind `in`'s front, if one is there.  Words that stand before it
+ * are passed over: some of them introduce a name as well, and are not to be
+ * gone through from each on. */
 static void
-read_table(struct bytes in, struct sql_text *text)
+read_table(struct bytes *in, struct sql_text *text)
 {
-	struct token token = next_token(&in);
+	struct bytes rest = *in;
+	struct token token = next_token(&rest);
 
-	while (is_any(&token, between))
-		token = next_token(&in);
+	while (is_any(&token, between)) {
+		*in = rest;
+		token = next_token(&rest);
+	}
 	if (token.word && !is_any(&token, verbs))
 		set_table(text, token.text);
 }
@@ -212,12 +217,12 @@ sql_text_read(struct bytes sql, struct sql_text *text)
 	set_method(text, &token);
 	copies = is(&token, "COPY");
 	if (is_any(&token, direct))
-		read_table(in, text);
+		read_table(&in, text);
 	while (token.text.size && (!text->table[0] || copies)) {
 		bool from = is(&token, "FROM");
 
 		if (!text->table[0] && is_any(&token, introducing))
-			read_table(in, text);
+			read_table(&in, text);
 		token = next_token(&in);
 		if (copies && from && is(&token, "STDIN"))
 			text->copies_in = true;
