@@ -190,13 +190,17 @@ static bool
 sql_value(struct bytes in, size_t at, struct assignment *a)
 {
 	size_t from = skip_blanks(in, at);
+	bool given = from < in.size &&
+		     (in.data[from] == '=' || in.data[from] == '(');
 
-	if (from < in.size && (in.data[from] == '=' || in.data[from] == '('))
+	if (given)
 		from = skip_blanks(in, from + 1);
-	if (from == at || from >= in.size || in.data[from] != '\'')
+	/* Text in double quotes is MySQL's, and a name to others. */
+	if (from == at || from >= in.size ||
+	    (in.data[from] != '\'' && (!given || in.data[from] != '"')))
 		return false;
 	a->from = from + 1;
-	a->to = string_end(in, a->from, 1);
+	a->to = redact_sql_end(in, a->from);
 	return true;
 }
 
@@ -265,7 +269,7 @@ redact_text(struct bytes in, struct buf *out)
 		struct secret found = redact_pattern(in, at);
 		struct assignment value = { .bare = false };
 
-		if (found.to > found.from) {
+		if (found.to > found.from && !starts_at(in, found.from, MARK)) {
 			value.from = found.from;
 			value.to = found.to;
 		} else if (is_name_byte(in.data[at]) && at >= word) {

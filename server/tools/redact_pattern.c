@@ -215,6 +215,28 @@ issued_token(struct bytes in, size_t at)
 	return NONE;
 }
 
+static bool
+is_sql_quote(uint8_t c)
+{
+	return c == '\'' || c == '"';
+}
+
+size_t
+redact_sql_end(struct bytes in, size_t at)
+{
+	uint8_t quote = in.data[at - 1];
+
+	for (; at < in.size; at++) {
+		bool doubled = at + 1 < in.size && in.data[at + 1] == quote;
+
+		if (in.data[at] == quote && !doubled)
+			return at;
+		if (in.data[at] == quote || in.data[at] == '\\')
+			at++; /* and what it stands before */
+	}
+	return in.size;
+}
+
 /* The next word, quoted text or other character behind blanks. */
 static struct bytes
 sql_token(struct bytes in, size_t *at)
@@ -224,7 +246,8 @@ sql_token(struct bytes in, size_t *at)
 	while (*at < in.size && (isspace(in.data[*at]) || in.data[*at] == '('))
 		++*at;
 	from = end = *at;
-	if (end < in.size && strchr("'\"`", in.data[end])) {
+	if (end < in.size &&
+	    (is_sql_quote(in.data[end]) || in.data[end] == '`')) {
 		uint8_t quote = in.data[end++];
 
 		while (end < in.size && end - from < STATEMENT_MAX &&
@@ -263,11 +286,11 @@ identified(struct bytes in, size_t at)
 
 		if (!token.size)
 			return NONE;
-		if (introduced && strchr("'\"", token.data[0])) {
+		if (introduced && is_sql_quote(token.data[0])) {
 			size_t from = (size_t)(token.data - in.data) + 1;
 
 			return (struct secret){ from,
-						from + token.size - 1 };
+						redact_sql_end(in, from) };
 		}
 		introduced |= is_word(token, "by") || is_word(token, "as") ||
 			      is_word(token, "using");
@@ -275,10 +298,54 @@ identified(struct bytes in, size_t at)
 	return NONE;
 }
 
+/* MySQL: SET PASSWORD FOR user = 'secret'. */
+static struct secret
+password_for(struct bytes in, size_t at)
+{
+	bool given = false;
+
+	if (!is_word(sql_token(in, &at), "password") ||
+	    !is_word(sql_token(in, &at), "for"))
+		return NONE;
+	for (int words = 0; words < 8 && at < in.size; words++) {
+		struct bytes token = sql_token(in, &at);
+
+		if (given) {
+			size_t from = (size_t)(token.data - in.data) + 1;
+
+			return token.size && is_sql_quote(token.data[0])
+				       ? (struct secret){ from, redact_sql_end(
+								in, from) }
+				       : NONE;
+		}
+		given = !token.size && in.data[at - 1] == '=';
+	}
+	return NONE;
+}
+
+/* … BY 'new' REPLACE 'old', where REPLACE('text', …) is a function. */
+static struct secret
+replaced(struct bytes in, size_t at)
+{
+	size_t before = at;
+
+	while (before && isspace(in.data[before - 1]))
+		before--;
+	if (!before || before == at || !is_sql_quote(in.data[before - 1]) ||
+	    !is_word(sql_token(in, &at), "replace"))
+		return NONE;
+	while (at < in.size && isspace(in.data[at]))
+		at++;
+	if (at == in.size || !is_sql_quote(in.data[at]))
+		return NONE;
+	return (struct secret){ at + 1, redact_sql_end(in, at + 1) };
+}
+
 struct secret
 redact_pattern(struct bytes in, size_t at)
 {
 	struct bytes rest = bytes_from(in, at);
+	struct secret found = NONE;
 
 	assert(in.data && at < in.size);
 	switch (in.data[at]) {
@@ -298,7 +365,19 @@ redact_pattern(struct bytes in, size_t at)
 		return at_word_start(in, at) ? identified(in, at) : NONE;
 	case 'e':
 		return bytes_starts_with(rest, "eyJ") ? web_token(in, at) : NONE;
+	case 'P':
+	case 'p':
+		if (at_word_start(in, at))
+			found = password_for(in, at);
+		break;
+	case 'R':
+	case 'r':
+		found = replaced(in, at);
+		break;
 	default:
-		return at_word_start(in, at) ? issued_token(in, at) : NONE;
+		break;
 	}
+	if (found.to > found.from || !at_word_start(in, at))
+		return found;
+	return issued_token(in, at);
 }

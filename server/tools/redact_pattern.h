@@ -12,3 +12,7 @@ struct secret {
  * web token, a scheme and its credentials, a URL's user information, an
  * issuer's token, how a user of MySQL is identified. */
 struct secret redact_pattern(struct bytes in, size_t at);
+
+/* The end of a text of SQL whose opening quote stands before `at`; a quote in
+ * it is doubled, or behind a backslash. */
+size_t redact_sql_end(struct bytes in, size_t at);

@@ -76,8 +76,18 @@ static const struct {
 	{ "alter user bob identified with 'ed25519' as 'AFE0C2EB'", "AFE0C2EB" },
 	{ "GRANT ALL ON *.* TO b IDENTIFIED VIA ed25519 USING"
 	  " PASSWORD('hunter2')", "hunter2" },
+	{ "alter user bob identified by 'it''s2hunter'", "s2hunter" },
+	{ "ALTER USER bob IDENTIFIED BY 'n' REPLACE 'hunter2'", "hunter2" },
+	{ "SET PASSWORD = 'n' REPLACE\n\"hunter2\" RETAIN CURRENT PASSWORD",
+	  "hunter2" },
+	{ "ALTER ROLE bob PASSWORD 'it''s2hunter'", "s2hunter" },
 	{ "SET PASSWORD FOR bob = PASSWORD('hunter2')", "hunter2" },
 	{ "SET PASSWORD = 'hunter2'", "hunter2" },
+	{ "SET PASSWORD FOR bob = \"hunter2\"", "hunter2" },
+	{ "SET PASSWORD FOR 'bob'@'%' = 'hunter2'", "hunter2" },
+	{ "SET PASSWORD FOR CURRENT_USER() = 'hunter2'", "hunter2" },
+	{ "SET PASSWORD = \"hunter2\"", "hunter2" },
+	{ "SET PASSWORD FOR bob = PASSWORD(\"hunter2\")", "hunter2" },
 	{ "CHANGE MASTER TO MASTER_USER='r', MASTER_PASSWORD='hunter2'",
 	  "hunter2" },
 	/* URLs; RFC 3986 section 3.2.1 */
@@ -140,6 +150,8 @@ static const char *const harmless[] = {
 	"sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
 	"password=",
 	"password=&user=x",
+	"SELECT a, 'x' FROM t WHERE replace('hunter2', 'x', 'y') = 'z'",
+	"REPLACE INTO t VALUES ('hunter2')",
 	"compass=north",
 };
 
@@ -170,6 +182,31 @@ everything_around_a_secret_stays(void **state)
 	free(out);
 }
 
+/* IDENTIFIED BY with a text longer than what is looked ahead for one, and with
+ * a byte in it that ends strings of C. */
+static void
+all_of_a_long_secret_goes(void **state)
+{
+	static const char sql[] = "IDENTIFIED BY '";
+	char text[2048], *out;
+	struct buf redacted_text;
+	size_t size = sizeof(sql) - 1;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	memcpy(text, sql, size);
+	text[size + 7] = '\0';
+	text[sizeof(text) - 1] = '\'';
+	buf_init(&redacted_text, 1 << 20);
+	assert_int_equal(redact_text(bytes_make(text, sizeof(text)),
+				     &redacted_text), 1);
+	out = memmem(buf_cstr(&redacted_text), redacted_text.size,
+		     "'[redacted 2032 chars #", 23);
+	assert_non_null(out);
+	assert_null(memchr(redacted_text.data, 'x', redacted_text.size));
+	buf_free(&redacted_text);
+}
+
 static void
 equal_secrets_have_equal_marks_and_others_do_not(void **state)
 {
@@ -190,7 +227,8 @@ static void
 redacting_twice_changes_nothing(void **state)
 {
 	size_t count;
-	char *once = redacted("password=hunter2&token=abc", &count);
+	char *once = redacted("password=hunter2&token=abc "
+			      "IDENTIFIED BY 'a' REPLACE 'b'", &count);
 	char *twice = redacted(once, &count);
 
 	(void)state;
@@ -313,6 +351,9 @@ hostile_repetitions_cost_linear_time(void **state)
 		"-----BEGIN ", "eyJ-", "eyJaaaaaaaaaaa.", "://a:", "bearer ",
 		"token", "\"token\"", "token ", "glpat-", "<token>", "\\\"",
 		"password: ", "name=\"password\"", "Basic OjpB",
+		"identified by \"", "identified by '[redacted ", "' replace ",
+		"' replace '", "password for ", "password for a@b = '[redacted ",
+		"''", "password = '' ",
 	};
 
 	(void)state;
@@ -338,6 +379,7 @@ main(void)
 		cmocka_unit_test(secrets_are_replaced_wherever_they_stand),
 		cmocka_unit_test(what_is_no_secret_is_left_alone),
 		cmocka_unit_test(everything_around_a_secret_stays),
+		cmocka_unit_test(all_of_a_long_secret_goes),
 		cmocka_unit_test(
 			equal_secrets_have_equal_marks_and_others_do_not),
 		cmocka_unit_test(redacting_twice_changes_nothing),
