@@ -121,7 +121,8 @@ open_message(struct http2_conn *conn, uint32_t stream, enum side role,
 		if (st->grpc)
 			sink_protocol(sink, "grpc");
 	}
-	return st;
+	/* It is over when the side that began it, by a promise, is. */
+	return sink_is_open(sink) ? st : NULL;
 }
 
 /* The selected message ends; its channel as well when nothing more is to
