@@ -4,8 +4,8 @@
  * whole; bodies are passed by the stream.  See http.md.
  */
 #include "base/buf.h"
-#include "dissect/proto/http_head.h"
 #include "base/text.h"
+#include "dissect/proto/http_head.h"
 #include "dissect/registry.h"
 
 #define CHUNK_LINE_LIMIT 4096
@@ -204,10 +204,11 @@ state_behind(struct http_side *side, const struct http_start *start,
 	bool response = start->status >= 0;
 	enum http_state state;
 
-	if (response && changes_protocol(start, method)) {
+	if (response && changes_protocol(start, method))
 		sink_flags(sink, MESSAGE_UPGRADE);
+	/* In others Upgrade only says what there is (RFC 9110 §7.8). */
+	if (start->status == 101)
 		name_next(framing, sink);
-	}
 	if (never_has_body(start, method))
 		return HTTP_PASSED;
 	if (!response && bytes_equal(start->method, bytes_of("CONNECT")))
