@@ -49,15 +49,6 @@ grpc_is_content_type(struct bytes value)
 		value.data[size] == ';');
 }
 
-static int
-hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* grpc-message is percent-encoded UTF-8. */
 static void
 emit_message(struct bytes in, struct sink *sink)
@@ -68,10 +59,11 @@ emit_message(struct bytes in, struct sink *sink)
 	for (size_t i = 0; i < in.size && size < sizeof(text); i++) {
 		uint8_t c = in.data[i];
 
-		if (c == '%' && i + 2 < in.size && hex(in.data[i + 1]) >= 0 &&
-		    hex(in.data[i + 2]) >= 0) {
-			c = (uint8_t)(hex(in.data[i + 1]) << 4 |
-				      hex(in.data[i + 2]));
+		if (c == '%' && i + 2 < in.size &&
+		    text_hex_digit(in.data[i + 1]) >= 0 &&
+		    text_hex_digit(in.data[i + 2]) >= 0) {
+			c = (uint8_t)(text_hex_digit(in.data[i + 1]) << 4 |
+				      text_hex_digit(in.data[i + 2]));
 			i += 2;
 		}
 		text[size++] = c;
