@@ -39,6 +39,8 @@ struct lane {
 	uint64_t arrived;       /* position behind the last byte given */
 	uint64_t hole_end;      /* behind the last hole; see `holes` */
 	uint32_t holes;
+	uint32_t breaks;        /* times that what is open became incomplete:
+				 * for messages of channels */
 	uint64_t received;      /* bytes given */
 	uint64_t undissected;
 

@@ -35,6 +35,7 @@ struct message {
 	bool claimed;       /* a request: a response has begun that answers it */
 	bool framed;        /* of a channel: wire_bytes counts, not start and end */
 	uint8_t side;       /* that sent it (enum side) */
+	uint32_t breaks;    /* of its lane when it began */
 	uint8_t protocol;   /* enum protocol of the call; 0: the connection's */
 	enum call_reason reason; /* a request: why its pairing is uncertain; a
 				  * response: why it would stay alone */

@@ -87,7 +87,7 @@ end_open(struct stream *s, enum side side)
 
 	if (stream_has_channels(s)) {
 		lane->open = NULL;
-		stream_channels_broken(s, side, false);
+		lane->breaks++;
 		return;
 	}
 	while ((m = lane->open) != NULL) {
@@ -703,7 +703,7 @@ close_side(struct stream *s, enum side side)
 	}
 	inner_finish(s->inner, side, lane->clean);
 	end_open(s, side);
-	stream_channels_broken(s, side, true);
+	stream_channels_end(s, side);
 	drop_held(s, lane);
 	look_for_message(lane, false);
 }

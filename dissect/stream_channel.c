@@ -55,6 +55,7 @@ end_half(struct stream *s, struct channel *c, enum side role)
 	struct message *m = c->halves[role];
 
 	m->ended = true;
+	m->incomplete |= m->breaks != s->lanes[m->side].breaks;
 	s->messages++;
 	if (role == SIDE_SERVER && m->flags & MESSAGE_INFORMATIONAL &&
 	    c->halves[SIDE_CLIENT]) {
@@ -94,7 +95,7 @@ is_open_of(const struct message *m, enum side side)
 }
 
 void
-stream_channels_broken(struct stream *s, enum side side, bool over)
+stream_channels_end(struct stream *s, enum side side)
 {
 	struct channel *next;
 
@@ -104,8 +105,7 @@ stream_channels_broken(struct stream *s, enum side side, bool over)
 			if (!is_open_of(c->halves[role], side))
 				continue;
 			c->halves[role]->incomplete = true;
-			if (over)
-				end_half(s, c, (enum side)role);
+			end_half(s, c, (enum side)role);
 		}
 	}
 }

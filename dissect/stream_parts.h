@@ -74,9 +74,8 @@ stream_deselect(struct stream *s, struct lane *lane)
 /* A message was begun in, or ends in, the selected channel. */
 void stream_channel_begin(struct sink *s, struct message *m);
 void stream_channel_end(struct sink *s, struct message *m);
-/* Something of what `side` sends is missing: open messages are incomplete, and
- * with `over` they end. */
-void stream_channels_broken(struct stream *s, enum side side, bool over);
+/* Ends the open messages of `side`, incomplete. */
+void stream_channels_end(struct stream *s, enum side side);
 /* Emits what all channels hold and forgets them. */
 void stream_channels_flush(struct stream *s, enum call_reason reason);
 /* A request that waits in a new channel. */

@@ -47,6 +47,7 @@ begin(struct sink *s)
 	m->has_before = mark->has_before;
 	m->broken_before = lane->broken;
 	m->side = (uint8_t)s->side;
+	m->breaks = lane->breaks;
 	lane->open = m;
 	stream->settled = true;
 	return m;
