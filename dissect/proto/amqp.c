@@ -483,20 +483,54 @@ answer(struct frame *f, const struct amqp_method *m, struct waiting *w)
 		w->method = NULL;
 }
 
+static void
+end_content(struct frame *f, struct content *c, size_t consumed)
+{
+	uint64_t exchange = c->exchange;
+
+	c->open = false;
+	sink_end(f->sink, consumed);
+	sink_channel_close(f->sink, false);
+	if (exchange) {
+		sink_channel(f->sink, content_id(f), f->side, false);
+		sink_channel_close(f->sink, false);
+	}
+}
+
+/* Selects the message of the content that is open in the frame's channel. */
+static struct content *
+select_content(struct frame *f)
+{
+	struct content *c =
+		sink_channel(f->sink, content_id(f), f->side, false);
+
+	if (!c || !c->open)
+		return NULL;
+	if (c->exchange)
+		sink_channel(f->sink, c->exchange, SIDE_SERVER, false);
+	if (!sink_is_open(f->sink))
+		return NULL;
+	/* Behind a hole a frame may be of the message after it. */
+	if (c->holes != f->conn->sides[f->side].holes) {
+		sink_incomplete(f->sink);
+		end_content(f, c, 0);
+		return NULL;
+	}
+	return c;
+}
+
 /* A message begins whose properties and body are to come. */
 static void
 begin_content(struct frame *f, const struct amqp_method *m)
 {
-	struct waiting *w = m->kind == AMQP_DELIVERY
+	struct waiting *w = m->kind == AMQP_DELIVERY && f->side == SIDE_SERVER
 				    ? find_waiting(f, m->id, false)
 				    : NULL;
-	struct content *c = sink_channel(f->sink, content_id(f), f->side, true);
+	struct content *c = select_content(f);
 
-	if (c->open && c->exchange)
-		sink_channel(f->sink, c->exchange, SIDE_SERVER, false);
-	if (sink_is_open(f->sink)) {
+	if (c) {
 		sink_incomplete(f->sink);
-		sink_end(f->sink, 0);
+		end_content(f, c, 0);
 	}
 	c = sink_channel(f->sink, content_id(f), f->side, true);
 	*c = (struct content){ .open = true,
@@ -560,42 +594,6 @@ method(struct frame *f)
 }
 
 /* Contents. */
-
-static void
-end_content(struct frame *f, struct content *c, size_t consumed)
-{
-	uint64_t exchange = c->exchange;
-
-	c->open = false;
-	sink_end(f->sink, consumed);
-	sink_channel_close(f->sink, false);
-	if (exchange) {
-		sink_channel(f->sink, content_id(f), f->side, false);
-		sink_channel_close(f->sink, false);
-	}
-}
-
-/* Selects the message of the content that is open in the frame's channel. */
-static struct content *
-select_content(struct frame *f)
-{
-	struct content *c =
-		sink_channel(f->sink, content_id(f), f->side, false);
-
-	if (!c || !c->open)
-		return NULL;
-	if (c->exchange)
-		sink_channel(f->sink, c->exchange, SIDE_SERVER, false);
-	if (!sink_is_open(f->sink))
-		return NULL;
-	/* Behind a hole a frame may be of the message after it. */
-	if (c->holes != f->conn->sides[f->side].holes) {
-		sink_incomplete(f->sink);
-		end_content(f, c, 0);
-		return NULL;
-	}
-	return c;
-}
 
 static void
 property(struct frame *f, const char *name, char type, struct reader *r)
