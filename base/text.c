@@ -338,3 +338,17 @@ text_hex_digit(uint8_t c)
 	c |= 0x20;
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
+
+void
+text_base64(struct bytes in, char digits[4])
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t group = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		group = group << 8 | (i < in.size ? in.data[i] : 0u);
+	for (unsigned i = 0; i < 4; i++)
+		digits[i] = i > in.size ? '='
+					: alphabet[group >> (18 - 6 * i) & 63];
+}

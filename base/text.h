@@ -35,6 +35,10 @@ bool text_size(const char *text, uint64_t *value);
 /* The value of a hexadecimal digit of either case, or -1. */
 int text_hex_digit(uint8_t c);
 
+/* The base64 digits (RFC 4648 §4) of the first three bytes of `in`; where there
+ * are fewer (at least one) they end in '='. */
+void text_base64(struct bytes in, char digits[4]);
+
 /* "1.4 GB"-like text for people, into a caller's buffer of >= 16 bytes. */
 const char *text_format_size(uint64_t bytes, char *out, size_t size);
 

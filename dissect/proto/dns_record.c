@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "dissect/proto/dns_name.h"
 
 /*
@@ -196,19 +197,11 @@ put_quoted(struct buf *out, struct bytes in, bool quotes)
 static void
 put_base64(struct buf *out, struct bytes in)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	char digits[4];
 
-	for (size_t i = 0; i < in.size; i += 3) {
-		size_t left = in.size - i;
-		uint32_t group = (uint32_t)in.data[i] << 16;
-
-		group |= left > 1 ? (uint32_t)in.data[i + 1] << 8 : 0;
-		group |= left > 2 ? in.data[i + 2] : 0;
-		buf_u8(out, (uint8_t)digits[group >> 18]);
-		buf_u8(out, (uint8_t)digits[group >> 12 & 63]);
-		buf_u8(out, left > 1 ? (uint8_t)digits[group >> 6 & 63] : '=');
-		buf_u8(out, left > 2 ? (uint8_t)digits[group & 63] : '=');
+	for (; in.size; in = bytes_from(in, 3)) {
+		text_base64(in, digits);
+		buf_append(out, digits, sizeof(digits));
 	}
 }
 

@@ -71,27 +71,14 @@ put_escaped(struct json_writer *w, struct bytes in)
 	put_text(w, "\"");
 }
 
-/* RFC 4648 §4. */
 static void
 put_base64(struct json_writer *w, struct bytes in)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	char digits[4];
 
-	for (size_t i = 0; i < in.size; i += 3) {
-		struct bytes part = bytes_first(bytes_from(in, i), 3);
-		uint32_t value = (uint32_t)part.data[0] << 16;
-		char text[4];
-
-		if (part.size > 1)
-			value |= (uint32_t)part.data[1] << 8;
-		if (part.size > 2)
-			value |= part.data[2];
-		for (unsigned j = 0; j < 4; j++)
-			text[j] = j > part.size
-					  ? '='
-					  : digits[value >> (18 - 6 * j) & 63];
-		put(w, bytes_make(text, sizeof(text)));
+	for (; in.size; in = bytes_from(in, 3)) {
+		text_base64(in, digits);
+		put(w, bytes_make(digits, sizeof(digits)));
 	}
 }
 

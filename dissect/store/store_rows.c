@@ -271,23 +271,11 @@ add_headers(struct store *s, struct bytes refs, json_t *call, struct error *e)
 static json_t *
 base64(struct bytes in)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
 	char *text = alloc_zero(in.size / 3 + 1, 4), *at = text;
 	json_t *out;
 
-	for (size_t i = 0; i < in.size; i += 3) {
-		uint32_t group = 0;
-
-		for (size_t k = 0; k < 3; k++)
-			group = group << 8 |
-				(i + k < in.size ? in.data[i + k] : 0u);
-		for (unsigned k = 0; k < 4; k++)
-			*at++ = (char)(i + k > in.size
-					       ? '='
-					       : digits[group >> (18 - 6 * k) &
-							63]);
-	}
+	for (; in.size; in = bytes_from(in, 3), at += 4)
+		text_base64(in, at);
 	out = json_stringn_nocheck(text, (size_t)(at - text));
 	free(text);
 	return out;

@@ -14,24 +14,12 @@
 json_t *
 body_base64(struct bytes in)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = alloc_zero((in.size + 2) / 3 * 4 + 1, 1);
-	size_t n = 0;
+	char *text = alloc_zero(in.size / 3 + 1, 4), *at = text;
 	json_t *out;
 
-	for (size_t i = 0; i < in.size; i += 3) {
-		size_t left = in.size - i;
-		uint32_t v = (uint32_t)in.data[i] << 16;
-
-		v |= left > 1 ? (uint32_t)in.data[i + 1] << 8 : 0;
-		v |= left > 2 ? in.data[i + 2] : 0;
-		text[n++] = digits[v >> 18];
-		text[n++] = digits[v >> 12 & 63];
-		text[n++] = (char)(left > 1 ? digits[v >> 6 & 63] : '=');
-		text[n++] = (char)(left > 2 ? digits[v & 63] : '=');
-	}
-	out = json_stringn_nocheck(text, n);
+	for (; in.size; in = bytes_from(in, 3), at += 4)
+		text_base64(in, at);
+	out = json_stringn_nocheck(text, (size_t)(at - text));
 	free(text);
 	return out;
 }

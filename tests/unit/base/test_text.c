@@ -319,11 +319,30 @@ test_hex_digit(void **state)
 		assert_int_equal(text_hex_digit((uint8_t)upper[i]), 10 + i);
 }
 
+/* RFC 4648 §10. */
+static void
+base64_is_that_of_the_rfc(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "f", "Zg==" },   { "fo", "Zm8=" },	{ "foo", "Zm9v" },
+		{ "bar", "YmFy" }, { "foobar", "Zm9v" }, { "\xfb\xff\xfe", "+//+" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char digits[4];
+
+		text_base64(bytes_of(cases[i][0]), digits);
+		assert_memory_equal(digits, cases[i][1], sizeof(digits));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hex_digit),
+		cmocka_unit_test(base64_is_that_of_the_rfc),
 		cmocka_unit_test(well_formed_utf8_is_accepted),
 		cmocka_unit_test(malformed_utf8_is_refused),
 		cmocka_unit_test(harmful_characters_become_visible),
