@@ -13,6 +13,9 @@
 
 /* More entries than a table of the default size of 4096 can have. */
 #define UNKNOWN_ENTRIES 128
+/* Of one header block, decoded: one byte may stand for an entry of the table,
+ * whose size is HTTP2_TABLE_LIMIT. */
+#define FIELDS_LIMIT (512u << 10)
 
 struct http2_head {
 	nghttp2_hd_inflater *inflater;
@@ -177,7 +180,6 @@ emit_pseudo(struct bytes name, struct bytes value, struct http2_fields *fields,
 	} else if (is(name, ":authority")) {
 		sink_field(sink, FIELD_HOST, value);
 	} else if (is(name, HTTP2_UNKNOWN)) {
-		fields->unknown = true;
 		sink_incomplete(sink);
 	} else if (is(name, ":status") && value.size == 3 &&
 		   text_u64(value, &status)) {
@@ -224,6 +226,12 @@ emit(const nghttp2_nv *nv, struct http2_fields *fields, struct sink *sink)
 	struct bytes name = bytes_make(nv->name, nv->namelen);
 	struct bytes value = bytes_make(nv->value, nv->valuelen);
 
+	if (name.size + value.size > FIELDS_LIMIT - fields->size) {
+		fields->size = FIELDS_LIMIT;
+		sink_truncated(sink);
+		return;
+	}
+	fields->size += (uint32_t)(name.size + value.size);
 	sink_header(sink, name, value);
 	if (name.size && name.data[0] == ':')
 		emit_pseudo(name, value, fields, sink);

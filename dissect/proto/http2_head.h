@@ -27,8 +27,8 @@ void http2_head_free(struct http2_head *h);
 struct http2_fields {
 	int32_t status;      /* :status; -1: none */
 	int32_t grpc_status; /* -1: none */
+	uint32_t size;       /* of names and values so far */
 	bool grpc;           /* content-type is gRPC's */
-	bool unknown;        /* a field stands for an unknown entry */
 };
 
 /*
