@@ -85,8 +85,18 @@ put_base64(struct json_writer *w, struct bytes in)
 void
 json_writer_name(struct json_writer *w, struct bytes name)
 {
+	struct buf printable;
+
 	begin_value(w);
-	put_escaped(w, name);
+	if (text_is_utf8(name)) {
+		put_escaped(w, name);
+	} else {
+		/* A byte becomes four characters. */
+		buf_init(&printable, 4 * name.size + 16);
+		text_escape(&printable, name);
+		put_escaped(w, buf_view(&printable));
+		buf_free(&printable);
+	}
 	put_text(w, ":");
 	w->comma = false;
 }

@@ -21,7 +21,8 @@ void json_writer_init(struct json_writer *w, struct sink *sink, bool comma);
 /* Gives what is held to the sink; the writer is usable afterwards. */
 void json_writer_flush(struct json_writer *w);
 
-/* The name of the member whose value follows. */
+/* The name of the member whose value follows; what is not UTF-8 in it is
+ * shown as \xNN. */
 void json_writer_name(struct json_writer *w, struct bytes name);
 /* '{' or '[', and what closes it. */
 void json_writer_open(struct json_writer *w, char bracket);
