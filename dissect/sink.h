@@ -95,6 +95,9 @@ void sink_id(struct sink *s, uint64_t id);
 /* The body is known to be cut (limits of the protocol parser). */
 void sink_truncated(struct sink *s);
 
+/* Whether no more of the message's body is kept, whatever is given. */
+bool sink_body_is_full(const struct sink *s);
+
 /* Some of the message is missing or could not be understood. */
 void sink_incomplete(struct sink *s);
 

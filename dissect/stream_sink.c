@@ -188,6 +188,12 @@ sink_end(struct sink *s, size_t consumed)
 }
 
 bool
+sink_body_is_full(const struct sink *s)
+{
+	return s->stream->lanes[s->side].open->truncated;
+}
+
+bool
 sink_is_open(const struct sink *s)
 {
 	return s->stream->lanes[s->side].open != NULL;

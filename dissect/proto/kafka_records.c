@@ -191,7 +191,9 @@ write_batch(struct bytes in, bool whole, struct json_writer *w)
 	count = reader_be32(&r);
 	result.records = count;
 	say_codec(w, batch.attributes);
-	if (!whole) {
+	/* What is not kept is not worth the work: a few bytes of a batch may
+	 * stand for thousands of records. */
+	if (!whole || sink_body_is_full(w->sink)) {
 		result.cut = true;
 		return result;
 	}
@@ -199,7 +201,8 @@ write_batch(struct bytes in, bool whole, struct json_writer *w)
 	result.cut = !inflate(batch.attributes,
 			      bytes_from(in, KAFKA_BATCH_HEAD), &buf, &data);
 	r = reader_make(data);
-	while (shown < count && reader_left(&r) && put_record(&batch, &r, w))
+	while (shown < count && reader_left(&r) &&
+	       !sink_body_is_full(w->sink) && put_record(&batch, &r, w))
 		shown++;
 	result.cut |= shown < count;
 	buf_free(&buf);
@@ -250,7 +253,9 @@ write_message(struct bytes in, struct json_writer *w, unsigned depth)
 		if (!size || size > inner.size ||
 		    inner.data[KAFKA_BATCH_MAGIC - 1] == 2)
 			break;
-		write_message(bytes_first(inner, (size_t)size), w, depth + 1);
+		if (!sink_body_is_full(w->sink))
+			write_message(bytes_first(inner, (size_t)size), w,
+				      depth + 1);
 		result.records++;
 		inner = bytes_from(inner, (size_t)size);
 	}
