@@ -331,7 +331,8 @@ bool
 file_in_path(const char *program)
 {
 	const char *path = getenv("PATH");
-	char *copy = alloc_string(path ? path : "/bin:/usr/bin"), *rest = copy, *folder;
+	char *copy = alloc_string(path ? path : "/bin:/usr/bin");
+	char *rest = copy, *folder;
 	struct stat info;
 	bool found = false;
 
