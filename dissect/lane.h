@@ -32,6 +32,7 @@ struct lane {
 	bool broken;            /* the next message is broken_before */
 	bool passed_over;       /* LANE_SEARCH: no message begins at `position` */
 	bool kick;              /* held bytes are worth another look */
+	bool last;              /* LANE_SEARCH: what is held is all to judge by */
 	bool finished, clean;   /* the side said FIN; without a reset */
 	bool closed;            /* the dissector was told */
 	uint64_t origin;        /* first position ever */

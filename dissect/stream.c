@@ -283,7 +283,7 @@ static size_t
 search(struct stream *s, enum side side, struct bytes in)
 {
 	struct lane *lane = &s->lanes[side];
-	struct detect_hint hint = hint_of(s, false);
+	struct detect_hint hint = hint_of(s, lane->last);
 	size_t taken = 0;
 
 	while (taken < in.size) {
@@ -536,6 +536,20 @@ force_detection(struct stream *s)
 	}
 }
 
+/* What `side` holds is all there will be before a hole or the end: the search
+ * does not wait for more of what may be a message. */
+static void
+force_search(struct stream *s, enum side side)
+{
+	struct lane *lane = &s->lanes[side];
+
+	if (lane->state != LANE_SEARCH || !lane->held.size)
+		return;
+	lane->kick = lane->last = true;
+	take_turns(s);
+	s->lanes[SIDE_CLIENT].last = s->lanes[SIDE_SERVER].last = false;
+}
+
 /* Bytes that cannot be held, to stay within memory. */
 static void
 give_up(struct stream *s, enum side side, struct bytes in)
@@ -599,6 +613,7 @@ stream_gap(struct stream *s, enum side side, uint64_t missing,
 	lane->hole_end = lane->arrived = at->position + missing;
 	if (lane->state == LANE_DETECT)
 		force_detection(s);
+	force_search(s, side);
 	if (lane->state == LANE_DETECT)
 		look_for_message(lane, false);
 	if (lane->state == LANE_RUN && !bridge(s, side, &left) &&
@@ -690,6 +705,7 @@ close_side(struct stream *s, enum side side)
 	if (lane->closed)
 		return;
 	lane->closed = true;
+	force_search(s, side);
 	if (lane->state == LANE_RUN && s->dissector->finish) {
 		s->sink.side = side;
 		stream_deselect(s, lane);

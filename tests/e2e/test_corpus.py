@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Every capture of a corpus through the programs: import, snapshot, dissect.
-No crash, no fault, every packet accounted for, and the HTTP and DNS messages
-that tshark counts (column tshark_counts of the corpus's MANIFEST.tsv).
+No crash, no fault, every packet accounted for, and the HTTP/1, HTTP/2 and DNS
+messages that tshark counts (column tshark_counts of the corpus's MANIFEST.tsv).
 
 usage: test_corpus.py AFTERTAP [FOLDER …]; the corpus is $AFTERTAP_CORPUS, or
 ../shared/corpus beside the source tree.  Skipped when there is none.
@@ -19,7 +19,8 @@ from support import ROOT, Aftertap, Failures, skip, workspace
 
 CORPUS = os.environ.get("AFTERTAP_CORPUS") or os.path.normpath(
     os.path.join(ROOT, "../shared/corpus"))
-COUNTED = {"http": ("http_req", "http_resp"), "dns": ("dns_query", "dns_resp")}
+COUNTED = {"http": ("http_req", "http_resp"), "http2": ("h2_req", "h2_resp"),
+           "dns": ("dns_query", "dns_resp")}
 SECONDS = 60
 KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                      "corpus_differences.tsv")
@@ -86,8 +87,9 @@ class Result:
                                  " packets")
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as db:
             for row in db.execute(
-                    "SELECT protocol, sum(has_request), sum(has_response) "
-                    "FROM api_calls GROUP BY protocol"):
+                    "SELECT iif(protocol = 'http' AND version = '2', 'http2',"
+                    " protocol) AS counted, sum(has_request),"
+                    " sum(has_response) FROM api_calls GROUP BY counted"):
                 self.found[row[0]] = row[1:]
             if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
                 self.problems.append("the database is damaged")
