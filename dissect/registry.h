@@ -15,7 +15,8 @@
 	X(http2)      \
 	X(kafka)      \
 	X(websocket)  \
-	X(amqp)
+	X(amqp)       \
+	X(mqtt)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \
