@@ -178,26 +178,30 @@ pong(struct mqtt_frame *f)
 
 /* PUBLISH. */
 
+/* Whether more must be seen of what may be properties; of the packet `missing`
+ * bytes are not there yet. */
+static bool
+is_cut(struct reader r, size_t missing)
+{
+	size_t here = reader_left(&r);
+	uint32_t size = mqtt_number(&r);
+
+	if (r.failed)
+		return missing && here < 4;
+	return size > reader_left(&r) && size <= reader_left(&r) + missing &&
+	       size <= PACKET_HELD;
+}
+
 /* Which version the packet has; a connection of an unknown one is of a version
  * before 5 when what follows the topic cannot be properties. */
 static uint8_t
-publish_version(struct mqtt_frame *f, struct reader r, bool more)
+publish_version(struct mqtt_frame *f, struct reader r)
 {
-	struct mqtt_value value;
-	uint32_t size;
-
 	if (f->conn->version)
 		return f->conn->version;
-	size = mqtt_number(&r);
-	if (r.failed && more)
-		return 0;
-	r = reader_make(reader_take(&r, size));
-	while (mqtt_property_next(&r, &value))
-		;
-	if (!r.failed)
+	if (mqtt_properties_are_good(&r, 0))
 		return MQTT_VERSION_5;
-	if (!more)
-		f->conn->version = 4;
+	f->conn->version = 4;
 	return 0;
 }
 
@@ -213,8 +217,10 @@ publish_head(struct mqtt_frame *f, struct bytes in, size_t *want,
 	mqtt_string(&r);
 	if (mqtt_qos(&f->packet))
 		reader_be16(&r);
-	if (!r.failed)
-		*version = publish_version(f, r, whole.size < size_of(f));
+	if (r.failed ||
+	    (!f->conn->version && is_cut(r, size_of(f) - whole.size)))
+		return 0;
+	*version = publish_version(f, r);
 	if (*version == MQTT_VERSION_5) {
 		size = mqtt_number(&r);
 		*want = (size_t)(r.at - in.data) + size;

@@ -3,10 +3,13 @@
 
 #include "base/reader.h"
 #include "base/text.h"
+#include "dissect/proto/mqtt_property.h"
 
 #define SIZE_BYTES 4
 /* Whole packets in a row that are proof where none of them is by itself. */
 #define ENOUGH 3
+/* Packets are not longer, where they must be seen whole. */
+#define WAITED 4096
 
 /* What each type demands, by its number. */
 static const struct {
@@ -162,7 +165,7 @@ judge(struct bytes in, enum side side)
 	else if (p.type == MQTT_PUBLISH)
 		j.verdict = judge_publish(&p, rest);
 	else /* only those of a few bytes are expected here */
-		j.verdict = p.size <= 4096 ? VERDICT_MAYBE : VERDICT_NO;
+		j.verdict = p.size <= WAITED ? VERDICT_MAYBE : VERDICT_NO;
 	/* A topic of one level may be any text with a length. */
 	if (p.type == MQTT_PUBLISH && j.verdict == VERDICT_YES &&
 	    (!j.whole || !memchr(rest.data + 2, '/', rest.data[1])))
@@ -214,6 +217,23 @@ mqtt_probe(struct bytes client, struct bytes server)
 	return VERDICT_MAYBE;
 }
 
+/* Of a PUBLISH; a number may stand for the topic, which is empty then. */
+static enum verdict
+judge_again(const struct mqtt_packet *p, struct bytes in)
+{
+	struct reader r = reader_make(in);
+	uint16_t size = reader_be16(&r);
+
+	if (r.failed || size)
+		return judge_publish(p, in);
+	if (in.size < p->size)
+		return p->size <= WAITED ? VERDICT_MAYBE : VERDICT_NO;
+	if (mqtt_qos(p))
+		reader_be16(&r);
+	return mqtt_properties_are_good(&r, MQTT_PROPERTY_ALIAS) ? VERDICT_YES
+								 : VERDICT_NO;
+}
+
 enum verdict
 mqtt_resync(struct bytes in, enum side side)
 {
@@ -225,14 +245,14 @@ mqtt_resync(struct bytes in, enum side side)
 		return verdict;
 	rest = bytes_from(in, p.head);
 	if (p.type == MQTT_PUBLISH)
-		verdict = judge_publish(&p, bytes_first(rest, p.size));
+		verdict = judge_again(&p, bytes_first(rest, p.size));
 	else if (p.type == MQTT_CONNECT)
 		verdict = judge_connect(bytes_first(rest, p.size));
 	if (verdict != VERDICT_YES)
 		return verdict;
 	if (rest.size < p.size)
 		return p.type == MQTT_PUBLISH ? VERDICT_YES
-		       : p.size > 4096	      ? VERDICT_NO
+		       : p.size > WAITED      ? VERDICT_NO
 					      : VERDICT_MAYBE;
 	if (rest.size > p.size &&
 	    mqtt_packet_read(bytes_from(rest, p.size), side, &next) ==

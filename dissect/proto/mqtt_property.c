@@ -100,6 +100,19 @@ mqtt_property_next(struct reader *r, struct mqtt_value *out)
 	return !r->failed;
 }
 
+bool
+mqtt_properties_are_good(struct reader *r, uint8_t wanted)
+{
+	uint32_t size = mqtt_number(r);
+	struct reader list = reader_make(reader_take(r, size));
+	struct mqtt_value value;
+	bool found = !wanted;
+
+	while (mqtt_property_next(&list, &value))
+		found |= value.property->id == wanted;
+	return found && !r->failed && !list.failed;
+}
+
 const char *
 mqtt_reason(uint8_t code)
 {

@@ -38,6 +38,10 @@ struct bytes mqtt_string(struct reader *r);
 /* The next property; false at the end, or when it is malformed (r->failed). */
 bool mqtt_property_next(struct reader *r, struct mqtt_value *out);
 
+/* Whether properties with their length come next, whole and well-formed, and
+ * among them the one numbered `wanted` (0: any, or none). */
+bool mqtt_properties_are_good(struct reader *r, uint8_t wanted);
+
 /* The name of a reason code of version 5, or NULL. */
 const char *mqtt_reason(uint8_t code);
 

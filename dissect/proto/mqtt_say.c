@@ -71,12 +71,15 @@ static void
 say_property(struct mqtt_frame *f, const char *prefix,
 	     const struct mqtt_value *value)
 {
+	const char *own = value->property->name;
 	char name[96];
 
 	if (value->property->type == 'x')
 		return;
-	snprintf(name, sizeof(name), "%s%s%s%.*s", prefix,
-		 value->property->name, value->property->type == 'p' ? "." : "",
+	if (strncmp(own, prefix, strlen(prefix)) == 0)
+		own += strlen(prefix);
+	snprintf(name, sizeof(name), "%s%s%s%.*s", prefix, own,
+		 value->property->type == 'p' ? "." : "",
 		 (int)(value->key.size < 48 ? value->key.size : 48),
 		 value->key.size ? (const char *)value->key.data : "");
 	if (strchr("ohlv", value->property->type))
