@@ -113,22 +113,9 @@ mqtt_properties_are_good(struct reader *r, uint8_t wanted)
 	return found && !r->failed && !list.failed;
 }
 
-const char *
-mqtt_reason(uint8_t code)
+static const char *
+failure_name(unsigned number)
 {
-	static const struct {
-		uint8_t code;
-		const char *name;
-	} successes[] = {
-		{ 0x00, "Success" },
-		{ 0x01, "Granted QoS 1" },
-		{ 0x02, "Granted QoS 2" },
-		{ 0x04, "Disconnect with Will Message" },
-		{ 0x10, "No matching subscribers" },
-		{ 0x11, "No subscription existed" },
-		{ 0x18, "Continue authentication" },
-		{ 0x19, "Re-authenticate" },
-	};
 	static const char *const failures[] = {
 		"Unspecified error",
 		"Malformed Packet",
@@ -167,9 +154,28 @@ mqtt_reason(uint8_t code)
 		"Wildcard Subscriptions not supported",
 	};
 
+	return number < COUNT(failures) ? failures[number] : NULL;
+}
+
+const char *
+mqtt_reason(uint8_t code)
+{
+	static const struct {
+		uint8_t code;
+		const char *name;
+	} successes[] = {
+		{ 0x00, "Success" },
+		{ 0x01, "Granted QoS 1" },
+		{ 0x02, "Granted QoS 2" },
+		{ 0x04, "Disconnect with Will Message" },
+		{ 0x10, "No matching subscribers" },
+		{ 0x11, "No subscription existed" },
+		{ 0x18, "Continue authentication" },
+		{ 0x19, "Re-authenticate" },
+	};
+
 	if (code >= 0x80)
-		return code - 0x80u < COUNT(failures) ? failures[code - 0x80]
-						      : NULL;
+		return failure_name(code - 0x80u);
 	for (size_t i = 0; i < COUNT(successes); i++)
 		if (successes[i].code == code)
 			return successes[i].name;
