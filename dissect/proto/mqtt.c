@@ -7,9 +7,10 @@
 #define PACKET_HELD (192u << 10)
 #define PINGS 16
 
-/* Channels: messages that are not answered, by who sends them; what has no
- * number; pings one by one; the others by who began and the packet's number. */
+/* Channels: messages that are not answered, by who sends them; what the broker
+ * says unasked; what has no number; pings one by one; the others by who began and the packet's number. */
 #define CHANNEL_SINGLE 1
+#define CHANNEL_ALONE 3
 #define CHANNEL_CONNECT 5
 #define CHANNEL_EXCHANGE (UINT64_C(1) << 20)
 #define CHANNEL_PING (UINT64_C(1) << 32)
@@ -118,8 +119,14 @@ end_answer(struct mqtt_frame *f)
 static void
 single(struct mqtt_frame *f)
 {
-	ask(f, CHANNEL_SINGLE + (uint64_t)f->side);
-	sink_flags(f->sink, MESSAGE_NO_RESPONSE);
+	if (f->side == SIDE_SERVER) {
+		sink_channel(f->sink, CHANNEL_ALONE, SIDE_SERVER, true);
+		sink_begin_alone(f->sink);
+		sink_wire(f->sink, size_of(f));
+	} else {
+		ask(f, CHANNEL_SINGLE);
+		sink_flags(f->sink, MESSAGE_NO_RESPONSE);
+	}
 	mqtt_say_disconnect(f);
 	sink_end(f->sink, size_of(f));
 }
