@@ -282,9 +282,8 @@ decode_messages(struct content_decoder *d, enum encoding encoding,
 	return whole && !in.size ? CONTENT_WHOLE : CONTENT_CUT;
 }
 
-/* How the messages of a gRPC body are encoded, NONE for any other body. */
-static enum encoding
-of_messages(enum encoding encoding)
+enum encoding
+content_of_messages(enum encoding encoding)
 {
 	if (encoding == ENCODING_GRPC_GZIP)
 		return ENCODING_GZIP;
@@ -308,8 +307,8 @@ content_decode(struct content_decoder *d, enum encoding encoding,
 	*decoded_size = 0;
 	if (in.size == 0)
 		return CONTENT_WHOLE;
-	if (of_messages(encoding) != ENCODING_NONE) {
-		result = decode_messages(d, of_messages(encoding), in,
+	if (content_of_messages(encoding) != ENCODING_NONE) {
+		result = decode_messages(d, content_of_messages(encoding), in,
 					 ratio_limit, out);
 		*decoded_size = out->size - o.start;
 		return result;

@@ -13,6 +13,9 @@ enum content_result {
 	CONTENT_BAD,       /* not decodable; nothing was appended */
 };
 
+/* How the messages of a gRPC body are encoded, NONE for any other body. */
+enum encoding content_of_messages(enum encoding encoding);
+
 /* The state of the decompressors, reused from one body to the next. */
 struct content_decoder;
 

@@ -70,6 +70,12 @@ enum call_reason {
 	CALL_REASON_COUNT
 };
 
+/* From `offset` on the body, as on the wire, came at this time or later. */
+struct body_time {
+	uint32_t offset;
+	int64_t time_ns;
+};
+
 /* One half of a call. */
 struct call_half {
 	int64_t first_ns, last_ns;  /* first and last byte seen; 0: absent */
@@ -81,7 +87,12 @@ struct call_half {
 	struct bytes head;          /* (varint size, bytes) name, value, name, … */
 	struct bytes body;          /* as on the wire, at most the kept limit */
 	enum encoding encoding;
-	struct payload_ref head_ref, body_ref;
+	/* Of a body that comes bit by bit (sink_timed), in order. */
+	const struct body_time *times;
+	uint32_t time_count;
+	/* What the body is made of, a line of JSON each (dissect/application). */
+	struct bytes messages;
+	struct payload_ref head_ref, body_ref, messages_ref;
 	struct packet_ref packet;   /* that carried the first byte */
 };
 

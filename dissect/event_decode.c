@@ -121,7 +121,10 @@ get_address(struct reader *r, uint8_t before[16], bool same, uint8_t ip[16])
 static void
 get_half(struct reader *r, int64_t *before, struct call_half *half)
 {
-	half->head = half->body = bytes_make(NULL, 0); /* not sent */
+	/* Not sent: head, body, times and messages. */
+	half->head = half->body = half->messages = bytes_make(NULL, 0);
+	half->times = NULL;
+	half->time_count = 0;
 	half->first_ns = get_time_after(r, before);
 	half->last_ns = get_time_after(r, before);
 	half->wire_bytes = get_count(r);
@@ -130,6 +133,7 @@ get_half(struct reader *r, int64_t *before, struct call_half *half)
 	half->encoding = (enum encoding)get_below(r, ENCODING_UNKNOWN + 1);
 	half->head_ref = get_payload(r);
 	half->body_ref = get_payload(r);
+	half->messages_ref = get_payload(r);
 	half->packet = get_packet(r);
 }
 

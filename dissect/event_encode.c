@@ -143,6 +143,7 @@ put_half(uint8_t *at, int64_t *before, const struct call_half *half)
 	at = put_varint(at, half->encoding);
 	at = put_payload(at, half->head_ref);
 	at = put_payload(at, half->body_ref);
+	at = put_payload(at, half->messages_ref);
 	return put_packet(at, half->packet);
 }
 

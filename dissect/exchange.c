@@ -13,6 +13,9 @@ half_of(const struct message *m)
 		.content_type = message_field(m, FIELD_CONTENT_TYPE),
 		.head = buf_view(&m->head),
 		.body = buf_view(&m->body),
+		.times = (const struct body_time *)(const void *)m->times.data,
+		.time_count = (uint32_t)(m->times.size /
+					 sizeof(struct body_time)),
 		.encoding = m->encoding,
 		.packet = m->packet,
 	};

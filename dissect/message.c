@@ -13,6 +13,8 @@
 #define MESSAGE_COST (sizeof(struct message) + 256)
 /* Names and values may grow when they are decoded (DNS). */
 #define HEAD_GROWTH 4
+/* Times of one body: more than the parts of it that are shown. */
+#define TIMES_LIMIT 8192
 
 static void
 message_charge(struct stream_context *context, struct message *m, size_t size)
@@ -51,6 +53,7 @@ message_new(struct stream_context *context)
 		buf_init(&m->head,
 			 (size_t)context->options.head_limit * HEAD_GROWTH);
 		buf_init(&m->body, context->options.body_limit);
+		buf_init(&m->times, TIMES_LIMIT * sizeof(struct body_time));
 	}
 	m->status = -1;
 	message_charge(context, m, MESSAGE_COST);
@@ -63,6 +66,7 @@ message_destroy(struct message *m)
 	buf_free(&m->text);
 	buf_free(&m->head);
 	buf_free(&m->body);
+	buf_free(&m->times);
 	free(m);
 }
 
@@ -78,7 +82,7 @@ buffer_reuse(struct buf *b)
 void
 message_release(struct stream_context *context, struct message *m)
 {
-	struct buf text, head, body;
+	struct buf text, head, body, times;
 
 	context->buffered -= m->charged;
 	if (context->spare_count >= SPARE_LIMIT) {
@@ -88,13 +92,16 @@ message_release(struct stream_context *context, struct message *m)
 	buffer_reuse(&m->text);
 	buffer_reuse(&m->head);
 	buffer_reuse(&m->body);
+	buffer_reuse(&m->times);
 	text = m->text;
 	head = m->head;
 	body = m->body;
+	times = m->times;
 	*m = (struct message){ .next = context->spare,
 			       .text = text,
 			       .head = head,
-			       .body = body };
+			       .body = body,
+			       .times = times };
 	context->spare = m;
 	context->spare_count++;
 }
@@ -169,9 +176,28 @@ message_add_header(struct stream_context *context, struct message *m,
 	message_charge(context, m, (size_t)(end - room));
 }
 
+/* What is appended next came then. */
+static void
+note_time(struct stream_context *context, struct message *m, int64_t time_ns)
+{
+	struct body_time now = { .offset = (uint32_t)m->body.size,
+				 .time_ns = time_ns };
+	struct body_time last;
+	size_t size = m->times.size;
+
+	if (size) {
+		memcpy(&last, m->times.data + size - sizeof(last),
+		       sizeof(last));
+		if (last.time_ns == time_ns)
+			return;
+	}
+	buf_append(&m->times, &now, sizeof(now));
+	message_charge(context, m, m->times.size - size);
+}
+
 void
 message_add_body(struct stream_context *context, struct message *m,
-		 struct bytes data)
+		 struct bytes data, int64_t time_ns)
 {
 	size_t room = m->body.limit - m->body.size;
 	size_t keep = data.size < room ? data.size : room;
@@ -186,6 +212,8 @@ message_add_body(struct stream_context *context, struct message *m,
 	m->truncated = keep < data.size;
 	if (!keep)
 		return;
+	if (m->timed)
+		note_time(context, m, time_ns);
 	buf_append(&m->body, data.data, keep);
 	message_charge(context, m, keep);
 }

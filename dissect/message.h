@@ -33,6 +33,7 @@ struct message {
 	bool has_id;
 	bool alone;         /* of the server, answers nothing */
 	bool claimed;       /* a request: a response has begun that answers it */
+	bool timed;         /* when parts of the body came is kept */
 	bool framed;        /* of a channel: wire_bytes counts, not start and end */
 	uint8_t side;       /* that sent it (enum side) */
 	uint32_t breaks;    /* of its lane when it began */
@@ -59,6 +60,7 @@ struct message {
 	struct buf text;
 	struct buf head;        /* (varint size, bytes) name, value, name, … */
 	struct buf body;
+	struct buf times;       /* of body: struct body_time each */
 	uint64_t charged;       /* of context->buffered */
 };
 
@@ -81,6 +83,7 @@ struct bytes message_field(const struct message *m, enum field field);
 void message_add_header(struct stream_context *context, struct message *m,
 			struct bytes name, struct bytes value);
 
-/* Appends to the body within the limits; what is not kept is counted. */
+/* Appends to the body, within the limits, what came at `time_ns`; what is not
+ * kept is counted. */
 void message_add_body(struct stream_context *context, struct message *m,
-		      struct bytes data);
+		      struct bytes data, int64_t time_ns);

@@ -89,7 +89,11 @@ payload_packer_new(const struct payload_options *options,
 {
 	struct payload_packer *p = alloc_zero(1, sizeof(*p));
 	size_t sets = set_count(options->dedup_entries);
-	size_t raw_limit = (size_t)options->block_bytes + options->body_limit;
+	/* The last that is appended, body or messages, may overfill it. */
+	size_t raw_limit = (size_t)options->block_bytes +
+			   (options->body_limit > PAYLOAD_MESSAGES_LIMIT
+				    ? options->body_limit
+				    : PAYLOAD_MESSAGES_LIMIT);
 
 	assert(options->block_bytes > 0 && options->block_step > 0);
 	p->options = *options;
@@ -294,6 +298,7 @@ pack_half(struct payload_packer *p, struct call_half *half, uint32_t *flags,
 {
 	half->head_ref = block_append(p, &p->heads, half->head);
 	half->body_ref = (struct payload_ref){ 0 };
+	half->messages_ref = block_append(p, &p->bodies, half->messages);
 	half->body_bytes = half->body_wire_bytes;
 	if (half->body.size > 0) {
 		struct seen body = pack_body(p, half);

@@ -12,6 +12,9 @@
 
 struct payload_packer;
 
+/* call_half.messages has at most that many bytes. */
+#define PAYLOAD_MESSAGES_LIMIT (256u << 10)
+
 struct payload_options {
 	uint32_t block_bytes;       /* raw size at which a block is closed */
 	int level;                  /* zstd */

@@ -83,6 +83,9 @@ void sink_header(struct sink *s, struct bytes name, struct bytes value);
 /* Body bytes, wire-encoded but without transfer framing (not for STEP_SKIP). */
 void sink_body(struct sink *s, struct bytes data);
 
+/* The body comes bit by bit, and when each came is of interest. */
+void sink_timed(struct sink *s);
+
 /* How the body is encoded; the last one given wins. */
 void sink_encoding(struct sink *s, enum encoding encoding);
 

@@ -329,8 +329,8 @@ pass_body(struct stream *s, struct lane *lane, struct bytes in)
 	if (!size)
 		return 0;
 	if (lane->open)
-		message_add_body(s->context, lane->open,
-				 bytes_first(in, size));
+		message_add_body(s->context, lane->open, bytes_first(in, size),
+				 lane_mark(lane, lane->position)->time_ns);
 	if (lane->skip != UINT64_MAX)
 		lane->skip -= size;
 	lane->skipped = lane->skip == 0;

@@ -125,7 +125,16 @@ sink_header(struct sink *s, struct bytes name, struct bytes value)
 void
 sink_body(struct sink *s, struct bytes data)
 {
-	message_add_body(s->stream->context, open_message(s), data);
+	struct lane *lane = lane_of(s);
+
+	message_add_body(s->stream->context, open_message(s), data,
+			 lane->now.time_ns);
+}
+
+void
+sink_timed(struct sink *s)
+{
+	open_message(s)->timed = true;
 }
 
 void

@@ -33,6 +33,7 @@ enum option_id {
 	OPTION_MAX_BODY,
 	OPTION_TLS_KEYLOG,
 	OPTION_NO_DECRYPT,
+	OPTION_DESCRIPTORS,
 	OPTION_PARSERS,
 	OPTION_MEMORY,
 	OPTION_CPU_SECONDS,
@@ -56,6 +57,7 @@ static const struct option long_options[] = {
 	{ "port", required_argument, NULL, OPTION_PORT },
 	{ "max-body", required_argument, NULL, OPTION_MAX_BODY },
 	{ "tls-keylog", required_argument, NULL, OPTION_TLS_KEYLOG },
+	{ "descriptors", required_argument, NULL, OPTION_DESCRIPTORS },
 	{ "no-decrypt", no_argument, NULL, OPTION_NO_DECRYPT },
 	{ "parsers", required_argument, NULL, OPTION_PARSERS },
 	{ "memory", required_argument, NULL, OPTION_MEMORY },
@@ -78,7 +80,7 @@ job_options_usage(void)
 	       "         [--protocols http,dns] [--from TIME] [--to TIME]\n"
 	       "         [--address IP[/BITS]]... [--port N]... "
 	       "[--max-body SIZE]\n"
-	       "         [--tls-keylog FILE | --no-decrypt]\n"
+	       "         [--tls-keylog FILE | --no-decrypt] [--descriptors FILE]\n"
 	       "         [--parsers N] [--memory MIB] [--cpu-seconds N]\n"
 	       "         [--cpu-percent N] [--nice N] [--lifeline FD]\n"
 	       "         [--progress | --quiet]\n"
@@ -302,6 +304,9 @@ parse_option(struct job_options *o, int option, const char *text,
 	case OPTION_TLS_KEYLOG:
 		o->key_log = text;
 		return 0;
+	case OPTION_DESCRIPTORS:
+		o->descriptors = text;
+		return 0;
 	case OPTION_NO_DECRYPT:
 		o->no_decrypt = true;
 		return 0;
@@ -458,6 +463,8 @@ job_options_json(const struct job_options *o)
 	json_object_set_new(out, "max_body", json_integer(o->max_body));
 	if (o->key_log)
 		json_object_set_new(out, "tls_keylog", json_true());
+	if (o->descriptors)
+		json_object_set_new(out, "descriptors", json_true());
 	if (o->no_decrypt)
 		json_object_set_new(out, "decrypt", json_false());
 	json_object_set_new(out, "parsers", json_integer(o->parsers));

@@ -30,6 +30,8 @@ struct job_options {
 	size_t port_count;
 	const char *key_log;    /* a key log of TLS, beside what the snapshot
 				 * has; NULL: none */
+	const char *descriptors; /* a FileDescriptorSet: what messages of gRPC
+				  * are called; NULL: none */
 	bool no_decrypt;        /* leave what was encrypted as it is */
 	uint32_t max_body;      /* bytes of a body kept per half */
 	unsigned parsers;

@@ -120,5 +120,9 @@ parser_limits(const struct parser_setup *setup)
 			.block_step = setup->count,
 			.dedup_entries = DEDUP_ENTRIES,
 		},
+		.application = {
+			.body_limit = setup->options->max_body,
+			.ratio_limit = RATIO_LIMIT,
+		},
 	};
 }

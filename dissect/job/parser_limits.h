@@ -2,6 +2,7 @@
 /* How the memory a run may use is shared out among and inside its parsers. */
 #pragma once
 
+#include "dissect/application/application.h"
 #include "dissect/engine.h"
 #include "dissect/job/parser_setup.h"
 #include "dissect/payload.h"
@@ -9,6 +10,7 @@
 struct parser_limits {
 	struct engine_options engine;
 	struct payload_options payload;
+	struct application_options application;
 };
 
 /* `engine.filter` borrows the ports from the setup's options; its addresses

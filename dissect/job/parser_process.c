@@ -16,6 +16,7 @@
 #include "capture/interface_netns.h"
 #include "capture/key_log.h"
 #include "capture/packet_observer.h"
+#include "dissect/application/application.h"
 #include "dissect/engine.h"
 #include "dissect/event_wire.h"
 #include "dissect/job/parser_limits.h"
@@ -38,6 +39,8 @@ struct parser_state {
 	const struct parser_setup *setup;
 	struct packet_reader *reader;
 	struct engine *engine;
+	struct descriptors *descriptors;
+	struct application *application;
 	struct payload_packer *packer;
 	struct coverage packed; /* what the packer counted */
 	struct buf blocks;      /* frames of closed blocks, to go first */
@@ -109,6 +112,7 @@ take_call(void *context, const struct call_event *event)
 	struct parser_state *p = context;
 	struct call_event call = *event;
 
+	application_call(p->application, &call);
 	payload_packer_call(p->packer, &call, &p->packed);
 	event_encode_call(&p->pending, &p->last_call, &call);
 	if (p->pending.size + p->blocks.size >= PENDING_BYTES)
@@ -217,6 +221,18 @@ look_at_clock(struct parser_state *p)
 		rest(p, percent, now_ns);
 }
 
+/* What a stranger wrote is read without rights, like packets. */
+static void
+read_descriptors(struct parser_state *p)
+{
+	if (!p->descriptors)
+		return;
+	if (!descriptors_add_set(p->descriptors, p->setup->descriptors))
+		give_up(p, "the descriptors are not a FileDescriptorSet "
+			   "(protoc --descriptor_set_out), or are too many");
+	descriptors_link(p->descriptors);
+}
+
 static void
 read_packets(struct parser_state *p)
 {
@@ -294,6 +310,9 @@ prepare(struct parser_state *p, const struct parser_setup *setup,
 	*p = (struct parser_state){ .setup = setup };
 	buf_init(&p->blocks, FRAMES_MAX);
 	buf_init(&p->pending, FRAMES_MAX);
+	p->descriptors = setup->descriptors.size ? descriptors_new() : NULL;
+	limits.application.descriptors = p->descriptors;
+	p->application = application_new(&limits.application);
 	p->packer = payload_packer_new(&limits.payload, take_block, p);
 	p->engine = engine_new(&limits.engine, events);
 	p->reader = packet_reader_new(setup->segments, setup->segment_count,
@@ -328,6 +347,7 @@ parser_process_run(const struct parser_setup *setup, int events, int channel,
 	prepare(&state, setup, segments);
 	if (sandbox_enter(SANDBOX_PARSER, &limits, &why) < 0)
 		give_up(&state, why.text);
+	read_descriptors(&state);
 	read_packets(&state);
 	finish(&state);
 	_exit(0);

@@ -13,5 +13,6 @@ struct parser_setup {
 	uint64_t uncompressed_bytes; /* of all segments */
 	struct packet_window window;
 	struct secret_list *secrets; /* of TLS, known before */
+	struct bytes descriptors; /* a FileDescriptorSet; empty: none */
 	unsigned index, count; /* this shard, of how many */
 };

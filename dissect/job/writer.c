@@ -13,6 +13,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "dissect/job/intake.h"
 #include "dissect/job/job_result.h"
 #include "dissect/job/job_secrets.h"
@@ -23,6 +25,8 @@
 #define COMMIT_NS (200 * CLOCK_NS_PER_MS)
 #define STATUS_NS (250 * CLOCK_NS_PER_MS)
 #define TICK_MS 50
+#define DESCRIPTORS_MAX (4u << 20)
+#define FAULT_SHOWN 200
 /* How long a parser may live on after it closed its pipe. */
 #define LINGER_NS CLOCK_NS_PER_S
 
@@ -275,13 +279,19 @@ start_parsers(struct writer *w, struct error *e)
 		.count = w->options->parsers,
 		.secrets = &secrets,
 	};
+	struct buf descriptors;
 	int rc = job_secrets_load(w->options, w->snapshot, &secrets, e);
 
+	buf_init(&descriptors, DESCRIPTORS_MAX);
+	if (rc == 0 && w->options->descriptors)
+		rc = file_read(w->options->descriptors, &descriptors, e);
+	setup.descriptors = buf_view(&descriptors);
 	for (; rc == 0 && setup.index < setup.count; setup.index++) {
 		rc = parser_start(&w->parsers[setup.index], &setup, e);
 		w->parser_count += rc == 0;
 	}
 	secrets_free(&secrets);
+	buf_free(&descriptors);
 	return rc;
 }
 
@@ -342,6 +352,20 @@ writer_free(struct writer *w)
 	free(w);
 }
 
+/* With what the first parser that failed said of it. */
+static void
+tell_problem(const struct writer *w, const char *problem, struct error *e)
+{
+	const char *fault = NULL;
+	char *text;
+
+	for (unsigned i = 0; i < w->parser_count && !fault; i++)
+		fault = w->parsers[i].fault;
+	text = text_printable(bytes_of(fault), FAULT_SHOWN);
+	error_set(e, ERR_INTERNAL, "%s%s%s", problem, *text ? ": " : "", text);
+	free(text);
+}
+
 /* The database as far as it came: finished, or removed. */
 static enum job_state
 conclude(struct writer *w, struct error *e)
@@ -370,7 +394,7 @@ conclude(struct writer *w, struct error *e)
 		return JOB_FAILED;
 	}
 	if (verdict.problem)
-		error_set(e, ERR_INTERNAL, "%s", verdict.problem);
+		tell_problem(w, verdict.problem, e);
 	return verdict.state;
 }
 

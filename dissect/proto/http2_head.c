@@ -205,8 +205,10 @@ emit_known(struct bytes name, struct bytes value, struct http2_fields *fields,
 		break;
 	case 12:
 		if (is(name, "content-type")) {
-			sink_field(sink, FIELD_CONTENT_TYPE, value);
+			http_content_type(value, sink);
 			fields->grpc = grpc_is_content_type(value);
+			if (fields->grpc)
+				sink_timed(sink);
 		}
 		break;
 	case 16:

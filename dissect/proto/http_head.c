@@ -123,6 +123,16 @@ is(struct bytes name, const char *text)
 	return bytes_equal_nocase(name, bytes_of(text));
 }
 
+void
+http_content_type(struct bytes value, struct sink *sink)
+{
+	static const char events[] = "text/event-stream";
+
+	sink_field(sink, FIELD_CONTENT_TYPE, value);
+	if (is(bytes_first(value, sizeof(events) - 1), events))
+		sink_timed(sink);
+}
+
 /* Takes the next element of a comma-separated list (RFC 9110 §5.6.1). */
 static bool
 next_element(struct bytes *list, struct bytes *element)
@@ -236,7 +246,7 @@ note_header(struct http_framing *f, struct bytes name, struct bytes value,
 		break;
 	case 12:
 		if (is(name, "content-type"))
-			sink_field(sink, FIELD_CONTENT_TYPE, value);
+			http_content_type(value, sink);
 		break;
 	case 14:
 		if (is(name, "content-length"))

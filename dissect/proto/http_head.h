@@ -19,6 +19,9 @@ struct http_start {
 enum verdict http_start_line(struct bytes in, bool request,
 			     struct http_start *start);
 
+/* The field, and what it says of how the body comes. */
+void http_content_type(struct bytes value, struct sink *sink);
+
 /* The coding that a Content-Encoding names; UNKNOWN also for several. */
 enum encoding http_encoding(struct bytes value);
 

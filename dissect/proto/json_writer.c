@@ -9,15 +9,34 @@ void
 json_writer_init(struct json_writer *w, struct sink *sink, bool comma)
 {
 	w->sink = sink;
+	w->out = NULL;
 	w->comma = comma;
 	w->size = 0;
+}
+
+void
+json_writer_to(struct json_writer *w, struct buf *out)
+{
+	w->sink = NULL;
+	w->out = out;
+	w->comma = false;
+	w->size = 0;
+}
+
+static void
+give(struct json_writer *w, struct bytes in)
+{
+	if (w->sink)
+		sink_body(w->sink, in);
+	else
+		buf_bytes(w->out, in);
 }
 
 void
 json_writer_flush(struct json_writer *w)
 {
 	if (w->size)
-		sink_body(w->sink, bytes_make(w->held, w->size));
+		give(w, bytes_make(w->held, w->size));
 	w->size = 0;
 }
 
@@ -27,7 +46,7 @@ put(struct json_writer *w, struct bytes in)
 	if (w->size + in.size > sizeof(w->held))
 		json_writer_flush(w);
 	if (in.size > sizeof(w->held)) {
-		sink_body(w->sink, in);
+		give(w, in);
 		return;
 	}
 	if (in.size)
@@ -127,6 +146,15 @@ json_writer_string(struct json_writer *w, struct bytes in)
 	put_text(w, "{\"base64\":\"");
 	put_base64(w, in);
 	put_text(w, "\"}");
+}
+
+void
+json_writer_base64(struct json_writer *w, struct bytes in)
+{
+	begin_value(w);
+	put_text(w, "\"");
+	put_base64(w, in);
+	put_text(w, "\"");
 }
 
 void

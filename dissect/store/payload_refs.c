@@ -30,25 +30,37 @@ unzigzag(uint64_t from, uint64_t code)
 	return from + (code >> 1 ^ (0 - (code & 1)));
 }
 
+/* How many parts are told of: 0 when there is none. */
+static int
+parts_told(const struct payload_ref refs[PAYLOAD_PART_COUNT])
+{
+	int last = PAYLOAD_PART_COUNT;
+
+	while (last && refs[last - 1].size == 0)
+		last--;
+	if (last > PAYLOAD_PART_ALWAYS)
+		return PAYLOAD_PART_COUNT;
+	return last ? PAYLOAD_PART_ALWAYS : 0;
+}
+
 size_t
 payload_refs_encode(const struct payload_ref refs[PAYLOAD_PART_COUNT],
 		    uint8_t out[PAYLOAD_REFS_SIZE])
 {
 	uint64_t block = 0, end = 0;
+	int count = parts_told(refs);
 	uint8_t *at = out;
-	bool any = false;
 
-	for (int i = 0; i < PAYLOAD_PART_COUNT; i++) {
+	for (int i = 0; i < count; i++) {
 		at = put_varint(at, refs[i].size);
 		if (refs[i].size == 0)
 			continue;
-		any = true;
 		at = put_varint(at, zigzag(refs[i].block, block));
 		at = put_varint(at, zigzag(refs[i].offset, end));
 		block = refs[i].block;
 		end = (uint64_t)refs[i].offset + refs[i].size;
 	}
-	return any ? (size_t)(at - out) : 0;
+	return (size_t)(at - out);
 }
 
 int
@@ -60,8 +72,11 @@ payload_refs_decode(struct bytes in,
 
 	memset(refs, 0, PAYLOAD_PART_COUNT * sizeof(*refs));
 	for (int i = 0; in.size && i < PAYLOAD_PART_COUNT; i++) {
-		uint64_t size = reader_varint(&r), offset;
+		uint64_t size, offset;
 
+		if (i == PAYLOAD_PART_ALWAYS && !reader_left(&r))
+			break;
+		size = reader_varint(&r);
 		if (size == 0)
 			continue;
 		block = unzigzag(block, reader_varint(&r));

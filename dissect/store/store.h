@@ -86,6 +86,10 @@ int store_call(struct store *s, int64_t id, uint32_t body_offset,
 int store_body(struct store *s, int64_t id, enum side side, struct buf *out,
 	       struct error *e);
 
+/* The same of what a body is made of: a line of JSON each (docs/store.md). */
+int store_messages(struct store *s, int64_t id, enum side side,
+		   struct buf *out, struct error *e);
+
 struct store_stats_query {
 	const char *filter;
 	int64_t from_ns, to_ns, now_ns;

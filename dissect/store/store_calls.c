@@ -364,11 +364,11 @@ store_call(struct store *s, int64_t id, uint32_t body_offset,
 	return 0;
 }
 
-int
-store_body(struct store *s, int64_t id, enum side side, struct buf *out,
-	   struct error *e)
+static int
+read_part(struct store *s, int64_t id, enum payload_part part, struct buf *out,
+	  struct error *e)
 {
-	struct bytes body = { NULL, 0 };
+	struct bytes kept = { NULL, 0 };
 	int code = store_begin(s, e);
 
 	if (code)
@@ -381,11 +381,29 @@ store_body(struct store *s, int64_t id, enum side side, struct buf *out,
 	else if (code == 1)
 		code = payload_read(s->payload,
 				    store_column_bytes(s->call_payload, 0),
-				    side == SIDE_SERVER ? PAYLOAD_RESPONSE_BODY
-							: PAYLOAD_REQUEST_BODY,
-				    &body, e);
+				    part, &kept, e);
 	if (code == 0)
-		buf_bytes(out, bytes_first(body, out->limit - out->size));
+		buf_bytes(out, bytes_first(kept, out->limit - out->size));
 	sqlite3_reset(s->call_payload);
 	return code;
+}
+
+int
+store_body(struct store *s, int64_t id, enum side side, struct buf *out,
+	   struct error *e)
+{
+	return read_part(s, id,
+			 side == SIDE_SERVER ? PAYLOAD_RESPONSE_BODY
+					     : PAYLOAD_REQUEST_BODY,
+			 out, e);
+}
+
+int
+store_messages(struct store *s, int64_t id, enum side side, struct buf *out,
+	       struct error *e)
+{
+	return read_part(s, id,
+			 side == SIDE_SERVER ? PAYLOAD_RESPONSE_MESSAGES
+					     : PAYLOAD_REQUEST_MESSAGES,
+			 out, e);
 }

@@ -177,6 +177,21 @@ payload_text(sqlite3_context *context, int count, sqlite3_value **values)
 		result_text(context, body);
 }
 
+/* payload_messages(payload, response): lines of JSON, '' when there are none */
+static void
+payload_messages(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct bytes messages;
+
+	(void)count;
+	if (read_part(context, value_bytes(values[0]),
+		      sqlite3_value_int(values[1])
+			      ? PAYLOAD_RESPONSE_MESSAGES
+			      : PAYLOAD_REQUEST_MESSAGES,
+		      &messages))
+		result_text(context, messages);
+}
+
 /* What follows "owner ttl class type " in a DNS record. */
 static struct bytes
 record_data(struct bytes record)
@@ -378,19 +393,21 @@ header(sqlite3_context *context, int count, sqlite3_value **values)
 	sqlite3_reset(s->call_payload);
 }
 
+/* A part of one of the sides, as it may be shown; that of the response follows
+ * that of the request. */
 static void
-body_of(sqlite3_context *context, sqlite3_value **values,
+part_of(sqlite3_context *context, sqlite3_value **values,
+	enum payload_part request_part,
 	void (*result)(sqlite3_context *, struct bytes))
 {
 	struct store *s = sqlite3_user_data(context);
-	struct bytes refs, body;
+	struct bytes refs, kept;
 	int side;
 
 	if (find_call(context, values, &side, &refs) &&
 	    read_part(context, refs,
-		      side ? PAYLOAD_RESPONSE_BODY : PAYLOAD_REQUEST_BODY,
-		      &body))
-		result_shown(context, bytes_of(""), body, result);
+		      (enum payload_part)((int)request_part + side), &kept))
+		result_shown(context, bytes_of(""), kept, result);
 	sqlite3_reset(s->call_payload);
 }
 
@@ -399,7 +416,7 @@ static void
 body_text(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	(void)count;
-	body_of(context, values, result_text);
+	part_of(context, values, PAYLOAD_REQUEST_BODY, result_text);
 }
 
 /* body_sha256(call_id, side): of the body as body_text may show it */
@@ -407,7 +424,15 @@ static void
 body_sha256(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	(void)count;
-	body_of(context, values, result_sha256);
+	part_of(context, values, PAYLOAD_REQUEST_BODY, result_sha256);
+}
+
+/* messages(call_id, side): lines of JSON */
+static void
+messages(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	part_of(context, values, PAYLOAD_REQUEST_MESSAGES, result_text);
 }
 
 static void
@@ -461,6 +486,7 @@ store_functions_register(struct store *s)
 		{ "payload_header", 3, false, payload_header },
 		{ "payload_cookie", 3, false, payload_cookie },
 		{ "payload_text", 2, false, payload_text },
+		{ "payload_messages", 2, false, payload_messages },
 		{ "payload_answers", 1, false, payload_answers },
 		{ "query_value", 2, false, query_value },
 		{ "pattern_match", 2, false, text_matches },
@@ -469,6 +495,7 @@ store_functions_register(struct store *s)
 		{ "header", 3, false, header },
 		{ "body_text", 2, false, body_text },
 		{ "body_sha256", 2, false, body_sha256 },
+		{ "messages", 2, false, messages },
 		{ "zone_wanted", 1, true, zone_wanted },
 		{ "call_process", 2, false, call_process },
 		{ "end_name", 3, false, end_name },

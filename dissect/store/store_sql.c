@@ -31,7 +31,7 @@ static const char *const functions[] = {
 	"json_extract", "json_group_array", "json_group_object", "json_object",
 	"json_type", "json_valid", "julianday", "lag", "last_value", "lead",
 	"length", "like", "likelihood", "likely", "ln", "log", "log10", "log2",
-	"lower", "ltrim", "max", "min", "mod", "nth_value", "ntile", "nullif",
+	"lower", "ltrim", "max", "messages", "min", "mod", "nth_value", "ntile", "nullif",
 	"percent_rank", "pi", "pow", "power", "printf", "query_value", "quote",
 	"radians", "random", "rank", "regexp", "replace", "round",
 	"row_number", "rtrim", "sign", "sin", "sqrt", "strftime", "substr",

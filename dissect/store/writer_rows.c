@@ -209,7 +209,7 @@ half_is_sane(const struct call_half *h)
 	return h->first_ns >= 0 && h->last_ns >= 0 && is_size(h->wire_bytes) &&
 	       is_size(h->body_bytes) && is_size(h->body_wire_bytes) &&
 	       is_size(h->packet.offset) && is_size(h->head_ref.block) &&
-	       is_size(h->body_ref.block);
+	       is_size(h->body_ref.block) && is_size(h->messages_ref.block);
 }
 
 static bool
@@ -217,6 +217,13 @@ ref_is_sane(const struct payload_ref *ref)
 {
 	return ref->size <= PAYLOAD_BLOCK_LIMIT &&
 	       ref->offset <= PAYLOAD_BLOCK_LIMIT - ref->size;
+}
+
+static bool
+refs_are_sane(const struct call_half *h)
+{
+	return ref_is_sane(&h->head_ref) && ref_is_sane(&h->body_ref) &&
+	       ref_is_sane(&h->messages_ref);
 }
 
 static bool
@@ -228,10 +235,7 @@ call_is_sane(const struct call_event *c)
 	       (c->flags & (CALL_HAS_REQUEST | CALL_HAS_RESPONSE)) != 0 &&
 	       is_size(c->connection) && c->status >= -1 &&
 	       half_is_sane(&c->request) && half_is_sane(&c->response) &&
-	       ref_is_sane(&c->request.head_ref) &&
-	       ref_is_sane(&c->request.body_ref) &&
-	       ref_is_sane(&c->response.head_ref) &&
-	       ref_is_sane(&c->response.body_ref);
+	       refs_are_sane(&c->request) && refs_are_sane(&c->response);
 }
 
 /* The row of a call, in the order of 1_tables.sql. */
@@ -318,6 +322,7 @@ row_payload(struct row_batch *b, const struct call_event *c)
 	const struct payload_ref refs[PAYLOAD_PART_COUNT] = {
 		c->request.head_ref, c->response.head_ref,
 		c->request.body_ref, c->response.body_ref,
+		c->request.messages_ref, c->response.messages_ref,
 	};
 	uint8_t blob[PAYLOAD_REFS_SIZE];
 	size_t size = payload_refs_encode(refs, blob);

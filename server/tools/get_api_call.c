@@ -38,12 +38,23 @@ static const struct arg arguments[] = {
 	{ 0 },
 };
 
-/* Bodies are read whole and shown by body_show; see there for why. */
+/* Bodies, and what they are made of, are read whole and shown by body_show;
+ * see there for why. */
 static int
 add_bodies(struct db *db, const struct get_call *args, json_t *call,
 	   bool *more, struct error *e)
 {
-	static const char *const names[] = { "req_body", "resp_body" };
+	static const struct {
+		const char *name;
+		enum side side;
+		int (*read)(struct store *, int64_t, enum side, struct buf *,
+			    struct error *);
+	} parts[] = {
+		{ "req_body", SIDE_CLIENT, store_body },
+		{ "req_messages", SIDE_CLIENT, store_messages },
+		{ "resp_body", SIDE_SERVER, store_body },
+		{ "resp_messages", SIDE_SERVER, store_messages },
+	};
 	const struct body_options options = {
 		.offset = args->body_offset,
 		.limit = args->body_limit,
@@ -51,15 +62,15 @@ add_bodies(struct db *db, const struct get_call *args, json_t *call,
 		.reveal = args->reveal,
 	};
 
-	for (int side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 		struct buf body;
 		int rc;
 
 		buf_init(&body, BODY_KEPT);
-		rc = store_body(db->store, args->id, (enum side)side, &body,
-				e);
+		rc = parts[i].read(db->store, args->id, parts[i].side, &body,
+				   e);
 		if (rc == 0 && body.size)
-			*more |= body_show(call, names[side], buf_view(&body),
+			*more |= body_show(call, parts[i].name, buf_view(&body),
 					   &options);
 		buf_free(&body);
 		if (rc < 0 && rc != ERR_EMPTY && rc != ERR_NOTFOUND)

@@ -20,7 +20,7 @@
 #define WORDS (2 * 2 * ARGS_LIST_LIMIT + 32)
 
 struct start_dissection {
-	const char *snapshot, *name, *tls_keylog;
+	const char *snapshot, *name, *tls_keylog, *descriptors;
 	struct arg_texts protocols, addresses;
 	struct arg_integers ports;
 	int64_t from, to, body_limit, parsers, memory_mib, cpu_percent;
@@ -41,6 +41,7 @@ static const struct arg arguments[] = {
 	ARG(INTEGER, struct start_dissection, memory_mib),
 	ARG(INTEGER, struct start_dissection, cpu_percent),
 	ARG(TEXT, struct start_dissection, tls_keylog),
+	ARG(TEXT, struct start_dissection, descriptors),
 	ARG(BOOLEAN, struct start_dissection, decrypt),
 	ARG(BOOLEAN, struct start_dissection, overwrite),
 	ARG(INTEGER, struct start_dissection, wait_ms),
@@ -137,6 +138,8 @@ build_line(struct command_line *line, const struct tool_config *config,
 		add_number(line, "cpu-percent", args->cpu_percent);
 	if (args->tls_keylog)
 		add_option(line, "tls-keylog", args->tls_keylog);
+	if (args->descriptors)
+		add_option(line, "descriptors", args->descriptors);
 	if (!args->decrypt)
 		add_word(line, alloc_string("--no-decrypt"));
 	add_word(line, alloc_string("--quiet"));
@@ -236,25 +239,37 @@ begin(struct tool_call *call, const struct start_dissection *args,
 				       args->name, status, e);
 }
 
+/* Makes a file's path one that may be read; `*owned` is then its memory. */
+static int
+readable(struct tool_call *call, const char **path, char **owned,
+	 struct error *e)
+{
+	if (!*path)
+		return 0;
+	*owned = paths_readable(call->config, *path, e);
+	*path = *owned;
+	return *owned ? 0 : ERR_DENIED;
+}
+
 static int
 run(struct tool_call *call, struct tool_result *out, struct error *e)
 {
 	struct start_dissection args = { .from = INT64_MIN, .to = INT64_MAX,
 					 .body_limit = -1, .decrypt = true };
 	json_t *status = NULL;
-	char *key_log = NULL;
+	char *key_log = NULL, *descriptors = NULL;
 	const char *state;
 	int rc;
 
 	rc = check(call, &args, e);
-	if (rc == 0 && args.tls_keylog) {
-		key_log = paths_readable(call->config, args.tls_keylog, e);
-		args.tls_keylog = key_log;
-		rc = key_log ? 0 : ERR_DENIED;
-	}
+	if (rc == 0)
+		rc = readable(call, &args.tls_keylog, &key_log, e);
+	if (rc == 0)
+		rc = readable(call, &args.descriptors, &descriptors, e);
 	if (rc == 0)
 		rc = begin(call, &args, &status, e);
 	free(key_log);
+	free(descriptors);
 	if (rc < 0)
 		return rc;
 	if (waiting_for(call, status, args.wait_ms, "dissecting", out) ==

@@ -11,13 +11,15 @@
 #include <stdlib.h>
 
 #include "base/reader.h"
+#include "dissect/application/application.h"
+#include "dissect/payload.h"
 #include "dissect/registry.h"
 #include "dissect/stream.h"
 #include "tests/fuzz/fuzz.h"
 
 #define CONCAT_(a, b) a##b
-#define CONCAT(a, b) CONCAT_(a, b)
-#define PROTOCOL CONCAT(PROTOCOL_, FUZZ_PROTOCOL)
+#define CONCAT(a, b)  CONCAT_(a, b)
+#define PROTOCOL      CONCAT(PROTOCOL_, FUZZ_PROTOCOL)
 
 enum { SETTING_UDP = 1, SETTING_MIDSTREAM = 2, SETTING_SMALL = 4 };
 
@@ -39,11 +41,13 @@ touch(struct bytes in)
 }
 
 static void
-on_call(void *context, const struct call_event *call)
+on_call(void *context, const struct call_event *event)
 {
+	struct call_event whole = *event;
+	const struct call_event *call = &whole;
 	const struct call_half *halves[] = { &call->request, &call->response };
 
-	(void)context;
+	application_call(context, &whole);
 	assert(call->flags & (CALL_HAS_REQUEST | CALL_HAS_RESPONSE));
 	for (int i = 0; i < FIELD_COUNT; i++)
 		touch(call->fields[i]);
@@ -54,6 +58,8 @@ on_call(void *context, const struct call_event *call)
 			touch(reader_string(&r));
 		assert(!r.failed);
 		touch(halves[i]->body);
+		touch(halves[i]->messages);
+		assert(halves[i]->messages.size <= PAYLOAD_MESSAGES_LIMIT);
 		assert(halves[i]->body.size <= halves[i]->body_wire_bytes);
 	}
 }
@@ -118,13 +124,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct reader r = reader_make(bytes_make(data, size));
 	uint8_t settings = reader_u8(&r);
 	bool small = settings & SETTING_SMALL;
+	const struct application_options options = {
+		.body_limit = small ? 16 : 1u << 16,
+		.ratio_limit = 200,
+	};
+	struct application *application = application_new(&options);
 	struct coverage coverage = { 0 };
 	struct stream_context context = {
 		.options = { .protocols = protocols(),
 			     .body_limit = small ? 16 : 1u << 16,
 			     .head_limit = small ? 64 : 1u << 17,
 			     .pending_limit = small ? 2 : 64 },
-		.events = { .call = on_call, .name = on_name },
+		.events = { .context = application,
+			    .call = on_call,
+			    .name = on_name },
 		.coverage = &coverage,
 		.buffered_limit = small ? 4096 : 1u << 20,
 	};
@@ -135,7 +148,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.midstream = settings & SETTING_MIDSTREAM,
 	};
 	struct run run = { .stream = stream_new(&context, &identity),
-			   .sent = { 1, 1 }, .before = { 1, 1 },
+			   .sent = { 1, 1 },
+			   .before = { 1, 1 },
 			   .context = &context };
 
 	while (reader_left(&r))
@@ -143,5 +157,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	stream_free(run.stream, CALL_REASON_CAPTURE_ENDED);
 	assert(context.buffered == 0);
 	assert(!context.spare && !context.streams);
+	application_free(application);
 	return 0;
 }

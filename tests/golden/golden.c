@@ -10,11 +10,12 @@
 
 #include "base/file.h"
 #include "capture/key_log.h"
+#include "dissect/application/application.h"
 #include "dissect/tls/key_store.h"
 #include "tests/golden/record.h"
 #include "tests/golden/script.h"
 
-#define FILE_LIMIT (8u << 20)
+#define FILE_LIMIT    (8u << 20)
 #define RANDOM_ROUNDS 20
 /* Prefixes of long inputs are tried in this many steps. */
 #define PREFIX_STEPS 2000
@@ -89,8 +90,8 @@ play_step(struct stream *s, const struct script *script,
 				size = piece_size(replay, size);
 			send_piece(s, step, offset, size);
 			offset += size;
-			replay->limit -= size < replay->limit ? size
-							      : replay->limit;
+			replay->limit -=
+				size < replay->limit ? size : replay->limit;
 		}
 		break;
 	case SCRIPT_GAP:
@@ -103,6 +104,30 @@ play_step(struct stream *s, const struct script *script,
 	}
 }
 
+/* What the stream says, with what the bodies say. */
+struct listener {
+	struct application *application;
+	struct buf *out;
+};
+
+static void
+take_call(void *context, const struct call_event *event)
+{
+	struct listener *l = context;
+	struct call_event call = *event;
+
+	application_call(l->application, &call);
+	record_call(l->out, &call);
+}
+
+static void
+take_name(void *context, const struct name_event *name)
+{
+	struct listener *l = context;
+
+	record_name(l->out, name);
+}
+
 static int
 add_key(void *keys, const struct secret *secret)
 {
@@ -112,12 +137,17 @@ add_key(void *keys, const struct secret *secret)
 static void
 play(const struct script *script, struct replay replay, struct buf *out)
 {
+	const struct application_options options = {
+		.body_limit = script->options.body_limit,
+		.ratio_limit = 200,
+	};
+	struct listener listener = { application_new(&options), out };
 	struct coverage coverage = { 0 };
 	struct stream_context context = {
 		.options = script->options,
-		.events = { .context = out,
-			    .call = record_call,
-			    .name = record_name },
+		.events = { .context = &listener,
+			    .call = take_call,
+			    .name = take_name },
 		.coverage = &coverage,
 		.buffered_limit = 16u << 20,
 	};
@@ -140,6 +170,7 @@ play(const struct script *script, struct replay replay, struct buf *out)
 	stream_free(s, script->end);
 	record_coverage(out, &coverage);
 	key_store_free(keys);
+	application_free(listener.application);
 	assert(context.buffered == 0 && context.streams == 0);
 }
 
@@ -159,9 +190,9 @@ same(struct bytes expected, struct bytes got, const char *how)
 				both[i]->size ? memchr(both[i]->data, '\n',
 						       both[i]->size)
 					      : NULL;
-			size_t size = newline ? (size_t)(newline -
-							 both[i]->data) + 1
-					      : both[i]->size;
+			size_t size =
+				newline ? (size_t)(newline - both[i]->data) + 1
+					: both[i]->size;
 
 			lines[i] = bytes_first(*both[i], size);
 			*both[i] = bytes_from(*both[i], size);
@@ -188,7 +219,8 @@ check(const struct script *script, struct bytes expected)
 	for (uint32_t round = 0; round < 2 + RANDOM_ROUNDS && good; round++) {
 		struct replay replay = { round < 2 ? (enum cut)round
 						   : CUT_RANDOM,
-					 0x9e3779b9u * (round + 1), UINT64_MAX };
+					 0x9e3779b9u * (round + 1),
+					 UINT64_MAX };
 
 		buf_reset(&got);
 		play(script, replay, &got);

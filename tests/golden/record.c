@@ -128,6 +128,10 @@ put_half(struct buf *out, const char *name, const struct call_half *half)
 		buf_format(out, ",\"kept\":%zu,\"body\":", half->body.size);
 		put_string(out, bytes_first(half->body, BODY_SHOWN));
 	}
+	if (half->messages.size) {
+		buf_text(out, ",\"messages\":");
+		put_string(out, half->messages);
+	}
 	buf_u8(out, '}');
 }
 

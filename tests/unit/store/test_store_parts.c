@@ -23,6 +23,8 @@ references_come_back_as_they_went(void **state)
 		{ { INT64_MAX, 0, PAYLOAD_BLOCK_LIMIT }, { 0 },
 		  { 0, PAYLOAD_BLOCK_LIMIT - 1, 1 }, { INT64_MAX, 7, 7 } },
 		{ { 0 }, { 0 }, { 0 }, { 1, 2, 3 } },
+		{ { 0 }, { 0 }, { 9, 5, 6 }, { 0 }, { 0 }, { 9, 11, 70 } },
+		{ { 0 }, { 0 }, { 0 }, { 0 }, { 2, 0, 1 }, { 0 } },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {

@@ -225,6 +225,20 @@ store_body(struct store *s, int64_t id, enum side side, struct buf *out,
 }
 
 int
+store_messages(struct store *s, int64_t id, enum side side, struct buf *out,
+	       struct error *e)
+{
+	const char *messages =
+		json_string_value(json_object_get(s->spec, "messages"));
+
+	(void)id;
+	if (side == SIDE_CLIENT || !messages)
+		return error_set(e, ERR_EMPTY, "no messages");
+	buf_text(out, messages);
+	return 0;
+}
+
+int
 store_stats(struct store *s, const struct store_stats_query *query,
 	    json_t **result, struct error *e)
 {

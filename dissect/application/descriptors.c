@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/application/descriptors.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "dissect/application/protobuf.h"
+
+#define MEMORY_MAX (8u << 20) /* of each kind of thing */
+#define NAME_MAX_SIZE  512 /* of a full name */
+#define LABEL_MAX      128 /* of a field or a value of an enum */
+#define NESTING_MAX    32
+#define LABEL_REPEATED 3
+
+struct type {
+	struct bytes name;
+	uint32_t first, count; /* in fields, or in values */
+	bool is_enum;
+};
+
+struct member {
+	struct descriptor_field known;
+	struct bytes type_name;
+};
+
+struct value {
+	int32_t number;
+	struct bytes name;
+};
+
+struct method {
+	struct bytes name;
+	struct bytes request_name, response_name;
+	uint32_t request, response;
+};
+
+struct descriptors {
+	struct arena memory; /* names and what they came in */
+	struct buf types, fields, values, methods; /* of those */
+};
+
+struct descriptors *
+descriptors_new(void)
+{
+	struct descriptors *d = alloc_zero(1, sizeof(*d));
+
+	arena_init(&d->memory, MEMORY_MAX);
+	buf_init(&d->types, MEMORY_MAX);
+	buf_init(&d->fields, MEMORY_MAX);
+	buf_init(&d->values, MEMORY_MAX);
+	buf_init(&d->methods, MEMORY_MAX);
+	return d;
+}
+
+void
+descriptors_free(struct descriptors *d)
+{
+	if (!d)
+		return;
+	arena_free(&d->memory);
+	buf_free(&d->types);
+	buf_free(&d->fields);
+	buf_free(&d->values);
+	buf_free(&d->methods);
+	free(d);
+}
+
+#define ITEMS(buffer, kind) ((struct kind *)(void *)(buffer).data)
+#define COUNT(buffer, kind) ((buffer).size / sizeof(struct kind))
+
+/* Reading. */
+
+/* The first value of a field that is bytes, empty when it is not there. */
+static struct bytes
+bytes_of_field(struct bytes in, uint32_t number)
+{
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+
+	while (protobuf_next(&r, &f))
+		if (f.number == number && f.wire == PROTOBUF_BYTES)
+			return f.bytes;
+	return bytes_make(NULL, 0);
+}
+
+/* "scope.name"; empty when it is too long, or there is no memory. */
+static struct bytes
+join(struct descriptors *d, struct bytes scope, char between, struct bytes name)
+{
+	size_t size = scope.size + (scope.size > 0) + name.size;
+	uint8_t *out = NULL;
+
+	if (name.size && size <= NAME_MAX_SIZE)
+		out = arena_alloc(&d->memory, size);
+	if (!out)
+		return bytes_make(NULL, 0);
+	if (scope.size) {
+		memcpy(out, scope.data, scope.size);
+		out[scope.size] = (uint8_t)between;
+	}
+	memcpy(out + size - name.size, name.data, name.size);
+	return bytes_make(out, size);
+}
+
+/* FieldDescriptorProto */
+static bool
+add_field(struct descriptors *d, struct bytes in)
+{
+	struct member field = { .known = { .type = DESCRIPTORS_NONE } };
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+
+	while (protobuf_next(&r, &f)) {
+		if (f.number == 1)
+			field.known.name = f.bytes;
+		else if (f.number == 3)
+			field.known.number = (uint32_t)f.value;
+		else if (f.number == 4)
+			field.known.repeated = f.value == LABEL_REPEATED;
+		else if (f.number == 5 && f.value < DESCRIPTOR_KINDS)
+			field.known.kind = (enum descriptor_kind)f.value;
+		else if (f.number == 6)
+			field.type_name = f.bytes;
+	}
+	if (r.failed || !field.known.kind || !field.known.name.size ||
+	    field.known.name.size > LABEL_MAX)
+		return false;
+	buf_append(&d->fields, &field, sizeof(field));
+	return true;
+}
+
+/* EnumValueDescriptorProto */
+static bool
+add_value(struct descriptors *d, struct bytes in)
+{
+	struct value value = { .number = 0 };
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+
+	while (protobuf_next(&r, &f)) {
+		if (f.number == 1)
+			value.name = f.bytes;
+		else if (f.number == 2)
+			value.number = (int32_t)f.value;
+	}
+	if (r.failed || !value.name.size || value.name.size > LABEL_MAX)
+		return false;
+	buf_append(&d->values, &value, sizeof(value));
+	return true;
+}
+
+/* EnumDescriptorProto */
+static bool
+add_enum(struct descriptors *d, struct bytes scope, struct bytes in)
+{
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+	struct type type = {
+		.name = join(d, scope, '.', bytes_of_field(in, 1)),
+		.first = (uint32_t)COUNT(d->values, value),
+		.is_enum = true,
+	};
+
+	while (protobuf_next(&r, &f))
+		if (f.number == 2 && !add_value(d, f.bytes))
+			return false;
+	if (r.failed || !type.name.size)
+		return false;
+	type.count = (uint32_t)COUNT(d->values, value) - type.first;
+	buf_append(&d->types, &type, sizeof(type));
+	return true;
+}
+
+/* DescriptorProto without the types inside. */
+static bool
+add_fields(struct descriptors *d, struct bytes name, struct bytes in)
+{
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+	struct type type = {
+		.name = name,
+		.first = (uint32_t)COUNT(d->fields, member),
+	};
+
+	while (protobuf_next(&r, &f))
+		if (f.number == 2 && !add_field(d, f.bytes))
+			return false;
+	type.count = (uint32_t)COUNT(d->fields, member) - type.first;
+	buf_append(&d->types, &type, sizeof(type));
+	return !r.failed;
+}
+
+/* DescriptorProto */
+static bool
+add_message(struct descriptors *d, struct bytes scope, struct bytes in,
+	    unsigned depth)
+{
+	struct bytes name = join(d, scope, '.', bytes_of_field(in, 1));
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+
+	if (!name.size || depth > NESTING_MAX || !add_fields(d, name, in))
+		return false;
+	while (protobuf_next(&r, &f)) {
+		if (f.number == 3 && !add_message(d, name, f.bytes, depth + 1))
+			return false;
+		if (f.number == 4 && !add_enum(d, name, f.bytes))
+			return false;
+	}
+	return !r.failed;
+}
+
+/* MethodDescriptorProto */
+static bool
+add_method(struct descriptors *d, struct bytes service, struct bytes in)
+{
+	struct method method = {
+		.name = join(d, service, '/', bytes_of_field(in, 1)),
+		.request_name = bytes_of_field(in, 2),
+		.response_name = bytes_of_field(in, 3),
+		.request = DESCRIPTORS_NONE,
+		.response = DESCRIPTORS_NONE,
+	};
+
+	if (!method.name.size)
+		return false;
+	buf_append(&d->methods, &method, sizeof(method));
+	return true;
+}
+
+/* ServiceDescriptorProto */
+static bool
+add_service(struct descriptors *d, struct bytes scope, struct bytes in)
+{
+	struct bytes name = join(d, scope, '.', bytes_of_field(in, 1));
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+
+	if (!name.size)
+		return false;
+	while (protobuf_next(&r, &f))
+		if (f.number == 2 && !add_method(d, name, f.bytes))
+			return false;
+	return !r.failed;
+}
+
+static bool
+add_file(struct descriptors *d, struct bytes in)
+{
+	struct bytes package = bytes_of_field(in, 2);
+	struct reader r = reader_make(in);
+	struct protobuf_field f;
+	bool good = bytes_of_field(in, 1).size > 0;
+
+	while (good && protobuf_next(&r, &f)) {
+		if (f.number == 4)
+			good = add_message(d, package, f.bytes, 0);
+		else if (f.number == 5)
+			good = add_enum(d, package, f.bytes);
+		else if (f.number == 6)
+			good = add_service(d, package, f.bytes);
+	}
+	return good && !r.failed && !d->types.failed && !d->fields.failed &&
+	       !d->values.failed && !d->methods.failed;
+}
+
+/* What is kept must not go away with the caller's bytes. */
+static bool
+keep(struct descriptors *d, struct bytes *in)
+{
+	uint8_t *copy = in->size ? arena_alloc(&d->memory, in->size) : NULL;
+
+	if (!copy)
+		return false;
+	memcpy(copy, in->data, in->size);
+	in->data = copy;
+	return true;
+}
+
+bool
+descriptors_add_file(struct descriptors *d, struct bytes in)
+{
+	return keep(d, &in) && add_file(d, in);
+}
+
+bool
+descriptors_add_set(struct descriptors *d, struct bytes in)
+{
+	struct protobuf_field f;
+	struct reader r;
+	bool any = false;
+
+	if (!keep(d, &in))
+		return false;
+	r = reader_make(in);
+	while (protobuf_next(&r, &f)) {
+		if (f.number != 1 || f.wire != PROTOBUF_BYTES ||
+		    !add_file(d, f.bytes))
+			return false;
+		any = true;
+	}
+	return any && !r.failed;
+}
+
+/* Names. */
+
+static int
+compare_names(struct bytes a, struct bytes b)
+{
+	size_t size = a.size < b.size ? a.size : b.size;
+	int order = size ? memcmp(a.data, b.data, size) : 0;
+
+	if (order)
+		return order;
+	return a.size < b.size ? -1 : a.size > b.size;
+}
+
+/* Every item that has a name begins with it. */
+static int
+compare_named(const void *left, const void *right)
+{
+	const struct bytes *a = left, *b = right;
+
+	return compare_names(*a, *b);
+}
+
+/* Sorts by name; of several of one name one stays. */
+static void
+sort_named(struct buf *items, size_t item_size)
+{
+	size_t count = items->size / item_size, kept = 0;
+
+	if (!count)
+		return;
+	qsort(items->data, count, item_size, compare_named);
+	for (size_t i = 1; i < count; i++) {
+		uint8_t *item = items->data + i * item_size;
+		uint8_t *last = items->data + kept * item_size;
+
+		if (compare_named(last, item) == 0)
+			continue;
+		kept++;
+		memmove(last + item_size, item, item_size);
+	}
+	items->size = (kept + 1) * item_size;
+}
+
+/* The index of the item of that name, or NONE. */
+static uint32_t
+find_named(const struct buf *items, size_t item_size, struct bytes name)
+{
+	const uint8_t *found = NULL;
+
+	if (items->size)
+		found = bsearch(&name, items->data, items->size / item_size,
+				item_size, compare_named);
+	return found ? (uint32_t)((size_t)(found - items->data) / item_size)
+		     : DESCRIPTORS_NONE;
+}
+
+/* ".shop.Cart": names of types are whole, and say so by a dot. */
+static uint32_t
+find_type(const struct descriptors *d, struct bytes name, bool is_enum)
+{
+	uint32_t type;
+
+	if (!name.size || name.data[0] != '.')
+		return DESCRIPTORS_NONE;
+	type = find_named(&d->types, sizeof(struct type), bytes_from(name, 1));
+	if (type != DESCRIPTORS_NONE &&
+	    ITEMS(d->types, type)[type].is_enum != is_enum)
+		return DESCRIPTORS_NONE;
+	return type;
+}
+
+static int
+compare_numbers(const void *left, const void *right)
+{
+	const struct member *a = left, *b = right;
+
+	return a->known.number < b->known.number   ? -1
+	       : a->known.number > b->known.number ? 1
+						   : 0;
+}
+
+static int
+compare_values(const void *left, const void *right)
+{
+	const struct value *a = left, *b = right;
+
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static void
+sort_members(struct descriptors *d, const struct type *type)
+{
+	if (!type->count)
+		return;
+	if (type->is_enum)
+		qsort(ITEMS(d->values, value) + type->first, type->count,
+		      sizeof(struct value), compare_values);
+	else
+		qsort(ITEMS(d->fields, member) + type->first, type->count,
+		      sizeof(struct member), compare_numbers);
+}
+
+void
+descriptors_link(struct descriptors *d)
+{
+	sort_named(&d->types, sizeof(struct type));
+	sort_named(&d->methods, sizeof(struct method));
+	for (size_t i = 0; i < COUNT(d->types, type); i++)
+		sort_members(d, &ITEMS(d->types, type)[i]);
+	for (size_t i = 0; i < COUNT(d->fields, member); i++) {
+		struct member *f = &ITEMS(d->fields, member)[i];
+
+		f->known.type = find_type(d, f->type_name,
+					  f->known.kind == DESCRIPTOR_ENUM);
+	}
+	for (size_t i = 0; i < COUNT(d->methods, method); i++) {
+		struct method *m = &ITEMS(d->methods, method)[i];
+
+		m->request = find_type(d, m->request_name, false);
+		m->response = find_type(d, m->response_name, false);
+	}
+}
+
+/* Asking. */
+
+bool
+descriptors_method(const struct descriptors *d, struct bytes method,
+		   uint32_t *request, uint32_t *response)
+{
+	uint32_t index = find_named(&d->methods, sizeof(struct method), method);
+	const struct method *m = ITEMS(d->methods, method);
+
+	if (index == DESCRIPTORS_NONE)
+		return false;
+	*request = m[index].request;
+	*response = m[index].response;
+	return true;
+}
+
+const struct descriptor_field *
+descriptors_field(const struct descriptors *d, uint32_t type, uint32_t number)
+{
+	const struct type *t = &ITEMS(d->types, type)[type];
+	const struct member wanted = { .known = { .number = number } };
+	const struct member *found = NULL;
+
+	if (t->count && !t->is_enum)
+		found = bsearch(&wanted, ITEMS(d->fields, member) + t->first,
+				t->count, sizeof(wanted), compare_numbers);
+	return found ? &found->known : NULL;
+}
+
+struct bytes
+descriptors_enum_name(const struct descriptors *d, uint32_t type, int32_t value)
+{
+	const struct value wanted = { .number = value };
+	const struct value *found = NULL;
+	const struct type *t;
+
+	if (type == DESCRIPTORS_NONE)
+		return bytes_make(NULL, 0);
+	t = &ITEMS(d->types, type)[type];
+	if (t->count && t->is_enum)
+		found = bsearch(&wanted, ITEMS(d->values, value) + t->first,
+				t->count, sizeof(wanted), compare_values);
+	return found ? found->name : bytes_make(NULL, 0);
+}
