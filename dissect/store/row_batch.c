@@ -2,33 +2,27 @@
 #include "dissect/store/row_batch.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "dissect/store/page_format.h"
+#include "dissect/store/row_index.h"
 
-#define PAGE_SIZE 65536u
 #define LEAVES 24
-#define ROOT_AT PAGE_SIZE        /* page 2 */
-#define LEAVES_AT (2 * PAGE_SIZE)
-#define LEAF_HEADER 8
-#define INTERIOR_HEADER 12
+#define ROOT_AT PAGE_SIZE /* page 2; the index has page 3 */
+#define INDEX_AT (2 * PAGE_SIZE)
+#define LEAVES_AT (3 * PAGE_SIZE)
+#define FIRST_LEAF 4             /* pages are counted from 1 */
 #define DATABASE_SIZE_AT 28      /* in pages, big endian */
-#define VARINT_MAX 9
 /* What a cell has beside texts and blobs: two varints, the size of the record
  * header, a serial type of up to 3 bytes and 8 bytes of value a column. */
 #define CELL_FIXED (2 * VARINT_MAX + 1 + ROW_COLUMNS_MAX * 11)
 
-_Static_assert(CELL_FIXED + ROW_BYTES_MAX + LEAF_HEADER + 2 <= PAGE_SIZE,
+_Static_assert(CELL_FIXED + ROW_BYTES_MAX + PAGE_LEAF_HEADER + 2 <= PAGE_SIZE,
 	       "a row fits into a page");
 _Static_assert(1 + ROW_COLUMNS_MAX * 2 < 0x80,
 	       "the size of a record header takes one byte");
-
-enum page_type { PAGE_INTERIOR = 5, PAGE_LEAF = 13 };
-
-/* Serial types: 0 NULL, 1…6 integers, 8 and 9 the integers 0 and 1. */
-enum { SERIAL_NULL = 0, SERIAL_ZERO = 8, SERIAL_BLOB = 12, SERIAL_TEXT = 13 };
 
 struct leaf {
 	uint32_t cells;
@@ -42,6 +36,8 @@ struct row_batch {
 	uint8_t *image;      /* a database file */
 	struct leaf leaves[LEAVES];
 	unsigned leaf_count; /* 0: no rows */
+	struct row_index_entry keys[ROW_INDEX_ENTRIES], spare[ROW_INDEX_ENTRIES];
+	size_t key_count;
 	/* The row being built. */
 	int64_t id;
 	uint8_t *type_end, *body_end;
@@ -49,52 +45,24 @@ struct row_batch {
 	uint8_t body[ROW_BYTES_MAX + ROW_COLUMNS_MAX * 8];
 };
 
-static void
-put_be16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void
-put_be32(uint8_t *at, uint32_t value)
-{
-	put_be16(at, value >> 16);
-	put_be16(at + 2, value);
-}
-
-/* Big-endian groups of seven bits; ours have at most 8 of them. */
-static uint8_t *
-put_varint(uint8_t *at, uint64_t value)
-{
-	unsigned groups = 1;
-
-	while (value >> (7 * groups))
-		groups++;
-	while (groups-- > 1)
-		*at++ = (uint8_t)(value >> (7 * groups) | 0x80);
-	*at++ = value & 0x7f;
-	return at;
-}
-
 static uint8_t *
 leaf_page(struct row_batch *b, unsigned leaf)
 {
 	return b->image + LEAVES_AT + (size_t)leaf * PAGE_SIZE;
 }
 
-/* The CREATE statement of the table; to be freed. */
+/* The CREATE statement of a table or an index; to be freed. */
 static char *
-table_text(sqlite3 *db, const char *table)
+create_text(sqlite3 *db, const char *name)
 {
 	sqlite3_stmt *s = NULL;
 	char *text = NULL;
 
 	if (sqlite3_prepare_v2(db,
 			       "SELECT sql FROM main.sqlite_schema "
-			       "WHERE type = 'table' AND name = ?",
+			       "WHERE name = ?",
 			       -1, &s, NULL) == SQLITE_OK &&
-	    sqlite3_bind_text(s, 1, table, -1, SQLITE_STATIC) == SQLITE_OK &&
+	    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC) == SQLITE_OK &&
 	    sqlite3_step(s) == SQLITE_ROW)
 		text = alloc_string((const char *)sqlite3_column_text(s, 0));
 	sqlite3_finalize(s);
@@ -103,38 +71,42 @@ table_text(sqlite3 *db, const char *table)
 
 /* Has SQLite write page 1, with the schema, and takes it over. */
 static int
-take_first_page(struct row_batch *b, const char *table)
+take_first_page(struct row_batch *b, const char *table, const char *index)
 {
 	unsigned char *file = NULL;
 	sqlite3_int64 size = 0;
 	sqlite3 *model = NULL;
-	char *text = table_text(b->db, table);
+	char *texts[2] = { create_text(b->db, table),
+			   create_text(b->db, index) };
 
-	if (text && sqlite3_open(":memory:", &model) == SQLITE_OK &&
+	if (texts[0] && texts[1] && sqlite3_open(":memory:", &model) == SQLITE_OK &&
 	    sqlite3_exec(model, "PRAGMA page_size = 65536", NULL, NULL,
 			 NULL) == SQLITE_OK &&
-	    sqlite3_exec(model, text, NULL, NULL, NULL) == SQLITE_OK)
+	    sqlite3_exec(model, texts[0], NULL, NULL, NULL) == SQLITE_OK &&
+	    sqlite3_exec(model, texts[1], NULL, NULL, NULL) == SQLITE_OK)
 		file = sqlite3_serialize(model, "main", &size, 0);
-	if (file && size == 2 * PAGE_SIZE)
+	if (file && size == LEAVES_AT)
 		memcpy(b->image, file, PAGE_SIZE);
 	else
 		size = 0;
 	sqlite3_free(file);
 	sqlite3_close(model);
-	free(text);
+	free(texts[0]);
+	free(texts[1]);
 	return size ? 0 : -1;
 }
 
 struct row_batch *
-row_batch_new(sqlite3 *db, const char *table)
+row_batch_new(sqlite3 *db, const char *table, const char *index)
 {
 	struct row_batch *b = alloc_zero(1, sizeof(*b));
 
 	b->db = db;
 	b->insert = alloc_format("INSERT INTO main.%s SELECT * FROM batch.%s",
 				 table, table);
-	b->image = alloc_zero(LEAVES_AT + LEAVES * PAGE_SIZE, 1);
-	if (take_first_page(b, table) == 0 &&
+	b->image = alloc_zero(LEAVES_AT + (LEAVES + ROW_INDEX_LEAVES) * PAGE_SIZE,
+			      1);
+	if (take_first_page(b, table, index) == 0 &&
 	    sqlite3_exec(db, "ATTACH ':memory:' AS batch", NULL, NULL, NULL) ==
 		    SQLITE_OK)
 		return b;
@@ -153,9 +125,10 @@ row_batch_free(struct row_batch *b)
 }
 
 void
-row_begin(struct row_batch *b, int64_t id)
+row_begin(struct row_batch *b, int64_t id, int64_t key)
 {
 	b->id = id;
+	b->keys[b->key_count++] = (struct row_index_entry){ key, id };
 	b->body_end = b->body;
 	b->type_end = b->types + 1; /* behind the size of the header */
 	*b->type_end++ = SERIAL_NULL; /* the id is the key of the row */
@@ -170,19 +143,7 @@ row_null(struct row_batch *b)
 void
 row_integer(struct row_batch *b, int64_t value)
 {
-	/* Bytes by the bits without the sign's, a row for every eight. */
-	static const uint8_t sizes[8] = { 1, 2, 3, 4, 6, 6, 8, 8 };
-	uint64_t bits = (uint64_t)value ^ (uint64_t)(value >> 63);
-	unsigned size = sizes[(64 - __builtin_clzll(bits | 1)) / 8];
-	uint64_t out = htobe64((uint64_t)value << (64 - 8 * size));
-
-	if ((uint64_t)value <= 1) {
-		*b->type_end++ = (uint8_t)(SERIAL_ZERO + value);
-		return;
-	}
-	*b->type_end++ = (uint8_t)(size <= 4 ? size : 2 + size / 2); /* 5, 6 */
-	memcpy(b->body_end, &out, sizeof(out));
-	b->body_end += size;
+	b->body_end = put_integer(b->type_end++, b->body_end, value);
 }
 
 static void
@@ -216,7 +177,7 @@ leaf_for(struct row_batch *b, size_t size)
 	struct leaf *leaf = &b->leaves[b->leaf_count ? b->leaf_count - 1 : 0];
 
 	if (b->leaf_count &&
-	    LEAF_HEADER + 2 * ((size_t)leaf->cells + 1) + size <= leaf->content)
+	    PAGE_LEAF_HEADER + 2 * ((size_t)leaf->cells + 1) + size <= leaf->content)
 		return leaf;
 	assert(b->leaf_count < LEAVES);
 	leaf = &b->leaves[b->leaf_count++];
@@ -242,7 +203,7 @@ row_end(struct row_batch *b)
 	leaf->content -= (uint32_t)size;
 	leaf->last_id = b->id;
 	at = leaf_page(b, b->leaf_count - 1);
-	put_be16(at + LEAF_HEADER + (size_t)2 * leaf->cells++, leaf->content);
+	put_be16(at + PAGE_LEAF_HEADER + (size_t)2 * leaf->cells++, leaf->content);
 	at += leaf->content;
 	memcpy(at, start, (size_t)(start_end - start));
 	at += start_end - start;
@@ -253,18 +214,7 @@ row_end(struct row_batch *b)
 bool
 row_batch_full(const struct row_batch *b)
 {
-	return b->leaf_count == LEAVES;
-}
-
-static void
-put_page_header(uint8_t *page, enum page_type type, uint32_t cells,
-		uint32_t content)
-{
-	page[0] = (uint8_t)type;
-	put_be16(page + 1, 0); /* no free block */
-	put_be16(page + 3, cells);
-	put_be16(page + 5, content);
-	page[7] = 0; /* no fragments */
+	return b->leaf_count == LEAVES || b->key_count == ROW_INDEX_ENTRIES;
 }
 
 /* Page 2: the leaves, which follow it, and the last id of each but the last. */
@@ -282,21 +232,33 @@ put_root(struct row_batch *b)
 	for (unsigned i = 0; i < last; i++) {
 		uint8_t cell[4 + VARINT_MAX], *end;
 
-		put_be32(cell, 3 + i);
+		put_be32(cell, FIRST_LEAF + i);
 		end = put_varint(cell + 4, (uint64_t)b->leaves[i].last_id);
 		content -= (uint32_t)(end - cell);
 		memcpy(page + content, cell, (size_t)(end - cell));
-		put_be16(page + INTERIOR_HEADER + (size_t)2 * i, content);
+		put_be16(page + PAGE_INTERIOR_HEADER + (size_t)2 * i, content);
 	}
 	put_page_header(page, PAGE_INTERIOR, last, content);
-	put_be32(page + LEAF_HEADER, 3 + last); /* the rightmost */
+	put_be32(page + PAGE_LEAF_HEADER, FIRST_LEAF + last); /* the rightmost */
+}
+
+/* The index follows the leaves of the table; returns the pages of all. */
+static uint32_t
+put_index(struct row_batch *b)
+{
+	uint32_t leaves = b->leaf_count == 1 ? 0 : b->leaf_count;
+
+	row_index_sort(b->keys, b->spare, b->key_count);
+	return FIRST_LEAF - 1 + leaves +
+	       row_index_write(b->keys, b->key_count, b->image + INDEX_AT,
+			       leaf_page(b, leaves), FIRST_LEAF + leaves);
 }
 
 int
 row_batch_flush(struct row_batch *b)
 {
-	uint32_t pages = b->leaf_count == 1 ? 2 : 2 + b->leaf_count;
-	sqlite3_int64 size = (sqlite3_int64)pages * PAGE_SIZE;
+	sqlite3_int64 size;
+	uint32_t pages;
 	int rc;
 
 	if (b->leaf_count == 0)
@@ -305,8 +267,11 @@ row_batch_flush(struct row_batch *b)
 		put_page_header(leaf_page(b, i), PAGE_LEAF, b->leaves[i].cells,
 				b->leaves[i].content);
 	put_root(b);
+	pages = put_index(b);
+	size = (sqlite3_int64)pages * PAGE_SIZE;
 	put_be32(b->image + DATABASE_SIZE_AT, pages);
 	b->leaf_count = 0;
+	b->key_count = 0;
 	rc = sqlite3_deserialize(b->db, "batch", b->image, size, size,
 				 SQLITE_DESERIALIZE_READONLY);
 	if (rc == SQLITE_OK)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows of one table, encoded by us as SQLite stores them and handed over many
- * at a time: the pages are a small database in memory, from which
- * `INSERT … SELECT` copies whole rows without looking into them (SQLite's
+ * Rows of one table and the entries of its index, encoded by us as SQLite
+ * stores them and handed over many at a time: the pages are a small database in memory, from which
+ * `INSERT … SELECT` copies them whole without looking into them (SQLite's
  * "transfer optimization").  Through a prepared statement every column costs
  * several steps of its virtual machine.
  *
@@ -21,16 +21,18 @@
 
 struct row_batch;
 
-/* A batch for rows of `table`, which exists in the main schema of `db` and
- * whose first column is its INTEGER PRIMARY KEY.  Attaches a schema "batch".
- * NULL after an error of `db`. */
-struct row_batch *row_batch_new(sqlite3 *db, const char *table);
+/* A batch for rows of `table`, which exists in the main schema of `db`, whose
+ * first column is its INTEGER PRIMARY KEY and whose only index is `index`, over
+ * one column that is INTEGER NOT NULL.  Attaches a schema "batch".  NULL after
+ * an error of `db`. */
+struct row_batch *row_batch_new(sqlite3 *db, const char *table,
+				const char *index);
 void row_batch_free(struct row_batch *b);
 
-/* A row: begun with its id, which must grow from row to row, then its columns
- * in order but for the first, which is the id.  Values must be of the types
- * that the table declares. */
-void row_begin(struct row_batch *b, int64_t id);
+/* A row: begun with its id, which must grow from row to row, and the value of
+ * its indexed column; then its columns in order but for the first, which is the
+ * id.  Values must be of the types that the table declares. */
+void row_begin(struct row_batch *b, int64_t id, int64_t key);
 void row_integer(struct row_batch *b, int64_t value);
 void row_null(struct row_batch *b);
 void row_text(struct row_batch *b, struct bytes text);

@@ -255,7 +255,7 @@ prepare(struct store_writer *w)
 				       SQLITE_PREPARE_PERSISTENT,
 				       &w->statements[i], NULL) != SQLITE_OK)
 			return writer_fail(w, ERR_INTERNAL, "cannot prepare");
-	w->calls = row_batch_new(w->db, "calls");
+	w->calls = row_batch_new(w->db, "calls", "calls_ts");
 	return w->calls ? 0 : writer_fail(w, ERR_INTERNAL, "cannot prepare");
 }
 
@@ -394,22 +394,12 @@ resolve_names(struct store_writer *w)
 		      "WHERE ip IN (SELECT ip FROM names)");
 }
 
-/*
- * For people's and agents' own SQL, which asks for the newest first; the tools
- * go by zones.  Sorting is done in memory: beyond this many calls, not at all.
- */
-#define INDEXED_CALLS 2000000
-
+/* What store_who.c reads of all connections, and no more. */
 static int
 build_index(struct store_writer *w)
 {
-	/* What store_who.c reads of all connections, and no more. */
-	if (run(w, "CREATE INDEX conns_who ON conns (process_c, process_s) "
-		   "WHERE process_c != 0 OR process_s != 0"))
-		return w->error.code;
-	if (w->counts.calls > INDEXED_CALLS)
-		return w->error.code;
-	return run(w, "CREATE INDEX calls_ts ON calls (ts)");
+	return run(w, "CREATE INDEX conns_who ON conns (process_c, process_s) "
+		      "WHERE process_c != 0 OR process_s != 0");
 }
 
 static int

@@ -387,7 +387,7 @@ store_writer_call(struct store_writer *w, const struct call_event *c)
 	if (writer_begin(w))
 		return w->error.code;
 	t = call_times(c);
-	row_begin(w->calls, (int64_t)++w->counts.calls);
+	row_begin(w->calls, (int64_t)++w->counts.calls, t.ts);
 	row_hot(w, c, &t);
 	row_cold(w, c, &t);
 	row_end(w->calls);

@@ -19,7 +19,8 @@ open_table(void)
 	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db,
 				      "CREATE TABLE t (id INTEGER PRIMARY KEY, "
-				      "n INTEGER, s TEXT, b BLOB) STRICT",
+				      "n INTEGER NOT NULL, s TEXT, b BLOB) STRICT; "
+				      "CREATE INDEX t_n ON t (n)",
 				      NULL, NULL, NULL),
 			 SQLITE_OK);
 	return db;
@@ -28,7 +29,7 @@ open_table(void)
 static void
 add_row(struct row_batch *b, int64_t id, int64_t n, struct bytes s)
 {
-	row_begin(b, id);
+	row_begin(b, id, n);
 	row_integer(b, n);
 	row_text(b, s);
 	row_null(b);
@@ -72,7 +73,7 @@ integers_of_every_width(void **state)
 					  31, 32, 39, 40, 47, 48, 62, 63 };
 	int64_t expected[200] = { 0, 1, -1, 2, INT64_MIN, INT64_MAX };
 	sqlite3 *db = open_table();
-	struct row_batch *b = row_batch_new(db, "t");
+	struct row_batch *b = row_batch_new(db, "t", "t_n");
 	int count = 6, row = 0;
 	sqlite3_stmt *s;
 
@@ -116,7 +117,7 @@ texts_of_every_size(void **state)
 					30000, ROW_BYTES_MAX };
 	char *text = alloc_zero(1, ROW_BYTES_MAX);
 	sqlite3 *db = open_table();
-	struct row_batch *b = row_batch_new(db, "t");
+	struct row_batch *b = row_batch_new(db, "t", "t_n");
 	sqlite3_stmt *s;
 	int row = 0;
 
@@ -124,8 +125,8 @@ texts_of_every_size(void **state)
 	memset(text, 'x', ROW_BYTES_MAX);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		add_row(b, (int64_t)i * 2 + 1, 5, bytes_make(text, sizes[i]));
-		row_begin(b, (int64_t)i * 2 + 2);
-		row_null(b);
+		row_begin(b, (int64_t)i * 2 + 2, 5);
+		row_integer(b, 5);
 		row_null(b);
 		row_blob(b, bytes_make(text, sizes[i]));
 		row_end(b);
@@ -153,7 +154,7 @@ static void
 batches_follow_each_other(void **state)
 {
 	sqlite3 *db = open_table();
-	struct row_batch *b = row_batch_new(db, "t");
+	struct row_batch *b = row_batch_new(db, "t", "t_n");
 	int64_t id = 0;
 
 	(void)state;
@@ -179,12 +180,48 @@ batches_follow_each_other(void **state)
 	row_batch_free(b);
 }
 
+/* Keys in any order, equal ones, batches whose keys overlap: the index gives
+ * what sorting the rows gives, and the integrity check compares them. */
+static void
+keys_in_any_order(void **state)
+{
+	static const uint64_t spreads[] = { 1, 3, 5000, UINT64_C(1) << 40, 0 };
+	sqlite3 *db = open_table();
+	struct row_batch *b = row_batch_new(db, "t", "t_n");
+	uint64_t random = 1;
+	int64_t id = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(spreads) / sizeof(*spreads); i++) {
+		while (!row_batch_full(b)) {
+			uint64_t key;
+
+			random = random * UINT64_C(6364136223846793005) + 1;
+			key = random ^ random >> 32;
+			id++;
+			add_row(b, id,
+				(int64_t)(spreads[i] ? key % spreads[i] : key),
+				bytes_of("x"));
+		}
+		assert_int_equal(row_batch_flush(b), SQLITE_OK);
+	}
+	assert_sound(db);
+	assert_int_equal(ask(db, "SELECT count(*) FROM t INDEXED BY t_n "
+				 "WHERE n >= -9223372036854775807 - 1"), id);
+	assert_int_equal(ask(db, "SELECT count(*) FROM t INDEXED BY t_n "
+				 "WHERE n = 2"),
+			 ask(db, "SELECT count(*) FROM t NOT INDEXED "
+				 "WHERE n = 2"));
+	sqlite3_close(db);
+	row_batch_free(b);
+}
+
 /* The copy must be SQLite's raw one, or the whole detour is for nothing. */
 static void
 rows_are_copied_whole(void **state)
 {
 	sqlite3 *db = open_table();
-	struct row_batch *b = row_batch_new(db, "t");
+	struct row_batch *b = row_batch_new(db, "t", "t_n");
 	int copies = 0;
 	sqlite3_stmt *s;
 
@@ -199,19 +236,20 @@ rows_are_copied_whole(void **state)
 			  strcmp(opcode, "RowData") == 0;
 		assert_string_not_equal(opcode, "MakeRecord");
 	} while (sqlite3_step(s) == SQLITE_ROW);
-	assert_int_equal(copies, 1);
+	assert_int_equal(copies, 2); /* the table, the index */
 	sqlite3_finalize(s);
 	sqlite3_close(db);
 	row_batch_free(b);
 }
 
 static void
-no_such_table(void **state)
+no_such_table_or_index(void **state)
 {
 	sqlite3 *db = open_table();
 
 	(void)state;
-	assert_null(row_batch_new(db, "nobody"));
+	assert_null(row_batch_new(db, "nobody", "t_n"));
+	assert_null(row_batch_new(db, "t", "nobody"));
 	sqlite3_close(db);
 }
 
@@ -222,8 +260,9 @@ main(void)
 		cmocka_unit_test(integers_of_every_width),
 		cmocka_unit_test(texts_of_every_size),
 		cmocka_unit_test(batches_follow_each_other),
+		cmocka_unit_test(keys_in_any_order),
 		cmocka_unit_test(rows_are_copied_whole),
-		cmocka_unit_test(no_such_table),
+		cmocka_unit_test(no_such_table_or_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
