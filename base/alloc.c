@@ -31,6 +31,16 @@ alloc_zero(size_t count, size_t size)
 }
 
 void *
+alloc_aligned(size_t size, size_t alignment)
+{
+	void *memory = aligned_alloc(alignment, size);
+
+	if (!memory)
+		alloc_abort();
+	return memset(memory, 0, size);
+}
+
+void *
 alloc_resize(void *old, size_t count, size_t size)
 {
 	void *memory;

@@ -11,6 +11,10 @@
 /* Zeroed memory for `count` elements of `size` bytes; never NULL. */
 void *alloc_zero(size_t count, size_t size) __attribute__((malloc));
 
+/* Zeroed memory of `size` bytes, which is a multiple of `alignment`, a power of
+ * two, at an address that is one too; never NULL. */
+void *alloc_aligned(size_t size, size_t alignment) __attribute__((malloc));
+
 /* `old` (or NULL) resized to `count` × `size`; new bytes are not set. */
 void *alloc_resize(void *old, size_t count, size_t size);
 

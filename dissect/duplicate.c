@@ -8,11 +8,14 @@
 
 #define PRINT_PAYLOAD    64 /* bytes of payload that must agree */
 #define TCP_CHECKSUM_END 18
+#define PATH_MASK UINT64_C(0xffff)
+
+_Static_assert(sizeof(struct duplicate_set) == 64, "one line of the cache");
 
 struct duplicates *
 duplicates_new(uint64_t seed)
 {
-	struct duplicates *d = alloc_zero(1, sizeof(*d));
+	struct duplicates *d = alloc_aligned(sizeof(*d), 64);
 
 	d->seed = seed;
 	return d;
@@ -43,10 +46,17 @@ duplicate_content(const struct packet *p)
 }
 
 static uint64_t
-duplicate_print(const struct duplicates *d, const struct packet *p,
-		uint64_t connection_hash)
+path_digest(const struct packet *p)
+{
+	return p->path * UINT64_C(0x9e3779b97f4a7c15) >> 48;
+}
+
+uint64_t
+duplicates_print(const struct duplicates *d, const struct packet *p,
+		 uint64_t connection_hash)
 {
 	struct bytes content = duplicate_content(p);
+	uint64_t print;
 	struct {
 		uint64_t connection;
 		uint8_t source_ip[16];
@@ -69,9 +79,11 @@ duplicate_print(const struct duplicates *d, const struct packet *p,
 		head.flags = p->tcp.flags;
 		head.window = p->tcp.window;
 	}
-	return XXH3_64bits_withSeed(
+	print = XXH3_64bits_withSeed(
 		content.data, content.size,
 		XXH3_64bits_withSeed(&head, sizeof(head), d->seed));
+	__builtin_prefetch(&d->sets[print & (DUPLICATE_SETS - 1)], 1);
+	return print;
 }
 
 static int64_t
@@ -89,12 +101,14 @@ duplicate_window(const struct packet *p, bool elsewhere)
 
 /* The slot of a packet in its set, or the one to give up for it. */
 static struct duplicate_slot *
-find_slot(struct duplicate_slot set[DUPLICATE_WAYS], uint64_t print)
+find_slot(struct duplicate_set *set, uint64_t print)
 {
-	struct duplicate_slot *oldest = set;
+	struct duplicate_slot *oldest = set->slots;
 
-	for (struct duplicate_slot *s = set; s < set + DUPLICATE_WAYS; s++) {
-		if (s->print == print)
+	for (unsigned i = 0; i < DUPLICATE_WAYS; i++) {
+		struct duplicate_slot *s = &set->slots[i];
+
+		if ((s->print & ~PATH_MASK) == print)
 			return s;
 		if (s->time_ns < oldest->time_ns)
 			oldest = s;
@@ -103,28 +117,27 @@ find_slot(struct duplicate_slot set[DUPLICATE_WAYS], uint64_t print)
 }
 
 bool
-duplicates_check(struct duplicates *d, const struct packet *p,
-		 uint64_t connection_hash, int64_t time_ns)
+duplicates_check(struct duplicates *d, const struct packet *p, uint64_t print,
+		 int64_t time_ns)
 {
-	uint64_t print = duplicate_print(d, p, connection_hash);
-	struct duplicate_slot *slot =
-		find_slot(d->slots[print & (DUPLICATE_SETS - 1)], print);
+	struct duplicate_set *set = &d->sets[print & (DUPLICATE_SETS - 1)];
+	struct duplicate_slot *slot = find_slot(set, print & ~PATH_MASK);
+	uint64_t seen = (print & ~PATH_MASK) | path_digest(p);
 
-	if (slot->print == print) {
+	if (((slot->print ^ print) & ~PATH_MASK) == 0) {
 		uint64_t apart =
 			time_ns >= slot->time_ns
 				? (uint64_t)time_ns - (uint64_t)slot->time_ns
 				: (uint64_t)slot->time_ns - (uint64_t)time_ns;
 
 		if (apart <=
-		    (uint64_t)duplicate_window(p, slot->path != p->path)) {
-			if (time_ns < slot->time_ns) {
-				slot->path = p->path;
-				slot->time_ns = time_ns;
-			}
+		    (uint64_t)duplicate_window(p, slot->print != seen)) {
+			if (time_ns < slot->time_ns)
+				*slot = (struct duplicate_slot){ seen,
+								 time_ns };
 			return true;
 		}
 	}
-	*slot = (struct duplicate_slot){ print, p->path, time_ns };
+	*slot = (struct duplicate_slot){ seen, time_ns };
 	return false;
 }

@@ -31,15 +31,20 @@
 #define DUPLICATE_WAYS 4
 #define DUPLICATE_SETS 2048 /* a power of two */
 
+/* 48 bits of what must agree, above 16 of the path. */
 struct duplicate_slot {
 	uint64_t print;
-	uint64_t path;
 	int64_t time_ns;
+};
+
+/* A line of the cache: every packet looks into one, seldom the same soon. */
+struct duplicate_set {
+	_Alignas(64) struct duplicate_slot slots[DUPLICATE_WAYS];
 };
 
 struct duplicates {
 	uint64_t seed;
-	struct duplicate_slot slots[DUPLICATE_SETS][DUPLICATE_WAYS];
+	struct duplicate_set sets[DUPLICATE_SETS];
 };
 
 /* `seed` must be secret.  Free with duplicates_free (NULL is allowed). */
@@ -47,8 +52,13 @@ struct duplicates *duplicates_new(uint64_t seed);
 void duplicates_free(struct duplicates *d);
 
 /*
- * Was this packet seen before?  If not it is remembered.  `connection_hash`
- * stands for both endpoints without regard to direction.
+ * What is to agree of this packet, to be given to duplicates_check a moment
+ * later, when its set has come into the cache.  `connection_hash` stands for
+ * both endpoints without regard to direction.
  */
+uint64_t duplicates_print(const struct duplicates *d, const struct packet *p,
+			  uint64_t connection_hash);
+
+/* Was this packet seen before?  If not it is remembered. */
 bool duplicates_check(struct duplicates *d, const struct packet *p,
-		      uint64_t connection_hash, int64_t time_ns);
+		      uint64_t print, int64_t time_ns);

@@ -717,9 +717,10 @@ find_and_take(struct engine *e, const struct packet *p,
 {
 	struct place place = places_at(&e->places, record->interface);
 	uint64_t hash = connection_hash(e->table, key);
+	uint64_t print = duplicates_print(e->duplicates, p, hash);
 	struct connection *c = connection_find(e->table, key, hash);
 
-	if (duplicates_check(e->duplicates, p, hash, record->time_ns)) {
+	if (duplicates_check(e->duplicates, p, print, record->time_ns)) {
 		e->coverage.duplicate_packets++;
 		if (c) {
 			c->duplicates++;

@@ -256,17 +256,6 @@ raw_free(struct raw_writer *w)
 	free(w);
 }
 
-static uint8_t *
-raw_page(void)
-{
-	uint8_t *page = aligned_alloc(RAW_PAGE, RAW_PAGE);
-
-	if (!page)
-		abort();
-	memset(page, 0, RAW_PAGE);
-	return page;
-}
-
 /* Writes the first header and starts the thread. */
 static int
 raw_begin(struct raw_writer *w, const struct clock_map *clock, struct error *e)
@@ -304,8 +293,8 @@ raw_writer_open(const char *path, const struct raw_stream *stream,
 
 	*out = NULL;
 	w->path = alloc_string(path);
-	w->page = raw_page();
-	w->tail = raw_page();
+	w->page = alloc_aligned(RAW_PAGE, RAW_PAGE);
+	w->tail = alloc_aligned(RAW_PAGE, RAW_PAGE);
 	w->tail_written = true;
 	w->header.format = stream->format;
 	w->header.clock_kind = stream->clock_kind;

@@ -78,7 +78,9 @@ is_duplicate(struct given g)
 	record.interface = g.interface;
 	record.direction = g.direction;
 	assert_int_equal(decode_packet(&record, &p), PACKET_OK);
-	return duplicates_check(seen, &p, CONNECTION, g.time_ns);
+	return duplicates_check(seen, &p,
+				duplicates_print(seen, &p, CONNECTION),
+				g.time_ns);
 }
 
 static const struct given base = { .id = 7, .ttl = 64, .seq = 100,
