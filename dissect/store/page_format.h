@@ -45,7 +45,7 @@ put_varint(uint8_t *at, uint64_t value)
 {
 	unsigned groups = 1;
 
-	while (value >> (7 * groups))
+	while (groups < VARINT_MAX && value >> (7 * groups))
 		groups++;
 	while (groups-- > 1)
 		*at++ = (uint8_t)(value >> (7 * groups) | 0x80);
