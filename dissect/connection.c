@@ -14,7 +14,7 @@
  * often. */
 #define TOUCH_NS 1000000000LL
 
-_Static_assert(sizeof(struct connection_key) == 44, "no padding: hashed");
+_Static_assert(sizeof(struct connection_key) == 48, "no padding: hashed");
 _Static_assert(sizeof(struct connection) + sizeof(struct tcp) <= 1024,
 	       "the memory bound that connection.h states");
 
@@ -81,11 +81,34 @@ connection_key(const struct endpoint *source, const struct endpoint *target,
 	return key;
 }
 
+struct connection_keys
+connection_keys(const struct packet *p, uint32_t realm)
+{
+	struct connection_keys keys;
+	bool low;
+
+	keys.key = connection_key(&p->source, &p->target, p->ip_protocol, realm,
+				  &keys.source_is_low);
+	keys.about = keys.key;
+	if (!p->quotes)
+		return keys;
+	keys.about = connection_key(&p->quote.source, &p->quote.target,
+				    p->quote.ip_protocol, realm, &low);
+	keys.key.about = connection_digest(&keys.about);
+	return keys;
+}
+
 uint64_t
 connection_hash(const struct connection_table *t,
 		const struct connection_key *key)
 {
 	return hash_bytes(t->seed, bytes_make(key, sizeof(*key)));
+}
+
+uint32_t
+connection_digest(const struct connection_key *key)
+{
+	return (uint32_t)XXH3_64bits(key, sizeof(*key)) | 1;
 }
 
 uint32_t

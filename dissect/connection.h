@@ -33,6 +33,7 @@ struct connection_key {
 	struct endpoint low, high;
 	uint32_t realm; /* of loopback addresses, where known; else 0 */
 	uint32_t ip_protocol;
+	uint32_t about; /* ICMP: digest of the connection reported on; 0: none */
 };
 
 struct engine;
@@ -46,9 +47,9 @@ struct connection {
 	struct stream *stream;             /* NULL until payload was seen */
 	uint64_t hash;
 	struct connection_key key;
-	bool client_is_low;
-	bool midstream, direction_guessed;
-	bool waits;
+	bool client_is_low : 1;
+	bool midstream : 1, direction_guessed : 1;
+	bool waits : 1;
 	uint8_t kind;
 	uint16_t vlan;
 	uint32_t interface;
@@ -58,7 +59,8 @@ struct connection {
 	int64_t first_ns, last_ns;
 	uint64_t id;
 	uint64_t packets[2], wire_bytes[2];
-	uint64_t duplicates;
+	uint32_t duplicates;
+	uint32_t reports; /* calls of ICMP about it */
 	struct packet_ref first_packet, last_packet;
 };
 
@@ -75,13 +77,24 @@ struct connection_key connection_key(const struct endpoint *source,
 				     uint8_t ip_protocol, uint32_t realm,
 				     bool *source_is_low);
 
+/* Where a packet belongs. */
+struct connection_keys {
+	struct connection_key key;
+	bool source_is_low;
+	/* Of an ICMP message that quotes a packet: the connection that it is
+	 * about, which its own key names too; else the same as `key`. */
+	struct connection_key about;
+};
+struct connection_keys connection_keys(const struct packet *p, uint32_t realm);
+
 /* 127.0.0.0/8 or ::1. */
 bool connection_is_loopback(const uint8_t ip[16]);
 
-/* A keyed hash of it, different in every process; and the shard of `count`
- * that has it, the same in every process. */
+/* A keyed hash of it, different in every process; a digest, never 0, and the
+ * shard of `count` that has it, the same in every process. */
 uint64_t connection_hash(const struct connection_table *t,
 			 const struct connection_key *key);
+uint32_t connection_digest(const struct connection_key *key);
 uint32_t connection_shard(const struct connection_key *key, uint32_t count);
 
 /* The connection of this key, or NULL. */

@@ -106,7 +106,7 @@ decode_packet(const struct packet_record *record, struct packet *p)
 		.outer = &outer,
 	};
 
-	p->answer = false;
+	p->answer = p->quotes = false;
 	p->vlan = 0;
 	p->layers = 0;
 	p->path = decode_path(record);

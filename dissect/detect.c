@@ -33,7 +33,7 @@ likeliest(const struct detect_hint *hint, uint64_t maybe)
 		only = (enum protocol)i;
 		count++;
 	}
-	return count == 1 && hint->transport != TRANSPORT_UDP
+	return count == 1 && hint->transport == TRANSPORT_TCP
 		       ? only
 		       : PROTOCOL_UNKNOWN;
 }

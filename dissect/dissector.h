@@ -80,7 +80,14 @@ enum pairing {
 	PAIR_BY_CHANNEL, /* the two messages of a channel (dissect/sink.h) */
 };
 
-enum transport { TRANSPORT_TCP = 1, TRANSPORT_UDP = 2, TRANSPORT_BOTH = 3 };
+enum transport {
+	TRANSPORT_TCP = 1,
+	TRANSPORT_UDP = 2,
+	TRANSPORT_BOTH = 3,
+	TRANSPORT_ICMP = 4, /* a datagram is one message, with its header */
+	TRANSPORT_ICMPV6 = 8,
+	TRANSPORT_ICMP_BOTH = 12,
+};
 
 struct sink; /* dissect/sink.h */
 
@@ -116,8 +123,8 @@ struct dissector {
 
 	/*
 	 * Parses from the front of `in`: contiguous bytes of one side (TCP), or
-	 * one whole datagram (UDP; must be consumed in one call; sink_transport
-	 * says which).  Called again until it asks for more or everything is
+	 * one whole datagram (UDP, ICMP; must be consumed in one call;
+	 * sink_transport says which).  Called again until it asks for more or everything is
 	 * consumed.
 	 */
 	struct step (*feed)(void *conn, enum side side, struct bytes in,

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "dissect/connection.h"
+#include "dissect/connection_event.h"
 #include "dissect/decode.h"
 #include "dissect/defrag.h"
 #include "dissect/duplicate.h"
@@ -230,43 +231,6 @@ end_reason(const struct connection_event *event, enum ending ending)
 	return CALL_REASON_NO_RESPONSE;
 }
 
-#define SWAP_SIDES(array)                                      \
-	do {                                                   \
-		__typeof__((array)[0]) swap_kept = (array)[0]; \
-		(array)[0] = (array)[1];                       \
-		(array)[1] = swap_kept;                        \
-	} while (0)
-
-/* The stream found by content that client and server are the other way
- * round. */
-static void
-event_reverse(struct connection_event *event)
-{
-	struct tcp_facts *f = &event->tcp;
-	struct endpoint client = event->client;
-
-	event->client = event->server;
-	event->server = client;
-	SWAP_SIDES(event->packets);
-	SWAP_SIDES(event->wire_bytes);
-	SWAP_SIDES(event->first_bytes);
-	SWAP_SIDES(f->window_scale);
-	SWAP_SIDES(f->window_sum);
-	SWAP_SIDES(f->retransmissions);
-	SWAP_SIDES(f->fast_retransmissions);
-	SWAP_SIDES(f->out_of_order);
-	SWAP_SIDES(f->dup_acks);
-	SWAP_SIDES(f->zero_windows);
-	SWAP_SIDES(f->windows_full);
-	SWAP_SIDES(f->keepalives);
-	SWAP_SIDES(f->resets);
-	SWAP_SIDES(f->fins);
-	SWAP_SIDES(f->holes);
-	SWAP_SIDES(f->missing_bytes);
-	SWAP_SIDES(f->overlaps_differing);
-	SWAP_SIDES(f->payload_bytes);
-}
-
 static void
 event_describe(struct connection_event *event, const struct connection *c,
 	       enum ending ending)
@@ -319,7 +283,7 @@ event_end_stream(struct engine *e, struct connection *c,
 	if (event->protocol == PROTOCOL_UNKNOWN && e->calls > calls)
 		event->protocol = e->last_protocol;
 	if (reversed)
-		event_reverse(event);
+		connection_event_reverse(event);
 }
 
 /* Asks who was at one end, and introduces the process. */
@@ -405,6 +369,7 @@ end_connection(struct engine *e, struct connection *c, enum ending ending)
 	if (c->stream)
 		event_end_stream(e, c, &event, first,
 				 end_reason(&event, ending));
+	event.calls += c->reports;
 	count_ended(e, &event, had_stream);
 	find_ends(e, c, &event);
 	if (e->events.connection)
@@ -683,10 +648,11 @@ take_packet(struct engine *e, struct connection *c, enum side side,
 	if (c->tcp) {
 		take_tcp(e, c, side, p, &at);
 	} else {
+		struct bytes message = packet_datagram(p);
+
 		count_in_connection(c, side, p, &at);
-		if (p->ip_protocol == IP_PROTOCOL_UDP && p->payload.size > 0)
-			stream_data(connection_stream(c), side, p->payload,
-				    &at);
+		if (message.size > 0)
+			stream_data(connection_stream(c), side, message, &at);
 	}
 	connection_touch(e->table, c, kind_of(c), e->reassembly.now_ns);
 }
@@ -709,47 +675,88 @@ note_realm(struct connection *c, const struct packet_record *record,
 		c->realms[outbound == source_is_low ? 0 : 1] = realm;
 }
 
+/* An ICMP message about a connection that was seen: a call of it, which
+ * changes nothing else in it. */
+static void
+take_report(struct engine *e, struct connection *c, const struct packet *p,
+	    const struct packet_record *record)
+{
+	struct stream_identity identity = {
+		.connection = c->id,
+		.client = p->target,
+		.server = p->source,
+		.ip_protocol = p->ip_protocol,
+	};
+	struct stream_at at = {
+		.time_ns = record->time_ns,
+		.packet = { record->segment, record->offset },
+	};
+	struct stream *s = stream_new(&e->streams, &identity);
+
+	stream_data(s, SIDE_SERVER, p->transport, &at);
+	c->reports += stream_calls(s);
+	stream_free(s, CALL_REASON_NONE);
+}
+
+/* Whether `p` reports on a connection that was seen, and was taken there. */
+static bool
+is_report(struct engine *e, const struct packet *p,
+	  const struct packet_record *record, const struct connection_keys *at)
+{
+	struct connection *about;
+
+	if (!p->quotes)
+		return false;
+	about = connection_find(e->table, &at->about,
+				connection_hash(e->table, &at->about));
+	if (about)
+		take_report(e, about, p, record);
+	return about;
+}
+
 /* A packet of this shard and within the filter. */
 static void
 find_and_take(struct engine *e, const struct packet *p,
 	      const struct packet_record *record,
-	      const struct connection_key *key, bool source_is_low)
+	      const struct connection_keys *at)
 {
 	struct place place = places_at(&e->places, record->interface);
-	uint64_t hash = connection_hash(e->table, key);
+	bool low = at->source_is_low;
+	uint64_t hash = connection_hash(e->table, &at->key);
 	uint64_t print = duplicates_print(e->duplicates, p, hash);
-	struct connection *c = connection_find(e->table, key, hash);
+	struct connection *c = connection_find(e->table, &at->key, hash);
 
 	if (duplicates_check(e->duplicates, p, print, record->time_ns)) {
 		e->coverage.duplicate_packets++;
 		if (c) {
 			c->duplicates++;
-			note_realm(c, record, place, source_is_low);
+			note_realm(c, record, place, low);
 		}
 		return;
 	}
-	if (c && c->tcp &&
-	    tcp_begins_another(c->tcp, packet_side(c, source_is_low), p)) {
+	if (is_report(e, p, record, at))
+		return;
+	if (c && c->tcp && tcp_begins_another(c->tcp, packet_side(c, low), p)) {
 		end_connection(e, c, ENDING_REPLACED);
 		c = NULL;
 	}
 	if (!c) {
-		c = open_connection(e, key, hash, record);
-		find_direction(c, p, source_is_low);
+		c = open_connection(e, &at->key, hash, record);
+		find_direction(c, p, low);
 	}
-	note_realm(c, record, place, source_is_low);
-	take_packet(e, c, packet_side(c, source_is_low), p, record);
+	note_realm(c, record, place, low);
+	take_packet(e, c, packet_side(c, low), p, record);
 }
 
 void
 engine_packet(struct engine *e, const struct packet_record *packet)
 {
 	struct packet_record record = *packet;
-	struct place place;
-	struct connection_key key;
-	struct packet p;
 	enum packet_verdict verdict;
-	bool fragment, source_is_low;
+	struct connection_keys at;
+	struct packet p;
+	struct place place;
+	bool fragment;
 
 	assert(!e->finished);
 	if (record.time_ns < 0 || record.time_ns > TIME_MAX)
@@ -766,16 +773,15 @@ engine_packet(struct engine *e, const struct packet_record *packet)
 	if (verdict != PACKET_OK)
 		return;
 	place = places_at(&e->places, record.interface);
-	key = connection_key(&p.source, &p.target, p.ip_protocol, place.realm,
-			     &source_is_low);
+	at = connection_keys(&p, place.realm);
 	/* Where sockets of these ends are known (who.c). */
-	if (connection_shard(&key, e->options.shard_count) !=
+	if (connection_shard(&at.about, e->options.shard_count) !=
 	    e->options.shard_index)
 		return;
 	if (place.apart)
-		key.realm = place.apart;
+		at.key.realm = at.about.realm = place.apart;
 	if (!fragment)
 		count_packet(e, &record);
 	if (engine_filter_passes(&e->options.filter, &p))
-		find_and_take(e, &p, &record, &key, source_is_low);
+		find_and_take(e, &p, &record, &at);
 }

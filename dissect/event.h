@@ -102,7 +102,7 @@ struct call_event {
 	uint32_t flags;        /* enum call_flag */
 	enum call_reason reason;
 	struct endpoint client, server;
-	uint8_t ip_protocol;   /* 6 TCP, 17 UDP */
+	uint8_t ip_protocol;   /* 6 TCP, 17 UDP, 1 or 58 ICMP */
 	int32_t status;        /* -1: none */
 	struct bytes fields[FIELD_COUNT]; /* request's first, else response's */
 	struct call_half request, response;

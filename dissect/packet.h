@@ -56,12 +56,19 @@ enum packet_verdict {
 	PACKET_UNSUPPORTED, /* link type */
 };
 
+/* The packet that an ICMP message is about (dissect/icmp.h). */
+struct packet_quote {
+	struct endpoint source, target; /* as in struct packet */
+	uint8_t ip_protocol;
+};
+
 /* What the innermost headers say.  Slices are borrowed from the record. */
 struct packet {
 	struct endpoint source, target; /* no ports: 0; ICMP echo: its id */
 	uint8_t ip_protocol;
 	uint8_t ip_version;
-	bool answer;             /* by its type a reply (ICMP echo reply) */
+	bool answer;             /* by its type a reply or report (ICMP) */
+	bool quotes;             /* an ICMP message about `quote` */
 	uint16_t vlan;           /* outermost, 0: none */
 	uint16_t ip_id;          /* IPv4 identification; 0: none */
 	uint32_t ip_length;      /* of header and payload, as on the wire */
@@ -72,4 +79,18 @@ struct packet {
 	unsigned layers;         /* decoded so far */
 	struct packet_tcp tcp;
 	struct packet_fragment fragment;
+	struct packet_quote quote;
 };
+
+/* What a stream of datagrams is given of it: the payload, of ICMP the whole
+ * message.  Empty for other protocols. */
+static inline struct bytes
+packet_datagram(const struct packet *p)
+{
+	if (p->ip_protocol == IP_PROTOCOL_UDP)
+		return p->payload;
+	if (p->ip_protocol == IP_PROTOCOL_ICMP ||
+	    p->ip_protocol == IP_PROTOCOL_ICMPV6)
+		return p->transport;
+	return bytes_make(NULL, 0);
+}

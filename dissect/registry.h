@@ -16,7 +16,8 @@
 	X(kafka)      \
 	X(websocket)  \
 	X(amqp)       \
-	X(mqtt)
+	X(mqtt)       \
+	X(icmp)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

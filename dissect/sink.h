@@ -61,7 +61,8 @@ void sink_begin(struct sink *s);
  * The same for a message of the server that answers no request (a pushed
  * notification): a call of its own, which leaves the order of the others as it
  * is.  It may come while another message is open, which goes on when it has
- * ended; in a channel it is that of the server there.
+ * ended; in a channel it is that of the server there.  Of the client it is a
+ * message that nothing answers, and no other may be open.
  */
 void sink_begin_alone(struct sink *s);
 
@@ -188,5 +189,5 @@ void sink_memory(struct sink *s, size_t bytes);
 /* DNS and the like: `name` resolved to `ip` (16 bytes, IPv4 mapped). */
 void sink_name(struct sink *s, const uint8_t ip[16], struct bytes name);
 
-/* What carries the bytes being fed: TCP or UDP. */
+/* What carries the bytes being fed: one of them. */
 enum transport sink_transport(const struct sink *s);

@@ -36,17 +36,18 @@ stream_new(struct stream_context *context,
 	return s;
 }
 
-static enum transport
-transport_of(const struct stream *s)
+/* It is given whole datagrams, which are not bytes of a sequence. */
+static bool
+has_datagrams(const struct stream *s)
 {
-	return s->identity.ip_protocol == 17 ? TRANSPORT_UDP : TRANSPORT_TCP;
+	return stream_transport(s) != TRANSPORT_TCP;
 }
 
 static struct detect_hint
 hint_of(const struct stream *s, bool last)
 {
 	return (struct detect_hint){
-		.transport = transport_of(s),
+		.transport = stream_transport(s),
 		.protocols = s->dissector ? UINT64_C(1) << s->protocol
 					  : s->context->options.protocols,
 		.ports = { s->identity.client.port, s->identity.server.port },
@@ -603,7 +604,7 @@ stream_gap(struct stream *s, enum side side, uint64_t missing,
 
 	side = s->reversed ? side_other(side) : side;
 	lane = &s->lanes[side];
-	if (transport_of(s) == TRANSPORT_UDP)
+	if (has_datagrams(s))
 		return;
 	if (!lane->started) {
 		lane->started = true;
@@ -627,7 +628,7 @@ stream_gap(struct stream *s, enum side side, uint64_t missing,
 		lane->position = lane->arrived;
 }
 
-/* One whole UDP datagram. */
+/* One whole datagram. */
 static void
 datagram(struct stream *s, enum side side, struct bytes data)
 {
@@ -670,7 +671,7 @@ stream_data(struct stream *s, enum side side, struct bytes data,
 
 	if (!data.size)
 		return;
-	if (transport_of(s) == TRANSPORT_UDP) {
+	if (has_datagrams(s)) {
 		lane_arrive(&s->lanes[side], data, at);
 		datagram(s, side, data);
 		return;

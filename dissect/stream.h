@@ -23,7 +23,7 @@ void stream_free(struct stream *s, enum call_reason reason);
  * The next bytes of one side, beginning at a packet boundary.  The caller
  * guarantees causality: every byte of the other side below
  * `at->acknowledged` was given, or declared missing, before.
- * For UDP: one whole datagram.
+ * For UDP and ICMP: one whole datagram.
  */
 void stream_data(struct stream *s, enum side side, struct bytes data,
 		 const struct stream_at *at);

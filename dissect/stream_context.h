@@ -40,7 +40,8 @@ struct stream_identity {
 /*
  * Where the bytes given stand.  `position` and `acknowledged` are TCP sequence
  * and acknowledgement numbers unwrapped to 64 bits (any origin, the same for
- * both meanings on one side); 0 for UDP.
+ * both meanings on one side); 0 for
+ * datagrams.
  */
 struct stream_at {
 	int64_t time_ns;

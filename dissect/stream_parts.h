@@ -44,6 +44,22 @@ struct stream {
 	bool reversed;      /* sides are the other way round than given */
 };
 
+/* What carries it, by the number of its IP protocol. */
+static inline enum transport
+stream_transport(const struct stream *s)
+{
+	switch (s->identity.ip_protocol) {
+	case 17:
+		return TRANSPORT_UDP;
+	case 1:
+		return TRANSPORT_ICMP;
+	case 58:
+		return TRANSPORT_ICMPV6;
+	default:
+		return TRANSPORT_TCP;
+	}
+}
+
 /* The stream inside, NULL allowed: a side has ended; all has ended. */
 void inner_finish(struct inner *inner, enum side side, bool clean);
 void inner_free(struct inner *inner, enum call_reason reason);

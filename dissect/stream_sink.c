@@ -81,7 +81,7 @@ sink_begin_alone(struct sink *s)
 	struct lane *lane = lane_of(s);
 	struct message *outer = lane->open;
 
-	assert(s->side == SIDE_SERVER && !lane->outer);
+	assert(!lane->outer && (s->side == SIDE_SERVER || !outer));
 	begin(s)->alone = true;
 	if (s->channel) {
 		assert(!outer && s->role == SIDE_SERVER);
@@ -318,6 +318,5 @@ sink_name(struct sink *s, const uint8_t ip[16], struct bytes name)
 enum transport
 sink_transport(const struct sink *s)
 {
-	return s->stream->identity.ip_protocol == 17 ? TRANSPORT_UDP
-						     : TRANSPORT_TCP;
+	return stream_transport(s->stream);
 }

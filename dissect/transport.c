@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "dissect/icmp.h"
 #include "dissect/tunnel.h"
 
 #define TCP_HEADER  20
@@ -117,22 +118,6 @@ transport_with_ports(struct decode *d, uint32_t header)
 	return transport_done(d);
 }
 
-/* An echo's identifier stands where others have ports. */
-static enum layer
-transport_icmp(struct decode *d, uint8_t request, uint8_t reply)
-{
-	const uint8_t *at = layer_take(&d->rest, 8);
-	struct packet *p = d->packet;
-
-	if (!at)
-		return LAYER_MALFORMED;
-	if (at[0] == request || at[0] == reply) {
-		p->source.port = p->target.port = layer_be16(at + 4);
-		p->answer = at[0] == reply;
-	}
-	return transport_done(d);
-}
-
 enum layer
 transport_decode(struct decode *d)
 {
@@ -151,9 +136,8 @@ transport_decode(struct decode *d)
 	case IP_PROTOCOL_UDPLITE:
 		return transport_with_ports(d, UDP_HEADER);
 	case IP_PROTOCOL_ICMP:
-		return transport_icmp(d, 8, 0);
 	case IP_PROTOCOL_ICMPV6:
-		return transport_icmp(d, 128, 129);
+		return icmp_decode(d) ? transport_done(d) : LAYER_MALFORMED;
 	case IP_PROTOCOL_IPIP:
 	case IP_PROTOCOL_IPV6:
 		transport_keep_outer(d);

@@ -7,6 +7,7 @@
 
 /* calls.flags beyond enum call_flag (1_tables.sql, fields.json know it too). */
 #define STORE_CALL_OVER_UDP (1 << 24)
+#define STORE_CALL_OVER_ICMP (1 << 25)
 
 /* conns.flags */
 #define STORE_CONN_MIDSTREAM 1

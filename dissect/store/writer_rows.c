@@ -261,6 +261,17 @@ row_field(struct store_writer *w, const struct call_event *c, enum field field)
 	row_string(w, field, c->fields[field]);
 }
 
+/* What carried a call; nothing: TCP. */
+static int64_t
+over_flag(uint8_t ip_protocol)
+{
+	if (ip_protocol == IPPROTO_UDP)
+		return STORE_CALL_OVER_UDP;
+	if (ip_protocol == IPPROTO_ICMP || ip_protocol == IPPROTO_ICMPV6)
+		return STORE_CALL_OVER_ICMP;
+	return 0;
+}
+
 static void
 row_hot(struct store_writer *w, const struct call_event *c,
 	const struct call_times *t)
@@ -270,9 +281,7 @@ row_hot(struct store_writer *w, const struct call_event *c,
 	row_integer(b, t->ts);
 	row_optional(b, t->elapsed >= 0, t->elapsed);
 	row_optional(b, c->status >= 0, c->status);
-	row_integer(b, (int64_t)c->flags | (c->ip_protocol == IPPROTO_UDP
-						    ? STORE_CALL_OVER_UDP
-						    : 0));
+	row_integer(b, (int64_t)c->flags | over_flag(c->ip_protocol));
 	row_integer(b, (int64_t)c->protocol);
 	row_field(w, c, FIELD_METHOD);
 	row_field(w, c, FIELD_HOST);

@@ -84,7 +84,7 @@ CREATE TABLE calls (
 	ts INTEGER NOT NULL,           -- first byte, ns since 1970 UTC
 	elapsed INTEGER,               -- ns, first to last byte; NULL: not a pair
 	status INTEGER,
-	flags INTEGER NOT NULL,        -- enum call_flag, 1 << 24: over UDP
+	flags INTEGER NOT NULL,        -- enum call_flag, 1 << 24: over UDP, 1 << 25: ICMP
 	protocol INTEGER NOT NULL,     -- protocols.id
 	method INTEGER NOT NULL,       -- strings.id, and so on
 	host INTEGER NOT NULL,

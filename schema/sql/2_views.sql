@@ -54,7 +54,8 @@ CREATE VIEW api_calls AS SELECT
 	(SELECT text FROM reasons WHERE id = c.reason) AS reason,
 	c.flags & 48 = 0 AND c.flags & 3 = 3 AS complete,
 	c.flags & 192 != 0 AS truncated,
-	CASE WHEN c.flags & 16777216 THEN 'udp' ELSE 'tcp' END AS transport,
+	CASE WHEN c.flags & 16777216 THEN 'udp' WHEN c.flags & 33554432 THEN 'icmp'
+		ELSE 'tcp' END AS transport,
 	c.conn AS connection_id,
 	c.request_segment,
 	c.request_offset,

@@ -25,6 +25,10 @@ protocol_number(const char *transport)
 		return IPPROTO_UDP;
 	if (transport && strcmp(transport, "sctp") == 0)
 		return IPPROTO_SCTP;
+	if (transport && strcmp(transport, "icmp") == 0)
+		return IPPROTO_ICMP;
+	if (transport && strcmp(transport, "icmpv6") == 0)
+		return IPPROTO_ICMPV6;
 	return IPPROTO_TCP;
 }
 

@@ -219,10 +219,10 @@ class Namespace:
                    "  if time.time() > end: raise\n")
         self.run(sys.executable, "-c", program)
 
-    def record(self, path, expression):
+    def record(self, path, expression, interface="lo"):
         """tcpdump, listening when this returns; stop with stop()."""
         log = open(path + ".log", "w+")
-        child = self.start("tcpdump", "-i", "lo", "-B", "262144", "-s", "0",
+        child = self.start("tcpdump", "-i", interface, "-B", "262144", "-s", "0",
                            "-U", "-Z", "root", "-w", path, expression,
                            stderr=log)
         child.log = log.name

@@ -2,7 +2,7 @@
 /*
  * One dissector, named by FUZZ_PROTOCOL at build time, inside a stream.
  *
- * Input: a byte of settings (1 UDP, 2 midstream, 4 small limits), then steps:
+ * Input: a byte of settings (1 UDP, or ICMPv6; 2 midstream, 4 small limits), then steps:
  * a byte (bits 0-1: data, data, hole, end; bit 2: the server's; bits 3-7: how
  * much of the other side is not acknowledged, in packets), a 16-bit size in
  * big endian, and as many bytes for data.
@@ -82,6 +82,14 @@ protocols(void)
 	return protocols;
 }
 
+static uint8_t
+carrier(bool udp)
+{
+	if (PROTOCOL == PROTOCOL_icmp)
+		return udp ? 58 : 1;
+	return udp ? 17 : 6;
+}
+
 static void
 step(struct run *run, struct reader *r)
 {
@@ -144,7 +152,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct stream_identity identity = {
 		.client = { .port = 50000 },
 		.server = { .port = 53 },
-		.ip_protocol = settings & SETTING_UDP ? 17 : 6,
+		.ip_protocol = carrier(settings & SETTING_UDP),
 		.midstream = settings & SETTING_MIDSTREAM,
 	};
 	struct run run = { .stream = stream_new(&context, &identity),

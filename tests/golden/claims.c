@@ -40,7 +40,8 @@ struct play {
 };
 
 static void
-play_open(struct play *p, uint64_t protocols, bool udp, bool midstream)
+play_open(struct play *p, uint64_t protocols, uint8_t ip_protocol,
+	  bool midstream)
 {
 	*p = (struct play){
 		.context = {
@@ -55,7 +56,7 @@ play_open(struct play *p, uint64_t protocols, bool udp, bool midstream)
 			.connection = 1,
 			.client = { .port = 50000 },
 			.server = { .port = 7777 },
-			.ip_protocol = udp ? 17 : 6,
+			.ip_protocol = ip_protocol,
 			.midstream = midstream,
 		},
 	};
@@ -83,7 +84,7 @@ claimed(const struct script *script, uint64_t protocols, size_t without)
 {
 	struct play p;
 
-	play_open(&p, protocols, script->udp, script->midstream || without);
+	play_open(&p, protocols, script->ip_protocol, script->midstream || without);
 	for (size_t i = without; i < script->count; i++) {
 		const struct script_step *step = &script->steps[i];
 		struct stream_at at = {
@@ -241,7 +242,7 @@ claimed_noise(enum noise kind, uint64_t seed, uint64_t protocols)
 
 	fills[kind](sides[0], sizeof(sides[0]), &seed);
 	fills[kind](sides[1], sizeof(sides[1]), &seed);
-	play_open(&p, protocols, false, seed & 1);
+	play_open(&p, protocols, 6, seed & 1);
 	for (unsigned i = 0; i < PIECES * 2; i++) {
 		struct stream_at at = {
 			.position = (uint64_t)(i / 2) * PIECE,

@@ -86,7 +86,7 @@ play_step(struct stream *s, const struct script *script,
 		while (offset < step->data.size && replay->limit) {
 			size_t size = step->data.size - offset;
 
-			if (!script->udp)
+			if (script->ip_protocol == 6)
 				size = piece_size(replay, size);
 			send_piece(s, step, offset, size);
 			offset += size;
@@ -154,8 +154,8 @@ play(const struct script *script, struct replay replay, struct buf *out)
 	struct stream_identity identity = {
 		.connection = 1,
 		.client = { .port = 50000 },
-		.server = { .port = script->udp ? 53 : 7777 },
-		.ip_protocol = script->udp ? 17 : 6,
+		.server = { .port = script->ip_protocol == 17 ? 53 : 7777 },
+		.ip_protocol = script->ip_protocol,
 		.midstream = script->midstream,
 	};
 	struct key_store *keys = key_store_new(100);

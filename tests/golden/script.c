@@ -189,7 +189,11 @@ setting(struct parser *p)
 	struct script *s = p->script;
 
 	if (word(p, "udp")) {
-		s->udp = true;
+		s->ip_protocol = 17;
+	} else if (word(p, "icmp")) {
+		s->ip_protocol = 1;
+	} else if (word(p, "icmpv6")) {
+		s->ip_protocol = 58;
 	} else if (word(p, "midstream")) {
 		s->midstream = true;
 	} else if (word(p, "limit")) {
@@ -231,6 +235,7 @@ script_parse(struct script *script, struct bytes text)
 			     .body_limit = 1u << 20,
 			     .head_limit = 1u << 17,
 			     .pending_limit = 100 },
+		.ip_protocol = 6,
 		.end = CALL_REASON_NO_RESPONSE,
 	};
 	buf_init(&script->keys, DATA_LIMIT);

@@ -9,7 +9,7 @@
  *   gap S 120                    bytes of the server that were not captured
  *   gap S ?                      the same, when nobody knows how many
  *   fin C | rst S                a side ends, cleanly or not
- *   udp | midstream              before the first packet
+ *   udp | icmp | icmpv6 | midstream   before the first packet
  *   limit body|head|pending N    one of the stream's options
  *   key LABEL RANDOM SECRET      a line of a TLS key log, before the packets
  *   end close|capture|evicted    how it all ends (default close)
@@ -39,7 +39,8 @@ struct script_step {
 struct script {
 	struct script_step *steps; /* room for SCRIPT_STEPS */
 	size_t count;
-	bool udp, midstream;
+	uint8_t ip_protocol; /* 6 unless it is said */
+	bool midstream;
 	struct buf keys; /* a key log */
 	struct stream_options options;
 	enum call_reason end;

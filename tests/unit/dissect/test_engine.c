@@ -446,7 +446,7 @@ an_answer_from_a_well_known_port_seen_first_is_the_server(void **state)
 }
 
 static void
-icmp_and_sctp_are_counted_without_a_stream(void **state)
+icmp_has_a_stream_and_sctp_is_counted(void **state)
 {
 	(void)state;
 	frame_start(&frame, "ping", 4);
@@ -474,7 +474,8 @@ icmp_and_sctp_are_counted_without_a_stream(void **state)
 	assert_int_equal(seen[0].packets[SIDE_SERVER], 1);
 	assert_int_equal(seen[0].client.port, 0x1234);
 	assert_int_equal(seen[1].ip_protocol, 132);
-	assert_log("");
+	assert_log("new 0 4660 4660\nC 0+12 ack 0 \x08\nS 0+12 ack 0 \n"
+		   "free CAPTURE_ENDED\n");
 }
 
 static void
@@ -737,7 +738,7 @@ main(void)
 		TEST(a_super_packet_seen_whole_and_in_parts_was_sent_once),
 		TEST(datagrams_between_two_ports_are_one_conversation),
 		TEST(an_answer_from_a_well_known_port_seen_first_is_the_server),
-		TEST(icmp_and_sctp_are_counted_without_a_stream),
+		TEST(icmp_has_a_stream_and_sctp_is_counted),
 		TEST(fragments_are_put_together_first),
 		TEST(every_packet_belongs_to_exactly_one_shard),
 		TEST(the_oldest_connection_is_evicted_at_the_limit),

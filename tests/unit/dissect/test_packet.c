@@ -483,6 +483,45 @@ an_icmp_echo_has_its_identifier_as_port(void **state)
 }
 
 static void
+an_icmp_error_has_the_packet_that_it_quotes(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	frame_start(&frame, "12345678", 8);
+	frame_udp(&frame, 5000, 53);
+	frame_ipv6(&frame, "2001:db8::1", "2001:db8::2", 17);
+	frame_push_hex(&frame, "02 00 0000 00000500"); /* too big */
+	frame_ipv6(&frame, "2001:db8::9", "2001:db8::1", 58);
+	assert_int_equal(decode(101, &p), PACKET_OK);
+	assert_true(p.answer && p.quotes);
+	assert_int_equal(p.source.port, 0);
+	assert_int_equal(p.quote.ip_protocol, 17);
+	assert_int_equal(p.quote.source.port, 5000);
+	assert_int_equal(p.quote.target.port, 53);
+	assert_int_equal(p.quote.target.ip[15], 2);
+
+	/* Of one that is cut, what is there; of nonsense, nothing. */
+	frame_start(&frame, "", 0);
+	frame_push_hex(&frame, "4500 0054 0000 0000 40 01 0000 0a000001 "
+			       "0a000002 08 00 0000");
+	frame_push_hex(&frame, "0b 00 0000 00000000");
+	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.9",
+						 .target = "10.0.0.1",
+						 .protocol = 1 });
+	assert_int_equal(decode(101, &p), PACKET_OK);
+	assert_true(p.quotes);
+	assert_int_equal(p.quote.source.port, 0);
+	frame_start(&frame, "nonsense", 8);
+	frame_push_hex(&frame, "0b 00 0000 00000000");
+	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "10.0.0.9",
+						 .target = "10.0.0.1",
+						 .protocol = 1 });
+	assert_int_equal(decode(101, &p), PACKET_OK);
+	assert_false(p.quotes);
+}
+
+static void
 sctp_has_ports(void **state)
 {
 	struct packet p;
@@ -630,6 +669,7 @@ main(void)
 			an_ipv6_jumbogram_has_its_length_in_an_option),
 		cmocka_unit_test(fragments_are_told_with_their_place),
 		cmocka_unit_test(an_icmp_echo_has_its_identifier_as_port),
+		cmocka_unit_test(an_icmp_error_has_the_packet_that_it_quotes),
 		cmocka_unit_test(sctp_has_ports),
 		cmocka_unit_test(what_is_not_ip_is_told),
 		cmocka_unit_test(lengths_that_cannot_be_are_malformed),

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissect/proto/attribute.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/text.h"
+
+const char *
+attribute_find(const struct attribute_name *table, uint32_t number)
+{
+	for (; table->name; table++)
+		if (table->number == number)
+			return table->name;
+	return NULL;
+}
+
+const char *
+attribute_name(const struct attribute_name *table, uint32_t number,
+	       const char *prefix, char room[ATTRIBUTE_NAME])
+{
+	const char *name = attribute_find(table, number);
+
+	if (name)
+		return name;
+	snprintf(room, ATTRIBUTE_NAME, "%s %u", prefix, number);
+	return room;
+}
+
+/* What vsnprintf wrote of it. */
+static struct bytes
+written(const char *text, int size)
+{
+	if (size < 0)
+		size = 0;
+	if (size >= ATTRIBUTE_TEXT)
+		size = ATTRIBUTE_TEXT - 1;
+	return bytes_make(text, (size_t)size);
+}
+
+void
+attribute_header(struct sink *s, const char *name, const char *format, ...)
+{
+	char text[ATTRIBUTE_TEXT];
+	va_list values;
+	int size;
+
+	va_start(values, format);
+	size = vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	sink_header(s, bytes_of(name), written(text, size));
+}
+
+void
+attribute_field(struct sink *s, enum field field, const char *format, ...)
+{
+	char text[ATTRIBUTE_TEXT];
+	va_list values;
+	int size;
+
+	va_start(values, format);
+	size = vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	sink_field(s, field, written(text, size));
+}
+
+void
+attribute_put_address(struct buf *out, struct bytes in)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (in.size != 4 && in.size != 16) {
+		attribute_put_hex(out, in, 0);
+		return;
+	}
+	if (inet_ntop(in.size == 4 ? AF_INET : AF_INET6, in.data, text,
+		      sizeof(text)))
+		buf_text(out, text);
+}
+
+void
+attribute_put_endpoint(struct buf *out, const uint8_t ip[16], uint16_t port)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	bool v4 = memcmp(ip, mapped, sizeof(mapped)) == 0;
+
+	if (port && !v4)
+		buf_u8(out, '[');
+	attribute_put_address(out, v4 ? bytes_make(ip + 12, 4)
+				      : bytes_make(ip, 16));
+	if (port)
+		buf_format(out, v4 ? ":%u" : "]:%u", port);
+}
+
+void
+attribute_put_hex(struct buf *out, struct bytes in, char between)
+{
+	for (size_t i = 0; i < in.size; i++) {
+		if (i && between)
+			buf_u8(out, (uint8_t)between);
+		buf_format(out, "%02x", in.data[i]);
+	}
+}
+
+static bool
+is_printable(struct bytes in)
+{
+	for (size_t i = 0; i < in.size; i++)
+		if ((in.data[i] < ' ' && in.data[i] != '\t' &&
+		     in.data[i] != '\n' && in.data[i] != '\r') ||
+		    in.data[i] == 0x7f)
+			return false;
+	return text_is_utf8(in);
+}
+
+void
+attribute_put_text(struct buf *out, struct bytes in)
+{
+	if (is_printable(in)) {
+		buf_bytes(out, in);
+		return;
+	}
+	buf_text(out, "0x");
+	attribute_put_hex(out, in, 0);
+}
