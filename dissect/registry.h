@@ -17,7 +17,8 @@
 	X(websocket)  \
 	X(amqp)       \
 	X(mqtt)       \
-	X(icmp)
+	X(icmp)       \
+	X(ldap)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

@@ -650,13 +650,14 @@ datagram(struct stream *s, enum side side, struct bytes data)
 		return;
 	}
 	s->sink.side = side;
+	stream_deselect(s, lane);
 	step = s->dissector->feed(s->conn, side, data, &s->sink);
 	if (step.kind == STEP_DONE)
 		return;
 	s->context->coverage->bad_messages++;
 	lane->undissected += data.size;
 	end_open(s, side);
-	if (!s->messages) {
+	if (!s->messages && !s->channels.oldest) {
 		drop_state(s, CALL_REASON_NO_RESPONSE);
 		s->dissector = NULL;
 		s->protocol = PROTOCOL_UNKNOWN;

@@ -180,6 +180,7 @@ sink_end(struct sink *s, size_t consumed)
 	lane->open = lane->outer;
 	lane->outer = NULL;
 	if (s->channel) {
+		stream->upgrade |= (m->flags & MESSAGE_UPGRADE) != 0;
 		stream_channel_end(s, m);
 		return;
 	}

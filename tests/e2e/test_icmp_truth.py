@@ -24,12 +24,12 @@ ROUTER = "10.78.0.1"
 PINGS = [
     (("-4", SERVER, "-c", COUNT, "-s", 100), COUNT),
     (("-6", SERVER6, "-c", COUNT, "-s", 100), COUNT),
-    (("-4", SERVER, "-c", 3, "-t", 1), 0),
-    (("-6", SERVER6, "-c", 3, "-t", 1), 0),
-    (("-4", SERVER, "-c", 2, "-M", "do", "-s", 1350), 0),
-    (("-6", SERVER6, "-c", 2, "-M", "do", "-s", 1350), None),
+    (("-4", SERVER, "-c", 3, "-t", 1, "-W", 0.5), 0),
+    (("-6", SERVER6, "-c", 3, "-t", 1, "-W", 0.5), 0),
+    (("-4", SERVER, "-c", 2, "-M", "do", "-s", 1350, "-W", 0.5), 0),
+    (("-6", SERVER6, "-c", 2, "-M", "do", "-s", 1350, "-W", 0.5), None),
     (("-4", "10.78.1.77", "-c", 2, "-W", 4, "-i", 0.2), 0),
-    (("-4", "10.99.0.1", "-c", 2), 0),
+    (("-4", "10.99.0.1", "-c", 2, "-W", 0.5), 0),
 ]
 
 
@@ -95,6 +95,7 @@ def record(directory, failures):
         server.start(sys.executable, own, "workload", "serve")
         wait_for("the server listens", lambda: b":7511" in server.run(
             "ss", "-ltn", stdout=subprocess.PIPE).stdout)
+        client.run(sys.executable, own, "workload", "talk", stderr=None)
         for words, answers in PINGS:
             words = [str(word) for word in words]
             said = client.run("ping", "-n", *([] if "-i" in words else [
@@ -104,7 +105,6 @@ def record(directory, failures):
             if answers is not None:
                 failures.check("ping " + " ".join(words), got and int(
                     got.group(1)), answers)
-        client.run(sys.executable, own, "workload", "talk", stderr=None)
         client.stop(recorder)
     return pcap
 
@@ -182,6 +182,8 @@ def paired(aftertap, db):
 
 def impaired(failures, aftertap, pcap, directory):
     for variant, path in impaired_captures(pcap, directory):
+        if os.path.getsize(path) == 24:
+            continue  # of one side of a port, which nothing here has
         db = aftertap.dissected(path, variant[:-5])
         failures.check(f"{variant}: wrong pairs", wrong_pairs(aftertap, db),
                        [])
