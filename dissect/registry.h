@@ -18,7 +18,8 @@
 	X(amqp)       \
 	X(mqtt)       \
 	X(icmp)       \
-	X(ldap)
+	X(ldap)       \
+	X(nats)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

@@ -129,7 +129,8 @@ is_inside(const char *directory, enum protocol other)
 {
 	static const char *const inside[] = {
 		"http2/upgrade_h2c http", "http2/upgrade_h2c_refused http",
-		"http/upgrade_websocket websocket", NULL
+		"http/upgrade_websocket websocket",
+		"nats/upgrade_tls tls", NULL
 	};
 
 	/* Every WebSocket begins as HTTP. */
