@@ -8,7 +8,8 @@
 #define PINGS 16
 
 /* Channels: messages that are not answered, by who sends them; what the broker
- * says unasked; what has no number; pings one by one; the others by who began and the packet's number. */
+ * says unasked; what has no number; pings one by one; the others by who began
+ * and the packet's number. */
 #define CHANNEL_SINGLE 1
 #define CHANNEL_ALONE 3
 #define CHANNEL_CONNECT 5
