@@ -19,7 +19,8 @@
 	X(mqtt)       \
 	X(icmp)       \
 	X(ldap)       \
-	X(nats)
+	X(nats)       \
+	X(smtp)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

@@ -24,7 +24,7 @@ probe_command(struct bytes in)
 	struct bytes line;
 	size_t size;
 
-	if (memcached_line(bytes_first(in, PROBE_LINE), &line, &size) !=
+	if (line_take(in, PROBE_LINE, &line, &size) !=
 	    VERDICT_YES) {
 		if (in.size >= PROBE_LINE || !memcached_begins_command(in))
 			return VERDICT_NO;
@@ -44,7 +44,7 @@ probe_answer(struct bytes in)
 	struct bytes line;
 	size_t size;
 
-	if (memcached_line(bytes_first(in, PROBE_LINE), &line, &size) !=
+	if (line_take(in, PROBE_LINE, &line, &size) !=
 	    VERDICT_YES)
 		return in.size >= PROBE_LINE || !memcached_begins_answer(in)
 			       ? VERDICT_NO
@@ -58,7 +58,7 @@ is_line(struct bytes in)
 	struct bytes line;
 	size_t size;
 
-	return memcached_line(in, &line, &size) == VERDICT_YES;
+	return line_take(in, MEMCACHED_LINE, &line, &size) == VERDICT_YES;
 }
 
 /* A command that others have as well is one with its answer. */

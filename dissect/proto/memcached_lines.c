@@ -22,9 +22,9 @@ say_keys(struct bytes keys, struct sink *sink)
 {
 	struct bytes key;
 
-	memcached_word(&keys);
+	line_word(&keys);
 	for (int i = 0; i < KEYS_SHOWN; i++) {
-		key = memcached_word(&keys);
+		key = line_word(&keys);
 		if (!key.size)
 			return;
 		sink_header(sink, bytes_of("key"), key);
@@ -47,7 +47,7 @@ count_words(struct bytes line)
 {
 	uint32_t count = 0;
 
-	while (memcached_word(&line).size)
+	while (line_word(&line).size)
 		count++;
 	return count;
 }
@@ -60,7 +60,7 @@ request_line(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 	struct memcached_command command;
 	struct bytes line;
 	size_t size;
-	enum verdict verdict = memcached_line(in, &line, &size);
+	enum verdict verdict = line_take(in, MEMCACHED_LINE, &line, &size);
 
 	if (verdict != VERDICT_YES)
 		return verdict == VERDICT_NO
@@ -195,10 +195,10 @@ value_line(struct memcached_conn *conn, struct bytes rest, size_t size,
 	struct bytes what = bytes_trim(rest), number, flags;
 
 	if (!meta) {
-		memcached_word(&rest);
-		memcached_word(&rest);
+		line_word(&rest);
+		line_word(&rest);
 	}
-	number = memcached_word(&rest);
+	number = line_word(&rest);
 	flags = rest;
 	if (!text_u64(number, &half->left) || half->left > UINT32_MAX)
 		return step_bad();
@@ -268,7 +268,7 @@ response_line(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 {
 	struct bytes line, rest, word;
 	size_t size;
-	enum verdict verdict = memcached_line(in, &line, &size);
+	enum verdict verdict = line_take(in, MEMCACHED_LINE, &line, &size);
 	bool meta;
 
 	if (verdict != VERDICT_YES)
@@ -283,7 +283,7 @@ response_line(struct memcached_conn *conn, struct bytes in, struct sink *sink)
 	if (!conn->answering)
 		memcached_begin_answer(conn, sink);
 	rest = line;
-	word = memcached_word(&rest);
+	word = line_word(&rest);
 	conn->answers++;
 	if (is(word, "VALUE") || is(word, "VA"))
 		return value_line(conn, rest, size, is(word, "VA"), sink);

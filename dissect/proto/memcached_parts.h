@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/reader.h"
-#include "dissect/sink.h"
+#include "dissect/proto/line.h"
 
 /* A longer line is none: a get of many keys. */
 #define MEMCACHED_LINE (64u << 10)
@@ -66,11 +66,7 @@ struct memcached_command {
 	uint32_t mark;                 /* the answer can be told by it */
 };
 
-/* memcached_text.c: the line at the front of `in` without its end; `*size`
- * with it.  MAYBE: its end is not here. */
-enum verdict memcached_line(struct bytes in, struct bytes *line, size_t *size);
-/* The next word of a line; empty at its end. */
-struct bytes memcached_word(struct bytes *line);
+/* memcached_text.c */
 /* False when a command of that name cannot be like that. */
 bool memcached_command(struct bytes line, struct memcached_command *command);
 /* Whether these bytes (at least one) may begin a line of them. */

@@ -57,39 +57,6 @@ static const struct word {
 	{ "shutdown", SHAPE_ANY, MEMCACHED_LINE_ANSWER },
 };
 
-enum verdict
-memcached_line(struct bytes in, struct bytes *line, size_t *size)
-{
-	struct bytes seen = bytes_first(in, MEMCACHED_LINE);
-	const uint8_t *end = seen.size ? memchr(seen.data, '\n', seen.size)
-				       : NULL;
-
-	if (!end)
-		return in.size >= MEMCACHED_LINE ? VERDICT_NO : VERDICT_MAYBE;
-	*size = (size_t)(end - in.data) + 1;
-	*line = bytes_make(in.data, *size - 1);
-	if (line->size && line->data[line->size - 1] == '\r')
-		line->size--;
-	return VERDICT_YES;
-}
-
-struct bytes
-memcached_word(struct bytes *line)
-{
-	size_t from = 0, to;
-	struct bytes word;
-
-	while (from < line->size && line->data[from] == ' ')
-		from++;
-	to = from;
-	while (to < line->size && line->data[to] != ' ')
-		to++;
-	word = from < to ? bytes_make(line->data + from, to - from)
-			 : bytes_make(NULL, 0);
-	*line = bytes_from(*line, to);
-	return word;
-}
-
 static bool
 is_key(struct bytes in)
 {
@@ -125,7 +92,7 @@ mark_of(struct bytes flags)
 	uint32_t mark = 0;
 	struct bytes flag;
 
-	while ((flag = memcached_word(&flags)).size) {
+	while ((flag = line_word(&flags)).size) {
 		if (flag.data[0] == 'O')
 			return hash_of(flag);
 		if (flag.data[0] == 'k' && flag.size > 1)
@@ -140,7 +107,7 @@ meta_flags(struct bytes flags, struct memcached_command *command)
 	struct bytes flag, all = flags;
 	bool by_key = false;
 
-	while ((flag = memcached_word(&flags)).size) {
+	while ((flag = line_word(&flags)).size) {
 		command->quiet |= flag.size == 1 && flag.data[0] == 'q';
 		by_key |= flag.size == 1 && flag.data[0] == 'k';
 	}
@@ -155,13 +122,13 @@ store(struct bytes rest, bool cas, struct memcached_command *command)
 {
 	struct bytes flags, time, size, more;
 
-	command->key = memcached_word(&rest);
-	flags = memcached_word(&rest);
-	time = memcached_word(&rest);
-	size = memcached_word(&rest);
-	if (cas && !is_number(memcached_word(&rest)))
+	command->key = line_word(&rest);
+	flags = line_word(&rest);
+	time = line_word(&rest);
+	size = line_word(&rest);
+	if (cas && !is_number(line_word(&rest)))
 		return false;
-	more = memcached_word(&rest);
+	more = line_word(&rest);
 	command->silent = bytes_equal(more, bytes_of("noreply"));
 	command->has_data = true;
 	return is_key(command->key) && is_number(flags) && is_number(time) &&
@@ -175,13 +142,13 @@ keys(struct bytes rest, bool timed, struct memcached_command *command)
 {
 	struct bytes key;
 
-	if (timed && !is_number(memcached_word(&rest)))
+	if (timed && !is_number(line_word(&rest)))
 		return false;
 	command->keys = rest;
-	command->key = memcached_word(&rest);
+	command->key = line_word(&rest);
 	if (!is_key(command->key))
 		return false;
-	while ((key = memcached_word(&rest)).size)
+	while ((key = line_word(&rest)).size)
 		if (!is_key(key))
 			return false;
 	return true;
@@ -216,20 +183,20 @@ fits(const struct word *word, struct bytes rest,
 	case SHAPE_NUMBER:
 	case SHAPE_META:
 	case SHAPE_META_SET:
-		command->key = memcached_word(&rest);
+		command->key = line_word(&rest);
 		if (!is_key(command->key))
 			return false;
 		break;
 	case SHAPE_NOTHING:
-		return !memcached_word(&rest).size;
+		return !line_word(&rest).size;
 	case SHAPE_ANY:
-		command->key = memcached_word(&rest);
+		command->key = line_word(&rest);
 		return true;
 	}
 	if (word->shape == SHAPE_NUMBER)
-		return is_number(memcached_word(&rest));
+		return is_number(line_word(&rest));
 	if (word->shape == SHAPE_META_SET) {
-		size = memcached_word(&rest);
+		size = line_word(&rest);
 		command->has_data = true;
 		if (!text_u64(size, &command->data) ||
 		    command->data > UINT32_MAX)
@@ -253,7 +220,7 @@ set_name(struct memcached_command *command, struct bytes name)
 bool
 memcached_command(struct bytes line, struct memcached_command *command)
 {
-	struct bytes rest = line, name = memcached_word(&rest);
+	struct bytes rest = line, name = line_word(&rest);
 
 	*command = (struct memcached_command){ .answer =
 						       MEMCACHED_LINE_ANSWER };
@@ -314,10 +281,10 @@ memcached_begins_answer(struct bytes in)
 static bool
 is_value_line(struct bytes rest)
 {
-	struct bytes key = memcached_word(&rest);
+	struct bytes key = line_word(&rest);
 
-	return is_key(key) && is_number(memcached_word(&rest)) &&
-	       is_number(memcached_word(&rest));
+	return is_key(key) && is_number(line_word(&rest)) &&
+	       is_number(line_word(&rest));
 }
 
 enum verdict
@@ -331,17 +298,17 @@ memcached_answer(struct bytes line)
 		"CLIENT_ERROR", "SERVER_ERROR", "HD", "EN", "NS", "EX", "NF",
 		"ME", NULL
 	};
-	struct bytes rest = line, word = memcached_word(&rest);
+	struct bytes rest = line, word = line_word(&rest);
 
 	if (bytes_equal(word, bytes_of("VALUE")))
 		return is_value_line(rest) ? VERDICT_YES : VERDICT_NO;
 	if (bytes_equal(word, bytes_of("STAT")))
-		return memcached_word(&rest).size ? VERDICT_YES : VERDICT_NO;
+		return line_word(&rest).size ? VERDICT_YES : VERDICT_NO;
 	if (bytes_equal(word, bytes_of("VERSION")))
 		return rest.size > 1 && isdigit(rest.data[1]) ? VERDICT_YES
 							      : VERDICT_NO;
 	if (bytes_equal(word, bytes_of("VA")))
-		return is_number(memcached_word(&rest)) ? VERDICT_MAYBE
+		return is_number(line_word(&rest)) ? VERDICT_MAYBE
 							: VERDICT_NO;
 	for (const char *const *w = whole; *w; w++)
 		if (bytes_equal(line, bytes_of(*w)))

@@ -122,7 +122,8 @@ owner_of(const char *directory)
 
 /*
  * What really has another protocol inside: "owner/case other".  Each is a
- * connection that changes protocol, or is asked to, in which the other is right.
+ * connection that changes protocol, or is asked to, in which the other is right,
+ * or is a case of what the owner is not to be taken for.
  */
 static bool
 is_inside(const char *directory, enum protocol other)
@@ -131,6 +132,7 @@ is_inside(const char *directory, enum protocol other)
 		"http2/upgrade_h2c http", "http2/upgrade_h2c_refused http",
 		"http/upgrade_websocket websocket",
 		"nats/upgrade_tls tls", NULL
+		"http/upgrade_websocket websocket", "http/not_http smtp", NULL
 	};
 
 	/* Every WebSocket begins as HTTP. */
