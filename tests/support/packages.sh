@@ -18,7 +18,8 @@ test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	python3-websockets kcat librdkafka1 python3-kafka python3-snappy python3-lz4
 	rabbitmq-server python3-pika mosquitto mosquitto-clients
 	nats-server libnats3.4
-	slapd ldap-utils"
+	slapd ldap-utils
+	exim4-daemon-light swaks"
 
 case "${1:-}" in
 build) wanted=$build ;;
