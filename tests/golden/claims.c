@@ -130,9 +130,8 @@ is_inside(const char *directory, enum protocol other)
 {
 	static const char *const inside[] = {
 		"http2/upgrade_h2c http", "http2/upgrade_h2c_refused http",
-		"http/upgrade_websocket websocket",
+		"http/upgrade_websocket websocket", "http/not_http smtp",
 		"nats/upgrade_tls tls", NULL
-		"http/upgrade_websocket websocket", "http/not_http smtp", NULL
 	};
 
 	/* Every WebSocket begins as HTTP. */
