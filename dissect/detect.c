@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/detect.h"
 
+_Static_assert(PROTOCOL_COUNT <= 64, "sets of protocols are 64 bits");
+
 static bool
 is_candidate(const struct detect_hint *hint, unsigned protocol)
 {
