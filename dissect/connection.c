@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "dissect/broadcast.h"
 
 #define FIRST_BUCKETS 1024
 /* Moving a connection within its list touches two others; do it at most this
@@ -85,9 +86,11 @@ struct connection_keys
 connection_keys(const struct packet *p, uint32_t realm)
 {
 	struct connection_keys keys;
+	struct endpoint source, target;
 	bool low;
 
-	keys.key = connection_key(&p->source, &p->target, p->ip_protocol, realm,
+	broadcast_ends(p, &source, &target);
+	keys.key = connection_key(&source, &target, p->ip_protocol, realm,
 				  &keys.source_is_low);
 	keys.about = keys.key;
 	if (!p->quotes)

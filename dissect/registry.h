@@ -20,7 +20,14 @@
 	X(icmp)       \
 	X(ldap)       \
 	X(nats)       \
-	X(smtp)
+	X(smtp)       \
+	X(ntp)        \
+	X(snmp)       \
+	X(syslog)     \
+	X(radius)     \
+	X(dhcp)       \
+	X(dhcp6)      \
+	X(diameter)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

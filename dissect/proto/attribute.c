@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 const char *
@@ -123,4 +124,99 @@ attribute_put_text(struct buf *out, struct bytes in)
 	}
 	buf_text(out, "0x");
 	attribute_put_hex(out, in, 0);
+}
+
+const struct attribute_kind *
+attribute_kind_find(const struct attribute_kind *table, uint32_t number)
+{
+	for (; table->name; table++)
+		if (table->number == number)
+			return table;
+	return NULL;
+}
+
+static void
+put_addresses(struct buf *out, struct bytes in, size_t size)
+{
+	if (!in.size || in.size % size) {
+		attribute_put_hex(out, in, 0);
+		return;
+	}
+	for (size_t i = 0; i < in.size; i += size) {
+		if (i)
+			buf_u8(out, ' ');
+		attribute_put_address(out, bytes_make(in.data + i, size));
+	}
+}
+
+static void
+put_number(struct buf *out, const struct attribute_kind *kind, uint64_t number)
+{
+	char text[CLOCK_TEXT_SIZE];
+	const char *name = kind->values && number <= UINT32_MAX
+				   ? attribute_find(kind->values,
+						    (uint32_t)number)
+				   : NULL;
+
+	if (kind->type == ATTRIBUTE_DATE)
+		buf_text(out, clock_format((int64_t)(number & UINT32_MAX) *
+						   CLOCK_NS_PER_S,
+					   text));
+	else if (name)
+		buf_text(out, name);
+	else
+		buf_format(out, kind->type == ATTRIBUTE_SECONDS ? "%llu s"
+								: "%llu",
+			   (unsigned long long)number);
+}
+
+void
+attribute_put_value(struct buf *out, const struct attribute_kind *kind,
+		    struct bytes value)
+{
+	uint64_t number = 0;
+
+	switch (kind ? kind->type : ATTRIBUTE_STRING) {
+	case ATTRIBUTE_STRING:
+		attribute_put_text(out, value);
+		return;
+	case ATTRIBUTE_ADDRESS:
+		put_addresses(out, value, value.size == 16 ? 16 : 4);
+		return;
+	case ATTRIBUTE_ADDRESS_6:
+		put_addresses(out, value, 16);
+		return;
+	case ATTRIBUTE_SECRET:
+		buf_text(out, "[secret]");
+		return;
+	case ATTRIBUTE_NUMBER:
+	case ATTRIBUTE_SECONDS:
+	case ATTRIBUTE_DATE:
+		if (!value.size || value.size > 8)
+			break;
+		for (size_t i = 0; i < value.size; i++)
+			number = number << 8 | value.data[i];
+		put_number(out, kind, number);
+		return;
+	case ATTRIBUTE_OCTETS:
+	case ATTRIBUTE_GROUP:
+		break;
+	}
+	attribute_put_hex(out, value, 0);
+}
+
+void
+attribute_say(struct sink *s, const struct attribute_kind *kind,
+	      const char *prefix, uint32_t number, struct bytes value)
+{
+	char room[ATTRIBUTE_NAME];
+	const char *name = kind ? kind->name : room;
+	struct buf text;
+
+	if (!kind)
+		snprintf(room, sizeof(room), "%s %u", prefix, number);
+	buf_init(&text, 4 * ATTRIBUTE_VALUE);
+	attribute_put_value(&text, kind, bytes_first(value, ATTRIBUTE_VALUE));
+	sink_header(s, bytes_of(name), buf_view(&text));
+	buf_free(&text);
 }

@@ -37,3 +37,36 @@ void attribute_put_endpoint(struct buf *out, const uint8_t ip[16],
 void attribute_put_hex(struct buf *out, struct bytes in, char between);
 /* Bytes that are printable UTF-8 as they are, others as 0x and hex. */
 void attribute_put_text(struct buf *out, struct bytes in);
+
+/* How the value of an attribute is read. */
+enum attribute_type {
+	ATTRIBUTE_OCTETS,
+	ATTRIBUTE_STRING,
+	ATTRIBUTE_NUMBER,    /* 1 to 8 octets, or the name in `values` */
+	ATTRIBUTE_ADDRESS,   /* of 4 or 16 octets, or several of 4 */
+	ATTRIBUTE_ADDRESS_6, /* several of 16 */
+	ATTRIBUTE_SECONDS,   /* a number */
+	ATTRIBUTE_DATE,      /* seconds since 1970 */
+	ATTRIBUTE_SECRET,    /* not shown */
+	ATTRIBUTE_GROUP,     /* attributes, which the caller reads */
+};
+
+struct attribute_kind {
+	uint32_t number;
+	const char *name; /* NULL ends a table */
+	enum attribute_type type;
+	const struct attribute_name *values;
+};
+
+/* The kind of that number, or NULL. */
+const struct attribute_kind *
+attribute_kind_find(const struct attribute_kind *table, uint32_t number);
+
+/* A value of that kind; of none (NULL) text or hex. */
+void attribute_put_value(struct buf *out, const struct attribute_kind *kind,
+			 struct bytes value);
+/* The same as a header of the open message, named "`prefix` number" when there
+ * is no kind; what is longer than ATTRIBUTE_VALUE is cut. */
+#define ATTRIBUTE_VALUE 4096
+void attribute_say(struct sink *s, const struct attribute_kind *kind,
+		   const char *prefix, uint32_t number, struct bytes value);

@@ -15,7 +15,8 @@ static const char *const exact[] = {
 	"sig", "signature", "xamzsignature", "sessionid", "jsessionid",
 	"phpsessid", "credential", "credentials", "cvv", "cvc", "otp",
 	"totp", "pgpassword", "privatekey", "assertion", "clientassertion",
-	"samlresponse", "samlrequest", "apikey", "codeverifier", NULL,
+	"samlresponse", "samlrequest", "apikey", "codeverifier",
+	"snmpcommunity", NULL,
 };
 
 static const char *const suffixes[] = {

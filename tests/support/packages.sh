@@ -19,7 +19,8 @@ test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	rabbitmq-server python3-pika mosquitto mosquitto-clients
 	nats-server libnats3.4
 	slapd ldap-utils
-	exim4-daemon-light swaks"
+	exim4-daemon-light swaks snmpd snmp freeradius freeradius-utils chrony rsyslog
+	isc-dhcp-client freediameterd"
 
 case "${1:-}" in
 build) wanted=$build ;;
