@@ -82,6 +82,49 @@ copy_packet(struct __sk_buff *skb, struct bpf_dynptr *record, __u32 size)
 	return 0;
 }
 
+/*
+ * A small ring stays in the processor's cache however often it is gone round,
+ * which halves what the copy costs; so it is taken while the reader keeps up.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} near SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet_ring_choice);
+} choice SEC(".maps");
+
+/* True: there is room in the small ring, and it is the one to be taken. */
+static __always_inline int
+reserve_near(struct bpf_dynptr *record, __u32 size)
+{
+	struct packet_ring_choice *which;
+	__u32 first = 0;
+
+	if (!settings.near)
+		return 0;
+	which = bpf_map_lookup_elem(&choice, &first);
+	if (!which || which->far)
+		return 0;
+	if (bpf_ringbuf_reserve_dynptr(&near, size, 0, record) == 0)
+		return 1;
+	bpf_ringbuf_discard_dynptr(record, BPF_RB_NO_WAKEUP);
+	which->far = 1;
+	return 0;
+}
+
+static __always_inline __u64
+near_wake(__u32 added)
+{
+	return wake_past(bpf_ringbuf_query(&near, BPF_RB_AVAIL_DATA), added,
+			 settings.near_wake_shift);
+}
+
 static __always_inline void
 capture(struct __sk_buff *skb, __u8 direction)
 {
@@ -90,6 +133,7 @@ capture(struct __sk_buff *skb, __u8 direction)
 	struct packet_place place;
 	struct bpf_dynptr record;
 	__u32 size;
+	int is_near;
 
 	if (!place_of(skb, &place))
 		return;
@@ -97,7 +141,9 @@ capture(struct __sk_buff *skb, __u8 direction)
 	if (!counts)
 		return;
 	size = packet_begin(skb, counts);
-	if (bpf_ringbuf_reserve_dynptr(&ring, sizeof *header + size, 0,
+	is_near = reserve_near(&record, sizeof *header + size);
+	if (!is_near &&
+	    bpf_ringbuf_reserve_dynptr(&ring, sizeof *header + size, 0,
 				       &record)) {
 		bpf_ringbuf_discard_dynptr(&record, BPF_RB_NO_WAKEUP);
 		COUNT(counts->lost_ring, 1);
@@ -111,7 +157,9 @@ capture(struct __sk_buff *skb, __u8 direction)
 	}
 	packet_describe(skb, header, &place, direction, size);
 	COUNT(counts->captured, 1);
-	bpf_ringbuf_submit_dynptr(&record, packet_wake(sizeof *header + size));
+	bpf_ringbuf_submit_dynptr(&record,
+				  is_near ? near_wake(sizeof *header + size) :
+					    packet_wake(sizeof *header + size));
 }
 
 SEC("cgroup_skb/ingress")

@@ -150,11 +150,16 @@ packet_describe(struct __sk_buff *skb, struct raw_record *record,
  * eighth of the ring: the more it finds, the less its writing costs.
  */
 static __always_inline __u64
-packet_wake(__u32 added)
+wake_past(__u64 waiting, __u32 added, __u8 shift)
 {
-	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-
-	if ((waiting ^ (waiting - added)) >> settings.wake_shift)
+	if ((waiting ^ (waiting - added)) >> shift)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline __u64
+packet_wake(__u32 added)
+{
+	return wake_past(bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), added,
+			 settings.wake_shift);
 }

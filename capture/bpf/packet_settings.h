@@ -21,7 +21,17 @@ struct packet_settings {
 	__u8 tags;            /* the frame may have lost a VLAN tag */
 	__u8 loopback_once;   /* leave out what comes in over loopback */
 	__u8 wake_shift;      /* 2^n more bytes waiting wake the reader */
-	__u8 reserved[3];
+	__u8 near;            /* there is a small ring as well */
+	__u8 near_wake_shift; /* and its wake_shift */
+	__u8 reserved;
+};
+
+/* Which ring packets go into, in a map that the reader shares: the small one
+ * until it is full, from then on the large one, until the reader says that the
+ * small one will do again. */
+struct packet_ring_choice {
+	__u32 far;
+	__u32 reserved;
 };
 
 struct packet_place {

@@ -17,6 +17,10 @@
 #define CGROUP_PASS 1
 #define INTERFACE_PASS (-1)
 
+/* Of the small ring in front of one that is not smaller than the default: what
+ * a processor's last cache holds. */
+#define NEAR_BYTES ((size_t)16 << 20)
+
 #define QUIET_NS (600 * CLOCK_NS_PER_S)
 
 /* When a place was last seen to have had a packet. */
@@ -43,7 +47,7 @@ bpf_source_begin(struct bpf_source *s, const struct source_type *type,
 void
 bpf_source_end(struct bpf_source *s)
 {
-	ring_close(&s->ring);
+	ring_pair_close(&s->rings);
 	packet_program_close(&s->program);
 	if (s->wake >= 0)
 		close(s->wake);
@@ -52,30 +56,53 @@ bpf_source_end(struct bpf_source *s)
 	free(s->filter);
 }
 
+static int
+bpf_source_map(struct bpf_source *s, const struct packet_program_options *load,
+	       struct error *e)
+{
+	/* Once per wake-up of the ring, not as long as there is something. */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	const struct packet_program *p = &s->program;
+	const struct ring_pair_maps maps = {
+		.far = p->ring,
+		.near = p->near,
+		.choice = p->choice,
+		.far_bytes = load->ring_bytes,
+		.near_bytes = load->near_bytes,
+	};
+	int status = ring_pair_map(&s->rings, &maps, e);
+
+	if (status < 0)
+		return status;
+	s->source.room = p->near < 0 ? load->ring_bytes : load->near_bytes;
+	s->wake = epoll_create1(EPOLL_CLOEXEC);
+	if (s->wake < 0 ||
+	    epoll_ctl(s->wake, EPOLL_CTL_ADD, p->ring, &event) < 0 ||
+	    (p->near >= 0 &&
+	     epoll_ctl(s->wake, EPOLL_CTL_ADD, p->near, &event) < 0))
+		return error_set_errno(e, errno, "watching the packet ring");
+	return 0;
+}
+
 int
 bpf_source_load(struct bpf_source *s, struct packet_program_options *load,
 		const struct source_options *options, struct error *e)
 {
-	/* Once per wake-up of the ring, not as long as there is something. */
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	int status;
 
 	status = ring_size(options->ring_bytes, &load->ring_bytes, e);
 	if (status < 0)
 		return status;
+	if (load->ring_bytes >= RING_BYTES_DEFAULT)
+		load->near_bytes = NEAR_BYTES;
 	load->snaplen = options->snaplen;
 	load->fixed_sizes = options->avoid & SOURCE_AVOID_DYNPTR;
 	status = packet_program_load(load, NULL, s->degraded, &s->program, e);
 	if (status < 0)
 		return status;
-	status = ring_map(&s->ring, s->program.ring, load->ring_bytes, e);
+	status = bpf_source_map(s, load, e);
 	if (status < 0)
 		return status;
-	s->source.room = load->ring_bytes;
-	s->wake = epoll_create1(EPOLL_CLOEXEC);
-	if (s->wake < 0 ||
-	    epoll_ctl(s->wake, EPOLL_CTL_ADD, s->program.ring, &event) < 0)
-		return error_set_errno(e, errno, "watching the packet ring");
 	if (s->filter && (options->avoid & SOURCE_AVOID_FILTER ||
 			  filter_needs_tags(s->filter))) {
 		s->filter_in_kernel = false;
@@ -166,13 +193,13 @@ bpf_source_peek(struct source *source, struct source_span *span)
 	/* Takes note of wake-ups, so that the descriptor gets quiet. */
 	while (epoll_wait(s->wake, &event, 1, 0) > 0)
 		;
-	return ring_peek(&s->ring, span);
+	return ring_pair_peek(&s->rings, clock_monotonic_ns(), span);
 }
 
 void
 bpf_source_release(struct source *source, size_t size)
 {
-	ring_release(&((struct bpf_source *)source)->ring, size);
+	ring_pair_release(&((struct bpf_source *)source)->rings, size);
 }
 
 void
@@ -225,7 +252,9 @@ bpf_source_describe(const struct bpf_source *s, const char *mechanism)
 {
 	json_t *out = json_pack("{s:s, s:s, s:I, s:O}", "source",
 				s->source.type->name, "mechanism", mechanism,
-				"ring_bytes", (json_int_t)s->ring.size,
+				"ring_bytes",
+				(json_int_t)(s->rings.far.size +
+					     s->rings.near.size),
 				"degraded", s->degraded);
 
 	if (s->filter)

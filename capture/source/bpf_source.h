@@ -7,13 +7,13 @@
 
 #include "capture/source/filter_code.h"
 #include "capture/source/packet_program.h"
-#include "capture/source/ring.h"
+#include "capture/source/ring_pair.h"
 #include "capture/source/source.h"
 
 struct bpf_source {
 	struct source source; /* first: this is one */
 	struct packet_program program;
-	struct ring ring;
+	struct ring_pair rings;
 	int wake;             /* epoll: readable when peek should look */
 	json_t *degraded;
 	char *filter;         /* the expression; NULL: none */
@@ -32,7 +32,7 @@ void bpf_source_begin(struct bpf_source *s, const struct source_type *type,
 		      const struct source_options *options);
 void bpf_source_end(struct bpf_source *s);
 
-/* Loads the programs and maps their ring.  Errors as packet_program_load. */
+/* Loads the programs and maps their rings.  Errors as packet_program_load. */
 int bpf_source_load(struct bpf_source *s, struct packet_program_options *load,
 		    const struct source_options *options, struct error *e);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -48,6 +49,17 @@ program_choose(struct bpf_object *object, bool interface)
 	}
 }
 
+/* The n of the 2^n that `bytes` are. */
+static uint8_t
+program_shift(size_t bytes)
+{
+	uint8_t shift = 0;
+
+	while (shift < 31 && bytes >> 1 >> shift)
+		shift++;
+	return shift;
+}
+
 static void
 program_settings(const struct packet_program_options *options,
 		 struct packet_settings *settings, json_t *degraded)
@@ -60,10 +72,10 @@ program_settings(const struct packet_program_options *options,
 	settings->netns = options->netns;
 	settings->tags = options->interface;
 	settings->loopback_once = options->loopback_once;
-	/* An eighth of the ring. */
-	while (settings->wake_shift < 31 &&
-	       options->ring_bytes >> 4 >> settings->wake_shift)
-		settings->wake_shift++;
+	/* An eighth of the ring; half of the small one. */
+	settings->wake_shift = program_shift(options->ring_bytes / 8);
+	settings->near = options->near_bytes > 0;
+	settings->near_wake_shift = program_shift(options->near_bytes / 2);
 	settings->snaplen = RAW_PACKET_MAX;
 	if (options->snaplen && options->snaplen < RAW_PACKET_MAX)
 		settings->snaplen = options->snaplen;
@@ -93,6 +105,35 @@ share(const struct packet_program *p, const char *map, int descriptor)
 }
 
 static int
+program_share(const struct packet_program *p,
+	      const struct packet_program *shared)
+{
+	if (share(p, "ring", shared->ring) ||
+	    share(p, "places", shared->places) ||
+	    share(p, "elsewhere", shared->elsewhere) ||
+	    share(p, "totals", shared->totals))
+		return ERR_INTERNAL;
+	if (shared->near >= 0 && (share(p, "near", shared->near) ||
+				  share(p, "choice", shared->choice)))
+		return ERR_INTERNAL;
+	return 0;
+}
+
+/* Records of fixed sizes know no small ring. */
+static int
+program_set_near(const struct packet_program *p,
+		 const struct packet_program_options *options)
+{
+	struct bpf_map *near = bpf_object__find_map_by_name(p->object, "near");
+	size_t bytes = options->near_bytes ? options->near_bytes :
+					     (size_t)sysconf(_SC_PAGESIZE);
+
+	if (near && bpf_map__set_max_entries(near, (uint32_t)bytes))
+		return ERR_INTERNAL;
+	return 0;
+}
+
+static int
 program_configure(struct packet_program *p,
 		  const struct packet_program_options *options,
 		  const struct packet_program *shared, json_t *degraded)
@@ -112,14 +153,9 @@ program_configure(struct packet_program *p,
 	if (!told ||
 	    bpf_map__set_max_entries(ring, (uint32_t)options->ring_bytes))
 		return ERR_INTERNAL;
-	if (!shared)
-		return 0;
-	return share(p, "ring", shared->ring) ||
-			       share(p, "places", shared->places) ||
-			       share(p, "elsewhere", shared->elsewhere) ||
-			       share(p, "totals", shared->totals) ?
-		       ERR_INTERNAL :
-		       0;
+	if (program_set_near(p, options) < 0)
+		return ERR_INTERNAL;
+	return shared ? program_share(p, shared) : 0;
 }
 
 static int
@@ -169,6 +205,12 @@ program_try(const struct packet_program_options *options,
 	p->places = bpf_object__find_map_fd_by_name(p->object, "places");
 	p->elsewhere = bpf_object__find_map_fd_by_name(p->object, "elsewhere");
 	p->totals = bpf_object__find_map_fd_by_name(p->object, "totals");
+	p->near = p->choice = -1;
+	if (options->near_bytes && !p->fixed_sizes) {
+		p->near = bpf_object__find_map_fd_by_name(p->object, "near");
+		p->choice = bpf_object__find_map_fd_by_name(p->object,
+							    "choice");
+	}
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct packet_program_options {
 	bool loopback_once; /* leave out what comes in over loopback */
 	bool fixed_sizes; /* do not even try dynptrs */
 	size_t ring_bytes;
+	size_t near_bytes; /* of a small ring in front of it; 0: none */
 	uint64_t netns;   /* said of every packet; 0: ask for each */
 	uint32_t snaplen; /* 0: whole packets */
 	const uint64_t *namespaces; /* cookies of the wanted; borrowed */
@@ -31,6 +32,7 @@ struct packet_program {
 	struct bpf_object *object;
 	int ingress, egress; /* programs */
 	int ring, places, elsewhere, totals; /* maps */
+	int near, choice; /* of the small ring; -1: there is none */
 	bool fixed_sizes;
 	bool netns_known; /* records say in which namespace they were */
 	struct packet_counts forgotten; /* of places taken out */

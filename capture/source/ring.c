@@ -200,6 +200,12 @@ ring_peek(struct ring *r, struct source_span *span)
 	return true;
 }
 
+uint64_t
+ring_waiting(const struct ring *r)
+{
+	return position_load(r->producer) - r->taken;
+}
+
 void
 ring_release(struct ring *r, size_t size)
 {

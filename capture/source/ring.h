@@ -53,6 +53,9 @@ void ring_close(struct ring *r);
  */
 bool ring_peek(struct ring *r, struct source_span *span);
 
+/* Bytes that writers have reserved and that were not given back. */
+uint64_t ring_waiting(const struct ring *r);
+
 /*
  * Gives back the first `size` bytes of the span.  Writers get whole pages
  * only: the beginning of a page whose rest is still to come stays readable,

@@ -144,7 +144,8 @@ namespace_load(struct interface_source *s, struct interface_namespace *n,
 		n->program = &s->bpf.program;
 		return bpf_source_load(&s->bpf, &load, options, e);
 	}
-	load.ring_bytes = s->bpf.ring.size;
+	load.ring_bytes = s->bpf.rings.far.size;
+	load.near_bytes = s->bpf.rings.near.size;
 	load.snaplen = options->snaplen;
 	load.fixed_sizes = s->bpf.program.fixed_sizes;
 	ignored = json_array(); /* the first has said it */

@@ -14,7 +14,7 @@
 
 #include "capture/source/kernel.h"
 #include "capture/source/raw_reader.h"
-#include "capture/source/ring.h"
+#include "capture/source/ring_pair.h"
 
 #define SKIPPED 77
 
@@ -164,6 +164,75 @@ test_complete(void **state)
 	packet_program_close(&p);
 }
 
+/* Numbers that packets of a span carry go on from `number`; the next. */
+static uint32_t
+check_numbers(struct ring_pair *rings, struct source_span *span,
+	      uint32_t number)
+{
+	struct raw_reader reader;
+	struct raw_packet packet;
+	uint32_t got;
+
+	raw_reader_init(&reader, RAW_FORMAT_RECORDS,
+			bytes_make(span->data, span->size));
+	while (raw_reader_next(&reader, &packet) > 0) {
+		memcpy(&got, packet.data + 100, sizeof(got));
+		assert_int_equal(got, number);
+		number++;
+	}
+	raw_reader_free(&reader);
+	ring_pair_release(rings, span->size);
+	return number;
+}
+
+/* The small ring first, then the large one; every packet once and in order,
+ * and lost only when both are full. */
+static void
+test_small_ring(void **state)
+{
+	const struct packet_program_options options = {
+		.ring_bytes = 1 << 20, .near_bytes = 1 << 16
+	};
+	json_t *degraded = json_array();
+	struct source_counts counts;
+	struct packet_program p;
+	struct source_span span;
+	struct ring_pair rings;
+	uint32_t number = 0;
+
+	(void)state;
+	assert_int_equal(packet_program_load(&options, NULL, degraded, &p,
+					     NULL),
+			 0);
+	assert_true(p.near >= 0 && p.choice >= 0);
+	assert_int_equal(
+		ring_pair_map(&rings,
+			      &(struct ring_pair_maps){ p.ring, p.near,
+							p.choice, 1 << 20,
+							1 << 16 },
+			      NULL),
+		0);
+	for (uint32_t i = 0; i < 3000; i++) {
+		memcpy(frame + 114, &i, sizeof(i));
+		run(p.egress, sizeof frame, 1);
+	}
+	assert_int_equal(rings.choice->far, 1);
+	packet_program_counts(&p, &counts);
+	assert_int_equal(counts.captured_packets + counts.lost_ring, 3000);
+	assert_true(ring_pair_peek(&rings, 1, &span));
+	assert_ptr_equal(rings.reading, &rings.near);
+	number = check_numbers(&rings, &span, number);
+	assert_true(number >= (1 << 16) / 1100);
+	assert_true(ring_pair_peek(&rings, 1, &span));
+	assert_ptr_equal(rings.reading, &rings.far);
+	number = check_numbers(&rings, &span, number);
+	assert_int_equal(number, counts.captured_packets);
+	assert_false(ring_pair_peek(&rings, 1, &span));
+	ring_pair_close(&rings);
+	packet_program_close(&p);
+	json_decref(degraded);
+}
+
 /* Two namespaces' programs and one ring. */
 static void
 test_shared_maps(void **state)
@@ -212,6 +281,7 @@ main(void)
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_full_ring),
 		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_small_ring),
 		cmocka_unit_test(test_shared_maps),
 	};
 
