@@ -26,6 +26,7 @@
 	X(DISK_FULL, "disk_full", "the disk was full")                       \
 	X(DISK_ERROR, "disk_error", "the disk refused to write")             \
 	X(QUOTA, "quota", "the quota was too small to seal them first")      \
+	X(EVICTED, "evicted", "the quota had them removed since")            \
 	X(UNSEEN_INTERFACE, "unseen_interface", "an interface was not watched yet") \
 	X(RECORDER_DOWN, "recorder_down", "the recorder did not run")        \
 	X(DAMAGED, "damaged", "what was recorded was damaged")

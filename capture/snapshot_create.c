@@ -280,15 +280,25 @@ static int
 making_empty(const struct making *m, struct error *e)
 {
 	char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
+	const json_t *capture;
+	struct loss evicted;
+	bool removed = false;
+	size_t i;
 
+	json_array_foreach (m->captures, i, capture)
+		removed = removed ||
+			  snapshot_live_evicted(capture, m->request->window,
+						&evicted);
 	if (m->covered.packets == 0)
 		return error_set(e, ERR_EMPTY,
 				 "the chosen captures hold no packets");
 	return error_set(e, ERR_EMPTY,
 			 "no packet lies in the window; the chosen captures "
-			 "cover %s to %s",
+			 "cover %s to %s%s",
 			 clock_format(m->covered.first_ns, first),
-			 clock_format(m->covered.last_ns, last));
+			 clock_format(m->covered.last_ns, last),
+			 removed ? "; what there was before, the quota had "
+				   "removed" : "");
 }
 
 /* A segment is not there any more: its recorder needed the room, and what is

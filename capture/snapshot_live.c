@@ -70,21 +70,67 @@ snapshot_live_seal(const char *home, const json_t *capture,
 	}
 }
 
+bool
+snapshot_live_evicted(const json_t *capture, struct packet_window window,
+		      struct loss *part)
+{
+	const json_t *evicted = json_object_get(capture, "evicted");
+	struct loss loss = {
+		.cause = LOSS_EVICTED,
+		.packets = LOSS_PACKETS_UNKNOWN,
+		.from_ns = json_integer_value(
+			json_object_get(evicted, "from_ns")),
+		.to_ns = json_integer_value(
+			json_object_get(evicted, "until_ns")),
+	};
+
+	if (!evicted || window.from_ns == INT64_MIN ||
+	    loss.to_ns < window.from_ns || loss.from_ns >= window.to_ns)
+		return false;
+	if (loss.from_ns < window.from_ns)
+		loss.from_ns = window.from_ns;
+	if (loss.to_ns > window.to_ns)
+		loss.to_ns = window.to_ns;
+	*part = loss;
+	return true;
+}
+
+/*
+ * Adds losses as a segment or, `whole`, as the capture tells them, which repeats
+ * what its segments say and has besides what no segment stands for.  What has
+ * no number cannot be counted twice; what the quota removed before it was
+ * sealed is told by some later segment, which need not be of the window, and so
+ * is taken from the capture alone.
+ */
+static void
+live_add_losses(const json_t *list, bool whole, struct losses *losses)
+{
+	struct losses told = { 0 };
+
+	losses_parse(list, &told);
+	for (size_t i = 0; i < told.count; i++) {
+		const struct loss *loss = &told.items[i];
+		bool quota = loss->cause == LOSS_QUOTA;
+
+		if (whole ? quota || loss->packets == LOSS_PACKETS_UNKNOWN
+			  : !quota)
+			losses_add(losses, loss);
+	}
+}
+
 void
 snapshot_live_losses(const json_t *capture, const json_t *segments,
 		     struct packet_window window, struct losses *losses)
 {
-	struct losses whole = { 0 };
+	struct loss evicted;
 	const json_t *entry;
 	size_t i;
 
 	json_array_foreach ((json_t *)(uintptr_t)segments, i, entry)
-		losses_parse(json_object_get(entry, "losses"), losses);
-	/* The capture repeats what its segments say, and has besides what no
-	 * segment stands for; what has no number cannot be counted twice. */
-	losses_parse(json_object_get(capture, "losses"), &whole);
-	for (size_t k = 0; k < whole.count; k++)
-		if (whole.items[k].packets == LOSS_PACKETS_UNKNOWN)
-			losses_add(losses, &whole.items[k]);
+		live_add_losses(json_object_get(entry, "losses"), false,
+				losses);
+	live_add_losses(json_object_get(capture, "losses"), true, losses);
+	if (snapshot_live_evicted(capture, window, &evicted))
+		losses_add(losses, &evicted);
 	losses_window(losses, window.from_ns, window.to_ns);
 }

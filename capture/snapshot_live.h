@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include <jansson.h>
 
@@ -20,6 +21,11 @@
 void snapshot_live_seal(const char *home, const json_t *capture,
 			struct packet_window window,
 			const atomic_bool *cancelled, json_t *missing);
+
+/* The quota removed a part of the window, which has a beginning (one without
+ * asks for what there is); `*part` is it. */
+bool snapshot_live_evicted(const json_t *capture, struct packet_window window,
+			   struct loss *part);
 
 /* Adds what a capture and its index entries say was lost inside the window. */
 void snapshot_live_losses(const json_t *capture, const json_t *segments,

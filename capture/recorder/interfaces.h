@@ -4,6 +4,9 @@
  * that an interface has the same number in every segment; interfaces.json of
  * the capture's directory.  One is a namespace, an index in it and what its
  * packets begin with.
+ *
+ * A number is given to another interface only when no segment is left of those
+ * that had packets of the first, so no snapshot can hold both.
  */
 #pragma once
 
@@ -28,18 +31,23 @@ struct interface {
 	struct interface_key key;
 	uint64_t inode; /* of the namespace; 0: unknown */
 	char name[INTERFACE_NAME_SIZE]; /* empty: unknown */
+	uint32_t last; /* no segment after this one has it, for now */
 };
 
 struct interfaces;
 
-/* Reads the file; one that is not there or damaged gives an empty list. */
-struct interfaces *interfaces_load(const char *path);
+/* Reads the file; one that is not there or damaged gives an empty list.
+ * `segment` is about to be sealed, and `oldest` is the first of those that are
+ * left: numbers that were last used before it are free. */
+struct interfaces *interfaces_load(const char *path, uint32_t segment,
+				   uint32_t oldest);
 void interfaces_free(struct interfaces *i);
 
-/* Writes the file, if anything was added. */
+/* Writes the file, if anything is new. */
 int interfaces_save(struct interfaces *i, const char *path, struct error *e);
 
-/* The number of an interface, which is added when it is new. */
+/* The number of an interface, which is added when it is new; the segment has
+ * it. */
 uint32_t interfaces_number(struct interfaces *i, struct interface_key key);
 
 /* Notes what is learned of one; NULL and 0 are nothing. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "capture/home.h"
@@ -24,6 +25,8 @@ struct inventory {
 	size_t count, capacity;
 	uint32_t *waiting; /* raw, by number */
 	size_t waiting_count, waiting_capacity;
+	uint32_t *unreadable; /* entries, by number */
+	size_t unreadable_count, unreadable_capacity;
 	uint32_t largest;
 };
 
@@ -76,15 +79,32 @@ inventory_add(struct inventory *i, const struct segment_index *index)
 		i->largest = index->number;
 }
 
+static void
+inventory_append(uint32_t **list, size_t *count, size_t *capacity,
+		 uint32_t number)
+{
+	if (*count == *capacity) {
+		*capacity = *capacity * 2 + 16;
+		*list = alloc_resize(*list, *capacity, sizeof(**list));
+	}
+	(*list)[(*count)++] = number;
+}
+
 void
 inventory_add_raw(struct inventory *i, uint32_t number)
 {
-	if (i->waiting_count == i->waiting_capacity) {
-		i->waiting_capacity = i->waiting_capacity * 2 + 16;
-		i->waiting = alloc_resize(i->waiting, i->waiting_capacity,
-					  sizeof(*i->waiting));
-	}
-	i->waiting[i->waiting_count++] = number;
+	inventory_append(&i->waiting, &i->waiting_count, &i->waiting_capacity,
+			 number);
+	if (number > i->largest)
+		i->largest = number;
+}
+
+/* Its number must not be given again: the segment would seem to be sealed. */
+static void
+inventory_add_unreadable(struct inventory *i, uint32_t number)
+{
+	inventory_append(&i->unreadable, &i->unreadable_count,
+			 &i->unreadable_capacity, number);
 	if (number > i->largest)
 		i->largest = number;
 }
@@ -113,10 +133,12 @@ inventory_scan_segment(struct inventory *i, const char *name)
 	struct segment_index index;
 	char *path;
 
-	if (number && inventory_read(i, number, &index)) {
+	if (number && inventory_read(i, number, &index))
 		inventory_add(i, &index);
+	else if (number)
+		inventory_add_unreadable(i, number);
+	if (number)
 		return;
-	}
 	number = inventory_number(name, SEGMENT_SUFFIX);
 	if (!number)
 		return;
@@ -174,6 +196,9 @@ inventory_load(const char *directory, struct inventory **out, struct error *e)
 	if (i->waiting_count > 0)
 		qsort(i->waiting, i->waiting_count, sizeof(*i->waiting),
 		      inventory_by_value);
+	if (i->unreadable_count > 0)
+		qsort(i->unreadable, i->unreadable_count,
+		      sizeof(*i->unreadable), inventory_by_value);
 	*out = i;
 	return 0;
 }
@@ -185,6 +210,7 @@ inventory_free(struct inventory *i)
 		return;
 	free(i->sealed);
 	free(i->waiting);
+	free(i->unreadable);
 	free(i->segments);
 	free(i->raw);
 	free(i->directory);
@@ -215,7 +241,17 @@ inventory_waits(const struct inventory *i, uint32_t number)
 	return i->waiting_count > 0 && i->waiting[0] <= number;
 }
 
-void
+static bool
+inventory_has_entry(const struct inventory *i, uint32_t number)
+{
+	char *path = inventory_path(i->segments, number, ".json");
+	bool there = file_exists(path);
+
+	free(path);
+	return there;
+}
+
+int
 inventory_sealed(struct inventory *i, uint32_t number)
 {
 	struct segment_index index;
@@ -226,11 +262,33 @@ inventory_sealed(struct inventory *i, uint32_t number)
 			i->waiting[kept++] = i->waiting[k];
 	i->waiting_count = kept;
 	if (!inventory_read(i, number, &index))
-		return;
+		return inventory_has_entry(i, number) ? ERR_CORRUPT : 0;
 	for (size_t k = i->count; k-- > 0;)
 		if (i->sealed[k].number == number)
-			return;
+			return 0;
 	inventory_add(i, &index);
+	return 0;
+}
+
+uint32_t
+inventory_unreadable(const struct inventory *i, uint32_t after,
+		     int64_t *written_ns)
+{
+	struct stat info;
+	char *path;
+	size_t k = 0;
+
+	while (k < i->unreadable_count && i->unreadable[k] <= after)
+		k++;
+	if (k == i->unreadable_count)
+		return 0;
+	path = inventory_path(i->segments, i->unreadable[k], ".json");
+	*written_ns = stat(path, &info) == 0
+			      ? (int64_t)info.st_mtim.tv_sec * CLOCK_NS_PER_S +
+					info.st_mtim.tv_nsec
+			      : 0;
+	free(path);
+	return i->unreadable[k];
 }
 
 size_t

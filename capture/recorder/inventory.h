@@ -33,8 +33,14 @@ size_t inventory_raw_count(const struct inventory *i);
 /* True when one of `number` or below waits. */
 bool inventory_waits(const struct inventory *i, uint32_t number);
 
-/* A raw segment was sealed, found empty or set aside: looks which. */
-void inventory_sealed(struct inventory *i, uint32_t number);
+/* A raw segment was sealed, found empty or set aside: looks which.  CORRUPT
+ * when its index entry is there and cannot be read: nobody can see it then. */
+int inventory_sealed(struct inventory *i, uint32_t number);
+
+/* Of the index entries that inventory_load could not read the one after number
+ * `after`, and when it was written (UTC); 0: none is left. */
+uint32_t inventory_unreadable(const struct inventory *i, uint32_t after,
+			      int64_t *written_ns);
 
 /* Sealed segments: how many, and their sums. */
 size_t inventory_count(const struct inventory *i);

@@ -150,6 +150,7 @@ recorder_prepare(struct recorder *r, struct error *e)
 			       "%zu raw segments of the recorder before are "
 			       "recovered and sealed",
 			       inventory_raw_count(r->inventory));
+	recorder_look_sealed(r);
 	return recorder_save_state(r, "starting", e);
 }
 

@@ -118,6 +118,8 @@ void recorder_look(struct recorder *r);
 
 /* Sealing and quota (recorder_keep.c). */
 void recorder_seal(struct recorder *r, int64_t now_ns);
+/* Tells of segments that cannot be read any more. */
+void recorder_look_sealed(struct recorder *r);
 void recorder_keep_quota(struct recorder *r, int64_t now_ns);
 void recorder_finish_quota(struct recorder *r);
 void recorder_load_evicted(struct recorder *r);

@@ -26,7 +26,7 @@ recorder_seal_failed(struct recorder *r, uint32_t number, int status,
 			       "raw segment %u is damaged and set aside: %s",
 			       number, e->text);
 		recorder_lose(r, &loss);
-		inventory_sealed(r->inventory, number);
+		(void)inventory_sealed(r->inventory, number);
 		return;
 	}
 	r->seal_failures++;
@@ -37,6 +37,32 @@ recorder_seal_failed(struct recorder *r, uint32_t number, int status,
 		recorder_event(r, LOG_ERROR,
 			       "segment %u cannot be sealed and stays raw: %s",
 			       number, e->text);
+}
+
+/* A segment whose index entry cannot be read is seen by nobody. */
+static void
+recorder_lose_sealed(struct recorder *r, uint32_t number, int64_t at_ns)
+{
+	struct loss loss = { .cause = LOSS_DAMAGED,
+			     .packets = LOSS_PACKETS_UNKNOWN,
+			     .from_ns = at_ns,
+			     .to_ns = at_ns };
+
+	recorder_event(r, LOG_ERROR,
+		       "the index entry of segment %u is damaged: its packets "
+		       "are not to be had", number);
+	recorder_lose(r, &loss);
+}
+
+void
+recorder_look_sealed(struct recorder *r)
+{
+	uint32_t number = 0;
+	int64_t written_ns;
+
+	while ((number = inventory_unreadable(r->inventory, number,
+					      &written_ns)) != 0)
+		recorder_lose_sealed(r, number, written_ns);
 }
 
 static void
@@ -55,7 +81,8 @@ recorder_seal_ended(struct recorder *r, int64_t now_ns)
 		return;
 	}
 	r->seal_failures = 0;
-	inventory_sealed(r->inventory, number);
+	if (inventory_sealed(r->inventory, number) < 0)
+		recorder_lose_sealed(r, number, clock_wall_ns());
 	if (result.problem[0])
 		recorder_event(r, LOG_WARN, "segment %u: %s", number,
 			       result.problem);
@@ -143,7 +170,7 @@ recorder_evict_raw(struct recorder *r)
 			recorder_event(r, LOG_ERROR, "%s", error.text);
 		return;
 	}
-	inventory_sealed(r->inventory, order.number);
+	(void)inventory_sealed(r->inventory, order.number);
 	r->discard_sealed = inventory_count(r->inventory) > sealed;
 }
 

@@ -112,6 +112,8 @@ recorder_load_evicted(struct recorder *r)
 		json_object_get(evicted, "packets"));
 	r->evicted.bytes = (uint64_t)json_integer_value(
 		json_object_get(evicted, "bytes"));
+	r->evicted.first_ns = json_integer_value(
+		json_object_get(evicted, "from_ns"));
 	r->evicted.last_ns = json_integer_value(
 		json_object_get(evicted, "until_ns"));
 }
@@ -120,10 +122,11 @@ static json_t *
 recorder_evicted_json(const struct recorder *r)
 {
 	json_t *evicted = json_pack(
-		"{s:I,s:I,s:I,s:I}", "segments",
+		"{s:I,s:I,s:I,s:I,s:I}", "segments",
 		(json_int_t)r->evicted_segments, "packets",
 		(json_int_t)r->evicted.packets, "bytes",
-		(json_int_t)r->evicted.bytes, "until_ns",
+		(json_int_t)r->evicted.bytes, "from_ns",
+		(json_int_t)r->evicted.first_ns, "until_ns",
 		(json_int_t)r->evicted.last_ns);
 
 	set_time(evicted, "until", r->evicted.last_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/recorder/seal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,31 @@ seal_place_number(struct sealing *s, const struct raw_packet *packet)
 	return *number;
 }
 
+/* The number of the oldest segment that is left. */
+static uint32_t
+seal_oldest(const struct sealing *s)
+{
+	char *path = home_path(s->directory, "segments", NULL);
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+	unsigned long oldest = s->number;
+
+	/* Whatever there is for a number, an entry or data alone. */
+	while (directory && (entry = readdir(directory)) != NULL) {
+		unsigned long number = strtoul(entry->d_name, NULL, 10);
+
+		if (number > 0 && number < oldest)
+			oldest = number;
+	}
+	/* One that cannot be read says nothing. */
+	if (!directory)
+		oldest = 0;
+	else
+		closedir(directory);
+	free(path);
+	return (uint32_t)oldest;
+}
+
 /* The interfaces that the source knew, in the registry and by place. */
 static void
 seal_load_interfaces(struct sealing *s)
@@ -104,7 +130,8 @@ seal_load_interfaces(struct sealing *s)
 	size_t at;
 
 	s->interfaces_path = home_path(s->directory, "interfaces.json", NULL);
-	s->interfaces = interfaces_load(s->interfaces_path);
+	s->interfaces = interfaces_load(s->interfaces_path, s->number,
+					seal_oldest(s));
 	s->places = map_new(sizeof(struct place), sizeof(uint32_t),
 			    INTERFACES_MAX);
 	s->link_type = source && strcmp(source, "cgroup") != 0
@@ -500,6 +527,15 @@ seal_run(struct sealing *s, struct error *e)
 	return status;
 }
 
+static void
+seal_set_paths(struct sealing *s)
+{
+	s->raw = seal_path(s->directory, "raw", s->number, ".raw");
+	s->sidecar = seal_path(s->directory, "raw", s->number, ".json");
+	s->plain = seal_path(s->directory, "raw", s->number, ".plain");
+	s->staging = seal_path(s->directory, "sealing", s->number, "");
+}
+
 /* Without an expression that can be read all packets are kept. */
 static void
 seal_open_filter(struct sealing *s)
@@ -516,6 +552,18 @@ seal_open_filter(struct sealing *s)
 		 "all packets are kept: %.120s", error.text);
 }
 
+/* What is known of the packets: their clock, their interfaces, which of them
+ * are wanted. */
+static void
+seal_open_about(struct sealing *s)
+{
+	if (json_file_read(s->sidecar, &s->about, NULL) < 0)
+		s->about = NULL;
+	s->monotonic = s->file.header.clock_kind != RAW_CLOCK_UTC;
+	seal_open_filter(s);
+	seal_load_interfaces(s);
+}
+
 static int
 seal_open(struct sealing *s, struct error *e)
 {
@@ -530,13 +578,9 @@ seal_open(struct sealing *s, struct error *e)
 	}
 	if (status < 0)
 		return status;
-	if (json_file_read(s->sidecar, &s->about, NULL) < 0)
-		s->about = NULL;
-	s->monotonic = s->file.header.clock_kind != RAW_CLOCK_UTC;
+	seal_open_about(s);
 	losses_parse(json_object_get(s->about, "losses"), &s->losses);
 	seal_plain_open(&s->plaintext, s->plain);
-	seal_open_filter(s);
-	seal_load_interfaces(s);
 	seal_note_damage(s);
 	log = home_path(s->directory, "identity.log", NULL);
 	s->identity = seal_identity_open(log);
@@ -562,6 +606,22 @@ seal_close(struct sealing *s)
 	free(s->plain);
 }
 
+/* An entry that cannot be read does not stand for a segment: it is made anew
+ * from the raw one. */
+static bool
+seal_is_done(const char *path)
+{
+	struct segment_index index;
+	json_t *entry;
+	bool done;
+
+	if (json_file_read(path, &entry, NULL) < 0)
+		return false;
+	done = segment_index_parse(entry, &index) == 0;
+	json_decref(entry);
+	return done;
+}
+
 int
 seal_segment(const char *directory, uint32_t number,
 	     struct seal_result *result, struct error *e)
@@ -573,12 +633,9 @@ seal_segment(const char *directory, uint32_t number,
 	*result = (struct seal_result){ 0 };
 	s->directory = directory;
 	s->number = number;
-	s->raw = seal_path(directory, "raw", number, ".raw");
-	s->sidecar = seal_path(directory, "raw", number, ".json");
-	s->plain = seal_path(directory, "raw", number, ".plain");
-	s->staging = seal_path(directory, "sealing", number, "");
+	seal_set_paths(s);
 	s->result = result;
-	if (file_exists(index)) {
+	if (seal_is_done(index)) {
 		result->already = true;
 		seal_remove_raw(s);
 	} else {
@@ -589,5 +646,48 @@ seal_segment(const char *directory, uint32_t number,
 	seal_close(s);
 	free(s);
 	free(index);
+	return status;
+}
+
+static int
+seal_count_one(struct sealing *s, const struct raw_packet *packet,
+	       struct error *e)
+{
+	struct seal_result *r = s->result;
+	int64_t at = seal_time(s, packet);
+
+	(void)e;
+	if (r->packets == 0 || at < r->first_ns)
+		r->first_ns = at;
+	if (r->packets == 0 || at > r->last_ns)
+		r->last_ns = at;
+	r->packets++;
+	return 0;
+}
+
+int
+seal_count(const char *directory, uint32_t number, struct seal_result *result,
+	   struct error *e)
+{
+	struct sealing *s = alloc_zero(1, sizeof(*s));
+	int status;
+
+	*result = (struct seal_result){ 0 };
+	s->directory = directory;
+	s->number = number;
+	s->result = result;
+	seal_set_paths(s);
+	status = raw_file_open(s->raw, &s->file, e);
+	if (status == 0) {
+		seal_open_about(s);
+		status = seal_each(s, seal_count_one, e);
+		result->missing = s->file.missing;
+		result->counted = status == 0 && s->file.missing == 0;
+		if (s->file.problem)
+			snprintf(result->problem, sizeof(result->problem),
+				 "%s", s->file.problem);
+	}
+	seal_close(s);
+	free(s);
 	return status;
 }

@@ -20,8 +20,8 @@ struct seal_result {
 	uint64_t recovered;   /* bytes found behind the committed ones */
 	uint64_t missing;     /* committed bytes that could not be read */
 	bool empty;           /* nothing to keep: no segment was made */
-	bool counted;         /* seal_discard: `packets` is all of them */
-	int64_t first_ns;     /* seal_discard: UTC of the oldest and the newest; */
+	bool counted;         /* seal_count: `packets` is all of them */
+	int64_t first_ns;     /* seal_count: UTC of the oldest and the newest; */
 	int64_t last_ns;      /* 0 without packets */
 	bool already;         /* it had been sealed; only the raw one was left */
 	char problem[160];    /* damage that was passed over; empty: none */
@@ -34,3 +34,11 @@ struct seal_result {
  */
 int seal_segment(const char *directory, uint32_t number,
 		 struct seal_result *result, struct error *e);
+
+/*
+ * How many packets seal_segment would keep of a raw segment, plaintext left
+ * out, and from when to when; changes nothing.  `counted` stays false where not
+ * all could be read.  Errors as seal_segment.
+ */
+int seal_count(const char *directory, uint32_t number,
+	       struct seal_result *result, struct error *e);

@@ -11,7 +11,7 @@
 #include "capture/recorder/seal.h"
 
 /*
- * Counts the packets of raw/N.raw and removes it with its sidecar and
+ * Counts the packets of raw/N.raw that would have been kept and removes it with its sidecar and
  * plaintext, whatever it is.  `result` says packets, first and last time; `counted` stays false,
  * with `problem`, where not all of it could be read.  NOTFOUND, IO.
  */

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "capture/home.h"
 #include "capture/recorder_client.h"
+#include "capture/snapshot_live.h"
 #include "scratch.h"
 
 static json_t *
@@ -141,6 +142,61 @@ unsealed_segments_are_told(void **state)
 	free(raw);
 }
 
+/* The cause of the only loss of a window. */
+static enum loss_cause
+only_loss(const json_t *capture, const json_t *segments, int64_t from_ns,
+	  int64_t to_ns, struct losses *losses)
+{
+	const struct packet_window window = { from_ns, to_ns };
+
+	losses->count = 0;
+	snapshot_live_losses(capture, segments, window, losses);
+	return losses->count == 1 ? losses->items[0].cause : LOSS_CAUSE_COUNT;
+}
+
+/* A window of which the quota removed something says so. */
+static void
+the_quota_is_named(void **state)
+{
+	json_t *capture = json_pack(
+		"{s:s, s:{s:i, s:I, s:I}, s:[{s:s, s:i, s:I, s:I}]}", "kind",
+		"live", "evicted", "segments", 3, "from_ns", (json_int_t)1000,
+		"until_ns", (json_int_t)5000, "losses", "cause", "quota",
+		"packets", 6, "from_ns", (json_int_t)70000, "to_ns",
+		(json_int_t)80000);
+	/* The segment that tells of the loss is of a later time. */
+	json_t *segments = json_pack("[{s:O}]", "losses",
+				     json_object_get(capture, "losses"));
+	struct losses losses;
+
+	(void)state;
+	assert_int_equal(only_loss(capture, segments, 3000, 9000, &losses),
+			 LOSS_EVICTED);
+	assert_int_equal(losses.items[0].from_ns, 3000);
+	assert_int_equal(losses.items[0].to_ns, 5000);
+	assert_true(losses.items[0].packets == LOSS_PACKETS_UNKNOWN);
+	/* Behind, before, and without a beginning: all there is. */
+	assert_int_equal(only_loss(capture, segments, 5001, 9000, &losses),
+			 LOSS_CAUSE_COUNT);
+	assert_int_equal(only_loss(capture, segments, 10, 1000, &losses),
+			 LOSS_CAUSE_COUNT);
+	assert_int_equal(losses.count, 0);
+	assert_int_equal(only_loss(capture, segments, INT64_MIN, 9000,
+				   &losses),
+			 LOSS_CAUSE_COUNT);
+	assert_int_equal(losses.count, 0);
+	/* What went before it was sealed: once, whoever tells of it. */
+	assert_int_equal(only_loss(capture, segments, 60000, 90000, &losses),
+			 LOSS_QUOTA);
+	assert_int_equal(losses_packets(&losses), 6);
+	json_array_clear(segments);
+	assert_int_equal(only_loss(capture, segments, 60000, 90000, &losses),
+			 LOSS_QUOTA);
+	assert_int_equal(losses_packets(&losses), 6);
+	json_decref(segments);
+	json_decref(capture);
+}
+
 int
 main(void)
 {
@@ -150,6 +206,7 @@ main(void)
 		TEST(nobody_holds_the_lock),
 		TEST(somebody_holds_the_lock),
 		TEST(unsealed_segments_are_told),
+		TEST(the_quota_is_named),
 	};
 #undef TEST
 

@@ -98,6 +98,39 @@ numbers_run_on(void **state)
 	inventory_free(i);
 }
 
+/* An index entry that cannot be read is told of, and its number is not given to
+ * another segment. */
+static void
+entries_that_cannot_be_read(void **state)
+{
+	const char *directory = *state;
+	struct inventory *i;
+	int64_t written_ns = 0;
+
+	assert_int_equal(inventory_load(directory, &i, NULL), 0);
+	inventory_free(i);
+	put_sealed(directory, 1, 100);
+	free(put(directory, "segments/000003.json", 40));
+	free(put(directory, "segments/000003.pcapng.zst", 10));
+	free(put(directory, "segments/000002.json", 0));
+	assert_int_equal(inventory_load(directory, &i, NULL), 0);
+	assert_int_equal(inventory_count(i), 1);
+	assert_int_equal(inventory_next(i), 4);
+	assert_int_equal(inventory_unreadable(i, 0, &written_ns), 2);
+	assert_int_equal(inventory_unreadable(i, 2, &written_ns), 3);
+	assert_int_equal(inventory_unreadable(i, 3, &written_ns), 0);
+	assert_true(written_ns > SCRATCH_NS);
+	assert_true(there(directory, "segments/000003.pcapng.zst"));
+	/* The same of one that was sealed just now; none at all is no harm. */
+	inventory_add_raw(i, 5);
+	free(put(directory, "segments/000005.json", 3));
+	assert_int_equal(inventory_sealed(i, 5), ERR_CORRUPT);
+	assert_int_equal(inventory_raw_count(i), 0);
+	inventory_add_raw(i, 6);
+	assert_int_equal(inventory_sealed(i, 6), 0);
+	inventory_free(i);
+}
+
 static void
 the_oldest_goes_first(void **state)
 {
@@ -143,6 +176,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(numbers_run_on, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(entries_that_cannot_be_read,
+						scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_goes_first,
 						scratch_setup,

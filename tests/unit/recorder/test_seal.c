@@ -20,6 +20,7 @@
 #include "capture/input.h"
 #include "capture/json_file.h"
 #include "capture/pcapng.h"
+#include "capture/recorder/interfaces.h"
 #include "capture/recorder/raw_writer.h"
 #include "capture/segment_index.h"
 #include "capture/source/source.h"
@@ -335,6 +336,80 @@ interfaces_keep_their_numbers(void **state)
 	assert_int_equal(check_segment(directory, 2).packets, PACKETS);
 }
 
+/* A number is another interface's only when no segment is left that knows it as
+ * the first one's. */
+static void
+numbers_of_interfaces_come_free(void **state)
+{
+	static const struct interface_key old = { 1, 2, 101 }, lasting = { 1, 3,
+									  101 };
+	static const struct interface_key young = { 9, 2, 101 };
+	char *path = home_path(*state, "interfaces.json", NULL);
+	struct interfaces *i = interfaces_load(path, 7, 7);
+
+	assert_int_equal(interfaces_number(i, old), 0);
+	assert_int_equal(interfaces_number(i, lasting), 1);
+	assert_int_equal(interfaces_save(i, path, NULL), 0);
+	interfaces_free(i);
+	/* Segment 7 is there still. */
+	i = interfaces_load(path, 40, 7);
+	assert_int_equal(interfaces_number(i, lasting), 1);
+	assert_int_equal(interfaces_number(i, young), 2);
+	assert_int_equal(interfaces_save(i, path, NULL), 0);
+	interfaces_free(i);
+	/* It is gone, and with it the one that it alone had. */
+	i = interfaces_load(path, 60, 30);
+	assert_int_equal(interfaces_number(i, lasting), 1);
+	assert_int_equal(interfaces_number(i, young), 2);
+	assert_int_equal(interfaces_number(i, (struct interface_key){ .netns = 5 }), 0);
+	assert_int_equal(interfaces_number(i, old), 3);
+	assert_int_equal(interfaces_save(i, path, NULL), 0);
+	interfaces_free(i);
+	/* What is free at the end goes. */
+	i = interfaces_load(path, 200, 190);
+	assert_int_equal(interfaces_count(i), 0);
+	interfaces_free(i);
+	free(path);
+}
+
+/* An entry that cannot be read stands for nothing. */
+static void
+damaged_entry_is_made_anew(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+	char *path;
+
+	make_raw(directory, 1, PACKETS);
+	make_sidecar(directory, 1, sidecar);
+	path = alloc_format("%s/segments/000001.json", directory);
+	assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(seal_segment(directory, 1, &result, NULL), 0);
+	assert_false(result.already);
+	assert_int_equal(check_segment(directory, 1).packets, PACKETS);
+	free(path);
+}
+
+/* What was not wanted is not lost. */
+static void
+counts_what_is_wanted(void **state)
+{
+	const char *directory = *state;
+	struct seal_result result;
+
+	make_raw(directory, 1, PACKETS);
+	make_sidecar(directory, 1,
+		     "{\"format\":1,\"source\":\"cgroup\","
+		     "\"recorder_filter\":\"len >= 320\"}");
+	assert_int_equal(seal_count(directory, 1, &result, NULL), 0);
+	assert_true(result.counted);
+	assert_int_equal(result.packets, PACKETS - 299);
+	assert_int_equal(result.first_ns, SCRATCH_NS + INT64_C(299) * 1000000);
+	assert_int_equal(result.last_ns,
+			 SCRATCH_NS + (int64_t)(PACKETS - 1) * 1000000);
+	assert_true(there(directory, "raw", 1, ".raw"));
+}
+
 /* Where the kernel could not filter, sealing does. */
 static void
 filters(void **state)
@@ -416,6 +491,15 @@ main(void)
 						scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(seals_again, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(numbers_of_interfaces_come_free,
+						scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(damaged_entry_is_made_anew,
+						scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(counts_what_is_wanted,
+						scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(interfaces_keep_their_numbers,
 						scratch_setup,
