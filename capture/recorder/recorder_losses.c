@@ -55,13 +55,16 @@ recorder_told(struct recorder *r, const json_t *interface)
 
 /* Forgets what was told of interfaces that are no more. */
 static void
-recorder_forget_told(struct recorder *r, json_t *interfaces)
+recorder_forget_told(struct recorder *r, json_t *about)
 {
 	json_t *kept = json_object(), *interface;
 	char key[KEY_SIZE];
 	size_t i;
 
-	json_array_foreach (interfaces, i, interface)
+	json_array_foreach (json_object_get(about, "interfaces"), i, interface)
+		json_object_set(kept, interface_key(interface, key),
+				recorder_told(r, interface));
+	json_array_foreach (json_object_get(about, "sockets"), i, interface)
 		json_object_set(kept, interface_key(interface, key),
 				recorder_told(r, interface));
 	json_decref(r->told_interfaces);
@@ -76,7 +79,7 @@ loss_set_interface(struct loss *loss, const json_t *interface)
 
 	if (name)
 		snprintf(loss->interface, sizeof(loss->interface), "%s", name);
-	else
+	else if (member_of(interface, "ifindex"))
 		snprintf(loss->interface, sizeof(loss->interface),
 			 "ifindex %lld",
 			 (long long)member_of(interface, "ifindex"));
@@ -89,6 +92,8 @@ interface_lost(const json_t *interface, enum loss_cause cause)
 {
 	uint64_t errors = (uint64_t)member_of(interface, "lost_errors");
 
+	if (cause == LOSS_KERNEL)
+		return (uint64_t)member_of(interface, "lost_kernel");
 	if (cause == LOSS_COPY_ERROR)
 		return errors;
 	return cause == LOSS_RING_FULL
@@ -155,7 +160,11 @@ recorder_look_cause(struct recorder *r, enum loss_cause cause, uint64_t now,
 	about = r->source->type->describe(r->source);
 	for (int i = 0; i < NAMED_MAX && part > 0 && loss.packets > 0; i++) {
 		part = recorder_lose_there(
-			r, json_object_get(about, "interfaces"), loss);
+			r,
+			json_object_get(about, cause == LOSS_KERNEL
+						       ? "sockets"
+						       : "interfaces"),
+			loss);
 		loss.packets -= part;
 	}
 	json_decref(about);
@@ -195,7 +204,7 @@ recorder_look_interfaces(struct recorder *r, int64_t now_ns)
 	about = r->source->type->describe(r->source);
 	json_array_foreach (json_object_get(about, "interfaces"), i, interface)
 		recorder_look_interface(r, interface, now_ns);
-	recorder_forget_told(r, json_object_get(about, "interfaces"));
+	recorder_forget_told(r, about);
 	json_decref(about);
 }
 

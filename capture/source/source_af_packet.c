@@ -363,12 +363,28 @@ af_packet_describe_links(const struct af_packet_namespace *n,
 	}
 }
 
+/* The kernel counts what it dropped by socket: by namespace, then, and by
+ * interface where there is one alone. */
+static json_t *
+af_packet_describe_socket(const struct af_packet_source *s,
+			  const struct af_packet_namespace *n)
+{
+	json_t *out = json_pack("{s:I, s:I, s:I}", "netns",
+				(json_int_t)n->socket.netns, "netns_inode",
+				(json_int_t)n->socket.netns_inode,
+				"lost_kernel", (json_int_t)n->socket.drops);
+
+	if (s->name_count == 1)
+		json_object_set_new(out, "name", json_string(s->names[0]));
+	return out;
+}
+
 static json_t *
 af_packet_describe(const struct source *source)
 {
 	const struct af_packet_source *s =
 		(const struct af_packet_source *)source;
-	json_t *interfaces = json_array();
+	json_t *interfaces = json_array(), *sockets = json_array();
 	json_t *out = json_pack("{s:s, s:s, s:I, s:s, s:O, s:o}", "source",
 				"af_packet", "mechanism", "TPACKET_V3",
 				"ring_bytes",
@@ -377,8 +393,13 @@ af_packet_describe(const struct source *source)
 				"loopback", "ingress", "degraded", s->degraded,
 				"interfaces", interfaces);
 
-	for (size_t i = 0; i < s->count; i++)
+	for (size_t i = 0; i < s->count; i++) {
 		af_packet_describe_links(&s->namespaces[i], interfaces);
+		json_array_append_new(
+			sockets,
+			af_packet_describe_socket(s, &s->namespaces[i]));
+	}
+	json_object_set_new(out, "sockets", sockets);
 	if (s->filter)
 		json_object_set_new(
 			out, "filter",

@@ -6,6 +6,7 @@ processes.  Every snapshot must be complete to the packet, every packet
 accounted for, nothing may leak.
 
 usage: test_endurance.py AFTERTAP CAPTURE [--minutes M] [--processes N]
+                         [--burners N]
 
 All load runs in a control group of its own, which is what is recorded, so
 that the sums are exact whatever else the machine does.  The truth for
@@ -327,11 +328,20 @@ def main():
     parser.add_argument("capture")
     parser.add_argument("--minutes", type=float, default=0.5)
     parser.add_argument("--processes", type=int, default=60)
+    parser.add_argument("--burners", type=int, default=0,
+                        help="processes that only take CPU time meanwhile")
     options = parser.parse_args()
     support.need("ip", "ping", "curl", "bpftool")
     support.need_root()
     with support.workspace() as folder, Group() as group:
-        run(options, folder, group)
+        burners = [subprocess.Popen([sys.executable, "-c", "while 1: pass"])
+                   for _ in range(options.burners)]
+        try:
+            run(options, folder, group)
+        finally:
+            for burner in burners:
+                burner.kill()
+                burner.wait()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ meanwhile, restarts, several recorders, and tools over MCP.
 
 usage: test_record.py AFTERTAP [KILLS [PART…]]
 """
+import glob
 import json
 import os
 import random
@@ -17,7 +18,7 @@ import recording
 import support
 from recording import Recorder, Sender
 
-KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 30
 PORT = 28000 + os.getpid() % 1500
 FLUSH = 1.0  # seconds; the recorder is told so
 
@@ -49,6 +50,18 @@ def told_gaps(aftertap, snapshot):
             if loss["cause"] == "recorder_down"]
 
 
+def gaps_of_segments(aftertap, name):
+    """The same as each segment tells it, not joined with its neighbours."""
+    gaps = []
+    for path in glob.glob(os.path.join(aftertap.home, "captures", name,
+                                       "segments", "*.json")):
+        with open(path, encoding="utf-8") as file:
+            told = json.load(file).get("losses", [])
+        gaps += [(loss["from_ns"], loss["to_ns"]) for loss in told
+                 if loss["cause"] == "recorder_down"]
+    return gaps
+
+
 def untold(sender, begin, end, seen, gaps):
     """Datagrams sent while we recorded (begin to end, monotonic) that are not
     in the capture and in no gap, nor in the flush interval before one."""
@@ -61,9 +74,10 @@ def untold(sender, begin, end, seen, gaps):
 
 def kills(aftertap, workspace):
     """kill -9 at any moment, also while it starts: what is lost is told as a
-    gap, but for the flush interval before it, and nothing sealed changes.
-    Gaps less than 2 s apart are told as one, and one begins with the last sign
-    of life, up to a second before its kill: so most run for longer."""
+    gap, but for the flush interval before it, and nothing sealed changes.  A
+    gap begins with the last sign of life, up to a second before its kill, so
+    some run for longer.  Gaps less than 2 s apart are told as one where the
+    whole capture is asked, so it is what each segment says that counts."""
     sender = Sender(PORT, rate=1000)
     sender.start()
     begin, killed = None, []
@@ -73,7 +87,8 @@ def kills(aftertap, workspace):
                          "--segment-size", "1MiB", wait=not early)
         begin = begin or time.monotonic()
         time.sleep(chance.uniform(0, 1.5) if early else
-                   chance.uniform(4, 5))
+                   chance.uniform(4, 5) if number % 10 == 0 else
+                   chance.uniform(0.5, 1.5))
         killed.append(time.time())
         child.kill()
         if number == 0:
@@ -86,8 +101,12 @@ def kills(aftertap, workspace):
     packets = recording.snapshot_packets(aftertap, "k1", workspace, "k")
     check.check("the recorder ends well", last.stop(), 0)
     seen = set(recording.numbers(packets, PORT))
-    gaps = told_gaps(aftertap, "k1")
+    gaps = gaps_of_segments(aftertap, "k")
     missing = untold(sender, begin, end, seen, gaps)
+    everywhere = told_gaps(aftertap, "k1")
+    check.that("the snapshot tells of every gap", gaps and all(
+        any(a <= start and end_ns <= b for a, b in everywhere)
+        for start, end_ns in gaps))
     wall = time.time() - time.monotonic()
     check.check(f"lost in {KILLS} kills and not told", len(missing), 0)
     for number in missing[:1000:100]:

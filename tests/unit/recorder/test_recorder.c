@@ -41,6 +41,7 @@ struct fake_source {
 	uint32_t packets;
 	uint64_t lost_ring;
 	unsigned lost[2], errors[2]; /* of it, on two interfaces */
+	unsigned drops[2]; /* the kernel's, of two namespaces */
 };
 
 #define SPAN_MAX ((size_t)300 << 10)
@@ -89,6 +90,7 @@ fake_counts(const struct source *s, struct source_counts *counts)
 		.captured_packets = fake->packets,
 		.lost_ring = fake->lost_ring,
 		.lost_errors = fake->errors[0] + fake->errors[1],
+		.lost_kernel = fake->drops[0] + fake->drops[1],
 	};
 }
 
@@ -103,8 +105,13 @@ static json_t *
 fake_describe(const struct source *s)
 {
 	const struct fake_source *fake = (const struct fake_source *)s;
-	json_t *list = json_array();
+	json_t *list = json_array(), *sockets = json_array();
 
+	for (int i = 0; i < 2; i++)
+		json_array_append_new(
+			sockets, json_pack("{s:i,s:i,s:i}", "netns", 50 + i,
+					   "netns_inode", 70 + i, "lost_kernel",
+					   (int)fake->drops[i]));
 	for (int i = 0; i < 2; i++)
 		json_array_append_new(
 			list,
@@ -114,7 +121,8 @@ fake_describe(const struct source *s)
 				  "lost", (int)(fake->lost[i] + fake->errors[i]),
 				  "lost_errors", (int)fake->errors[i],
 				  "unseen_ns", 0));
-	return json_pack("{s:s,s:o}", "source", "cgroup", "interfaces", list);
+	return json_pack("{s:s,s:o,s:o}", "source", "cgroup", "interfaces",
+			 list, "sockets", sockets);
 }
 
 static const struct source_type fake_type = {
@@ -348,7 +356,9 @@ lost_on(const struct recorder *r, enum loss_cause cause, uint64_t netns)
 
 		if (loss->cause != cause || loss->netns != netns)
 			continue;
-		assert_string_equal(loss->interface, netns ? "eth0" : "");
+		assert_string_equal(loss->interface,
+				    netns && cause != LOSS_KERNEL ? "eth0"
+								  : "");
 		packets += loss->packets;
 	}
 	json_decref(capture);
@@ -371,8 +381,11 @@ losses_are_told_where_they_were(void **state)
 	fake.lost[0] = 30;
 	fake.lost[1] = 60;
 	fake.errors[1] = 5;
+	fake.drops[0] = 7;
 	recorder_counts(r, &counts);
 	recorder_counts(r, &counts);
+	fake.drops[0] = 8;
+	fake.drops[1] = 20;
 	fake.lost_ring = 101;
 	fake.lost[0] = 40; /* more than the sum: it was asked for before */
 	recorder_detach(r);
@@ -383,6 +396,9 @@ losses_are_told_where_they_were(void **state)
 	assert_int_equal(lost_on(r, LOSS_COPY_ERROR, 71), 5);
 	assert_int_equal(lost_on(r, LOSS_COPY_ERROR, 70), 0);
 	assert_int_equal(lost_on(r, LOSS_COPY_ERROR, 0), 0);
+	assert_int_equal(lost_on(r, LOSS_KERNEL, 70), 8);
+	assert_int_equal(lost_on(r, LOSS_KERNEL, 71), 20);
+	assert_int_equal(lost_on(r, LOSS_KERNEL, 0), 0);
 	recorder_close(r);
 	fake_records_free(&fake.stream);
 }
