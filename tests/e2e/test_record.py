@@ -86,9 +86,9 @@ def kills(aftertap, workspace):
         child = recorder(aftertap, "k", "--flush-interval", f"{FLUSH}s",
                          "--segment-size", "1MiB", wait=not early)
         begin = begin or time.monotonic()
-        time.sleep(chance.uniform(0, 1.5) if early else
+        time.sleep(chance.uniform(0, 1) if early else
                    chance.uniform(4, 5) if number % 10 == 0 else
-                   chance.uniform(0.5, 1.5))
+                   chance.uniform(0.3, 0.8))
         killed.append(time.time())
         child.kill()
         if number == 0:
