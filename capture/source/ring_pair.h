@@ -22,15 +22,17 @@ struct ring_pair {
 	int64_t far_ns; /* CLOCK_MONOTONIC when it was last needed; 0: not now */
 };
 
-/* The maps' descriptors stay the caller's; `near` and `choice` -1: only one.
- * Free with ring_pair_close in any case. */
+/* Descriptors, which stay the caller's, and sizes; `near` and `choice` are -1
+ * where there is one ring alone. */
 struct ring_pair_maps {
 	int far, near, choice;
 	size_t far_bytes, near_bytes;
 };
 
+/* Maps the rings.  Free with ring_pair_close in any case. */
 int ring_pair_map(struct ring_pair *p, const struct ring_pair_maps *maps,
 		  struct error *e);
+/* Unmaps; a pair of zeroes is allowed. */
 void ring_pair_close(struct ring_pair *p);
 
 /* As ring_peek and ring_release; `now_ns` is CLOCK_MONOTONIC. */
