@@ -27,7 +27,8 @@
 	X(radius)     \
 	X(dhcp)       \
 	X(dhcp6)      \
-	X(diameter)
+	X(diameter)   \
+	X(ssh)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

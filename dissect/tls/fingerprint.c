@@ -51,8 +51,8 @@ put_extensions(struct buf *out, struct bytes extensions)
 	}
 }
 
-static void
-put_md5(struct bytes text, char out[FINGERPRINT_JA3_SIZE])
+void
+fingerprint_md5(struct bytes text, char out[FINGERPRINT_JA3_SIZE])
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned size = 0;
@@ -85,7 +85,7 @@ fingerprint_ja3(const struct hello *hello, char out[FINGERPRINT_JA3_SIZE])
 		for (size_t i = 0; i < hello->formats.size; i++)
 			put_number(&text, hello->formats.data[i], i == 0);
 	}
-	put_md5(buf_view(&text), out);
+	fingerprint_md5(buf_view(&text), out);
 	buf_free(&text);
 }
 

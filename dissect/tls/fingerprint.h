@@ -12,6 +12,9 @@
 #define FINGERPRINT_JA3_SIZE 33
 #define FINGERPRINT_JA4_SIZE 37
 
+/* MD5 as hexadecimal digits; empty where libcrypto has none. */
+void fingerprint_md5(struct bytes text, char out[FINGERPRINT_JA3_SIZE]);
+
 /* JA3 of a ClientHello, JA3S of a ServerHello: hexadecimal digits. */
 void fingerprint_ja3(const struct hello *hello,
 		     char out[FINGERPRINT_JA3_SIZE]);
