@@ -106,6 +106,20 @@ reader_le64(struct reader *r)
 	return low | (uint64_t)reader_le32(r) << 32;
 }
 
+/* A text that ends with NUL, without it; fails when none is left. */
+static inline struct bytes
+reader_text(struct reader *r)
+{
+	size_t left = reader_left(r);
+	const uint8_t *end =
+		left ? (const uint8_t *)memchr(r->at, 0, left) : NULL;
+	struct bytes text = reader_take(r, end ? (size_t)(end - r->at)
+					       : SIZE_MAX);
+
+	reader_skip(r, 1);
+	return text;
+}
+
 /* An unsigned LEB128 number of at most 10 bytes; fails when it is longer. */
 static inline uint64_t
 reader_varint(struct reader *r)

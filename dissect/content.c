@@ -324,3 +324,16 @@ content_decode(struct content_decoder *d, enum encoding encoding,
 	out->size = o.start;
 	return CONTENT_BAD;
 }
+
+bool
+content_decode_once(enum encoding encoding, struct bytes in,
+		    uint32_t ratio_limit, struct buf *out)
+{
+	struct content_decoder *decoder = content_decoder_new();
+	enum content_result result;
+	uint64_t size;
+
+	result = content_decode(decoder, encoding, in, ratio_limit, out, &size);
+	content_decoder_free(decoder);
+	return result == CONTENT_WHOLE;
+}

@@ -40,3 +40,8 @@ enum content_result content_decode(struct content_decoder *d,
 				   enum encoding encoding, struct bytes in,
 				   uint32_t ratio_limit, struct buf *out,
 				   uint64_t *decoded_size);
+
+/* The same with a decoder of its own, for what is decoded once; false when it is
+ * not whole. */
+bool content_decode_once(enum encoding encoding, struct bytes in,
+			 uint32_t ratio_limit, struct buf *out);

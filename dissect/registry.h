@@ -12,6 +12,7 @@
 	X(postgresql) \
 	X(mysql)      \
 	X(memcached)  \
+	X(mongodb)    \
 	X(http2)      \
 	X(kafka)      \
 	X(websocket)  \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/proto/json_writer.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -29,7 +30,8 @@ give(struct json_writer *w, struct bytes in)
 	if (w->sink)
 		sink_body(w->sink, in);
 	else
-		buf_bytes(w->out, in);
+		buf_bytes(w->out,
+			  bytes_first(in, w->out->limit - w->out->size));
 }
 
 void
@@ -38,6 +40,12 @@ json_writer_flush(struct json_writer *w)
 	if (w->size)
 		give(w, bytes_make(w->held, w->size));
 	w->size = 0;
+}
+
+bool
+json_writer_is_full(const struct json_writer *w)
+{
+	return w->out && w->out->size + w->size >= w->out->limit;
 }
 
 static void
@@ -155,6 +163,16 @@ json_writer_base64(struct json_writer *w, struct bytes in)
 	put_text(w, "\"");
 	put_base64(w, in);
 	put_text(w, "\"");
+}
+
+void
+json_writer_double(struct json_writer *w, double value)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), isfinite(value) ? "%.17g" : "\"%g\"",
+		 value);
+	json_writer_word(w, text);
 }
 
 void

@@ -20,8 +20,10 @@ struct json_writer {
 
 /* Writes to the open message of `sink`. */
 void json_writer_init(struct json_writer *w, struct sink *sink, bool comma);
-/* Appends to `out`. */
+/* Appends to `out`, until that is full. */
 void json_writer_to(struct json_writer *w, struct buf *out);
+/* Nothing more will be kept of what is written. */
+bool json_writer_is_full(const struct json_writer *w);
 /* Gives what is held to the sink; the writer is usable afterwards. */
 void json_writer_flush(struct json_writer *w);
 
@@ -37,5 +39,7 @@ void json_writer_string(struct json_writer *w, struct bytes in);
 /* Bytes as text of base64. */
 void json_writer_base64(struct json_writer *w, struct bytes in);
 void json_writer_number(struct json_writer *w, int64_t value);
+/* With all its digits; what is not finite as a text ("inf"). */
+void json_writer_double(struct json_writer *w, double value);
 /* true, false, null, or a number as it is. */
 void json_writer_word(struct json_writer *w, const char *word);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How batches of Kafka are compressed.  Snappy is the format that its
- * "format_description.txt" tells, alone or in the blocks of the Java library.
+ * How batches of Kafka are compressed.  Snappy is alone or in the blocks of the
+ * Java library.
  */
 #pragma once
 
@@ -22,6 +22,3 @@ const char *kafka_codec_name(unsigned codec);
  * some is missing because of that or as it is malformed: what was appended is
  * right as far as it goes. */
 bool kafka_codec_decode(unsigned codec, struct bytes in, struct buf *out);
-
-/* The same for one block of snappy (tests). */
-bool kafka_snappy_block(struct bytes in, struct buf *out);

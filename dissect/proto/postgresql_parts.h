@@ -73,9 +73,6 @@ enum verdict postgresql_message(enum side side, struct bytes in,
 bool postgresql_is_sound(enum side side,
 			 const struct postgresql_message *message);
 
-/* A text that ends with NUL. */
-struct bytes postgresql_text(struct reader *r);
-
 /* Appends a value to the body: text with \t, \n and \ escaped as in COPY, or
  * what a binary one of that type (OID) stands for. */
 void postgresql_value(struct bytes value, uint32_t type, bool binary,

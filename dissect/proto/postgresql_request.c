@@ -85,7 +85,7 @@ simple_query(struct postgresql_conn *conn,
 	     const struct postgresql_message *message, struct sink *sink)
 {
 	struct reader r = reader_make(message->content);
-	struct bytes sql = postgresql_text(&r);
+	struct bytes sql = reader_text(&r);
 
 	if (r.failed)
 		sql = message->content;
@@ -107,7 +107,7 @@ static void
 parse(struct postgresql_conn *conn, struct bytes content, struct sink *sink)
 {
 	struct reader r = reader_make(content);
-	struct bytes name = postgresql_text(&r), sql = postgresql_text(&r);
+	struct bytes name = reader_text(&r), sql = reader_text(&r);
 	uint16_t count = reader_be16(&r);
 	struct statement *statement;
 
@@ -190,8 +190,8 @@ static void
 bind(struct postgresql_conn *conn, struct bytes content, struct sink *sink)
 {
 	struct reader r = reader_make(content);
-	struct bytes portal_name = postgresql_text(&r);
-	struct bytes name = postgresql_text(&r);
+	struct bytes portal_name = reader_text(&r);
+	struct bytes name = reader_text(&r);
 	struct statement *statement = statements_find(
 		&conn->statements, statements_name(name));
 	struct postgresql_portal *portal;
@@ -214,7 +214,7 @@ static void
 execute(struct postgresql_conn *conn, struct bytes content, struct sink *sink)
 {
 	struct reader r = reader_make(content);
-	struct bytes name = postgresql_text(&r);
+	struct bytes name = reader_text(&r);
 	struct postgresql_portal *portal =
 		portal_of(conn, statements_name(name), false);
 	struct statement *statement =
@@ -246,7 +246,7 @@ named(struct postgresql_conn *conn, const struct postgresql_message *message,
 {
 	struct reader r = reader_make(message->content);
 	bool statement = reader_u8(&r) == 'S';
-	struct bytes name = postgresql_text(&r);
+	struct bytes name = reader_text(&r);
 	uint64_t key = statements_name(name);
 
 	if (!conn->what)
@@ -310,7 +310,7 @@ copy_data(struct postgresql_conn *conn,
 	if (message->type == 'f') {
 		struct reader r = reader_make(message->content);
 
-		sink_header(sink, bytes_of("copy-failed"), postgresql_text(&r));
+		sink_header(sink, bytes_of("copy-failed"), reader_text(&r));
 	}
 	conn->copying = false;
 	if (conn->simple)
@@ -364,7 +364,7 @@ long_message(struct postgresql_conn *conn,
 	} else if (message->type == 'P') {
 		struct reader r = reader_make(message->content);
 
-		postgresql_text(&r);
+		reader_text(&r);
 		describe(conn, bytes_make(r.at, reader_left(&r)), NULL, sink);
 	} else if (message->type != 'd') {
 		snprintf(size, sizeof(size), "(%zu bytes, in the body)",
@@ -448,8 +448,8 @@ startup_parameters(struct postgresql_conn *conn, struct bytes in,
 	struct bytes name, value, user = { NULL, 0 };
 	char summary[POSTGRESQL_NAME * 2 + 32];
 
-	while ((name = postgresql_text(&r)).size) {
-		value = postgresql_text(&r);
+	while ((name = reader_text(&r)).size) {
+		value = reader_text(&r);
 		sink_header(sink, name, value);
 		if (bytes_equal(name, bytes_of("user")))
 			user = value;

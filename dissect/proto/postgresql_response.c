@@ -54,7 +54,7 @@ columns(struct postgresql_conn *conn, struct bytes content, struct sink *sink)
 	buf_init(&names, 8192);
 	conn->columns = 0;
 	for (unsigned i = 0; i < count && !r.failed; i++) {
-		struct bytes name = postgresql_text(&r);
+		struct bytes name = reader_text(&r);
 		uint32_t type;
 
 		reader_skip(&r, 6);
@@ -117,7 +117,7 @@ static void
 completed(struct postgresql_conn *conn, struct bytes content, struct sink *sink)
 {
 	struct reader r = reader_make(content);
-	struct bytes tag = postgresql_text(&r), number = tag;
+	struct bytes tag = reader_text(&r), number = tag;
 	uint64_t rows;
 
 	sink_header(sink, bytes_of("result"), tag);
@@ -145,7 +145,7 @@ read_report(struct bytes content)
 	uint8_t field;
 
 	while ((field = reader_u8(&r)) != 0) {
-		struct bytes text = postgresql_text(&r);
+		struct bytes text = reader_text(&r);
 
 		if (field == 'V' || (field == 'S' && !report.severity.size))
 			report.severity = text;
@@ -225,7 +225,7 @@ authentication(struct bytes content, struct sink *sink)
 
 	if (kind == 10)
 		sink_header(sink, bytes_of("authentication"),
-			    postgresql_text(&r));
+			    reader_text(&r));
 	else if (kind < sizeof(names) / sizeof(*names) && names[kind])
 		sink_header(sink, bytes_of("authentication"),
 			    bytes_of(names[kind]));
@@ -236,7 +236,7 @@ static void
 parameter_status(struct bytes content, struct sink *sink)
 {
 	struct reader r = reader_make(content);
-	struct bytes name = postgresql_text(&r), value = postgresql_text(&r);
+	struct bytes name = reader_text(&r), value = reader_text(&r);
 
 	if (!r.failed)
 		sink_header(sink, name, value);
@@ -267,13 +267,13 @@ static void
 notification(const struct postgresql_message *message, struct sink *sink)
 {
 	struct reader r = reader_make(bytes_from(message->content, 4));
-	struct bytes channel = postgresql_text(&r);
+	struct bytes channel = reader_text(&r);
 
 	sink_begin_alone(sink);
 	sink_field(sink, FIELD_METHOD, bytes_of("NOTIFICATION"));
 	sink_field(sink, FIELD_PATH, channel);
 	sink_field(sink, FIELD_STATUS_TEXT, bytes_of("OK"));
-	sink_body(sink, postgresql_text(&r));
+	sink_body(sink, reader_text(&r));
 	sink_end(sink, message->size);
 }
 

@@ -34,22 +34,6 @@ postgresql_message(enum side side, struct bytes in,
 	return VERDICT_YES;
 }
 
-struct bytes
-postgresql_text(struct reader *r)
-{
-	size_t left = reader_left(r);
-	const uint8_t *end = left ? memchr(r->at, 0, left) : NULL;
-	struct bytes text;
-
-	if (!end) {
-		r->failed = true;
-		return bytes_make(NULL, 0);
-	}
-	text = reader_take(r, (size_t)(end - r->at));
-	reader_skip(r, 1);
-	return text;
-}
-
 /* Values, each with its length; -1 is null. */
 static void
 walk_values(struct reader *r)
@@ -70,7 +54,7 @@ walk_columns(struct reader *r)
 	unsigned count = reader_be16(r);
 
 	while (count-- && !r->failed) {
-		postgresql_text(r);
+		reader_text(r);
 		reader_skip(r, 18);
 	}
 }
@@ -85,7 +69,7 @@ walk_fields(struct reader *r)
 		if (!field || r->failed)
 			return;
 		r->failed |= field < 'A' || field > 'z';
-		postgresql_text(r);
+		reader_text(r);
 	}
 }
 
@@ -109,7 +93,7 @@ is_sound_server(uint8_t type, struct reader *r)
 		walk_fields(r);
 		return true;
 	case 'C': {
-		struct bytes tag = postgresql_text(r);
+		struct bytes tag = reader_text(r);
 
 		for (size_t i = 0; i < tag.size; i++)
 			if (tag.data[i] < ' ' || tag.data[i] > 'z')
@@ -117,8 +101,8 @@ is_sound_server(uint8_t type, struct reader *r)
 		return tag.size > 1;
 	}
 	case 'S':
-		postgresql_text(r);
-		postgresql_text(r);
+		reader_text(r);
+		reader_text(r);
 		return true;
 	case 't':
 		reader_skip(r, reader_be16(r) * (size_t)4);
@@ -135,16 +119,16 @@ is_sound_client(uint8_t type, struct reader *r)
 
 	switch (type) {
 	case 'Q':
-		return text_is_utf8(postgresql_text(r));
+		return text_is_utf8(reader_text(r));
 	case 'P':
-		postgresql_text(r);
-		if (!text_is_utf8(postgresql_text(r)))
+		reader_text(r);
+		if (!text_is_utf8(reader_text(r)))
 			return false;
 		reader_skip(r, reader_be16(r) * (size_t)4);
 		return true;
 	case 'B':
-		postgresql_text(r);
-		postgresql_text(r);
+		reader_text(r);
+		reader_text(r);
 		reader_skip(r, reader_be16(r) * (size_t)2);
 		walk_values(r);
 		reader_skip(r, reader_be16(r) * (size_t)2);
@@ -152,10 +136,10 @@ is_sound_client(uint8_t type, struct reader *r)
 	case 'D':
 	case 'C':
 		kind = reader_u8(r);
-		postgresql_text(r);
+		reader_text(r);
 		return kind == 'S' || kind == 'P';
 	case 'E':
-		postgresql_text(r);
+		reader_text(r);
 		reader_skip(r, 4);
 		return true;
 	default:
@@ -196,8 +180,8 @@ postgresql_startup(struct bytes in, uint32_t *code)
 		return length >= 16 && length <= 268 ? VERDICT_YES
 						      : VERDICT_NO;
 	r = reader_make(bytes_first(bytes_from(in, 8), length - 8));
-	while ((name = postgresql_text(&r)).size) {
-		postgresql_text(&r);
+	while ((name = reader_text(&r)).size) {
+		reader_text(&r);
 		user |= bytes_equal(name, bytes_of("user"));
 	}
 	return user && !r.failed ? VERDICT_YES : VERDICT_NO;
