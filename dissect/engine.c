@@ -263,11 +263,14 @@ event_end_stream(struct engine *e, struct connection *c,
 		 struct connection_event *event, uint8_t first[2][32],
 		 enum call_reason reason)
 {
-	uint64_t calls = e->calls;
-	bool reversed = stream_reversed(c->stream);
+	uint64_t calls;
+	bool reversed;
 
+	stream_settle(c->stream);
+	reversed = stream_reversed(c->stream);
 	event->protocol = stream_protocol(c->stream);
 	event->calls = stream_calls(c->stream);
+	calls = e->calls; /* freeing may add to them */
 	event->undissected_bytes = stream_undissected(c->stream);
 	for (unsigned i = 0; i < 2; i++) {
 		struct bytes b = bytes_first(

@@ -707,7 +707,6 @@ close_side(struct stream *s, enum side side)
 	if (lane->closed)
 		return;
 	lane->closed = true;
-	force_search(s, side);
 	if (lane->state == LANE_RUN && s->dissector->finish) {
 		s->sink.side = side;
 		stream_deselect(s, lane);
@@ -735,8 +734,17 @@ stream_finish(struct stream *s, enum side side, bool clean)
 	lane = &s->lanes[side];
 	lane->finished = true;
 	lane->clean = clean;
-	if (lane->state != LANE_DETECT)
-		close_side(s, side);
+	if (lane->state == LANE_DETECT)
+		return;
+	force_search(s, side);
+	close_side(s, side);
+}
+
+void
+stream_settle(struct stream *s)
+{
+	force_search(s, SIDE_CLIENT);
+	force_search(s, SIDE_SERVER);
 }
 
 void
@@ -748,6 +756,7 @@ stream_free(struct stream *s, enum call_reason reason)
 		return;
 	context = s->context;
 	force_detection(s);
+	stream_settle(s);
 	close_side(s, SIDE_CLIENT);
 	close_side(s, SIDE_SERVER);
 	stream_channels_flush(s, reason);

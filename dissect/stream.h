@@ -35,6 +35,10 @@ void stream_gap(struct stream *s, enum side side, uint64_t missing,
 /* One side said FIN (clean), or was reset (not clean). */
 void stream_finish(struct stream *s, enum side side, bool clean);
 
+/* No more will come: a search for a message, which may wait for more of one,
+ * is decided.  To be called before the following are asked the last time. */
+void stream_settle(struct stream *s);
+
 /* Bytes that a side has sent but the stream has not parsed (no protocol). */
 uint64_t stream_undissected(const struct stream *s);
 

@@ -139,6 +139,38 @@ judge_publish(const struct mqtt_packet *p, struct bytes in)
 	return is_topic(topic) ? VERDICT_YES : VERDICT_NO;
 }
 
+/* A reason code (v5, §2.4) or return code (v3.1.1, §3.2.2.3), as far as none is
+ * a letter, a digit or a sign. */
+static bool
+is_reason(uint8_t code)
+{
+	return code < 0x20 || code >= 0x80;
+}
+
+/* Of the other types, which have a packet identifier that is not 0, a reason,
+ * or both at the front; never proof. */
+static enum verdict
+judge_other(const struct mqtt_packet *p, struct bytes in)
+{
+	size_t reason = 0;
+
+	if (p->size > WAITED)
+		return VERDICT_NO;
+	if (p->type == MQTT_CONNACK) {
+		if (in.size && in.data[0] > 1) /* session present */
+			return VERDICT_NO;
+		reason = 1;
+	} else if (p->type != MQTT_DISCONNECT && p->type != MQTT_AUTH) {
+		if (in.size >= 2 && !in.data[0] && !in.data[1])
+			return VERDICT_NO;
+		reason = 2;
+	}
+	if (p->type >= MQTT_SUBSCRIBE && p->type <= MQTT_UNSUBACK)
+		return VERDICT_MAYBE;
+	return in.size <= reason || is_reason(in.data[reason]) ? VERDICT_MAYBE
+							       : VERDICT_NO;
+}
+
 /* A packet is judged; YES where it is proof without others. */
 struct judgement {
 	enum verdict verdict;
@@ -164,8 +196,8 @@ judge(struct bytes in, enum side side)
 		j.verdict = judge_connect(rest);
 	else if (p.type == MQTT_PUBLISH)
 		j.verdict = judge_publish(&p, rest);
-	else /* only those of a few bytes are expected here */
-		j.verdict = p.size <= WAITED ? VERDICT_MAYBE : VERDICT_NO;
+	else
+		j.verdict = judge_other(&p, rest);
 	/* A topic of one level may be any text with a length. */
 	if (p.type == MQTT_PUBLISH && j.verdict == VERDICT_YES &&
 	    (!j.whole || !memchr(rest.data + 2, '/', rest.data[1])))
@@ -248,6 +280,8 @@ mqtt_resync(struct bytes in, enum side side)
 		verdict = judge_again(&p, bytes_first(rest, p.size));
 	else if (p.type == MQTT_CONNECT)
 		verdict = judge_connect(bytes_first(rest, p.size));
+	else if (judge_other(&p, bytes_first(rest, p.size)) == VERDICT_NO)
+		verdict = VERDICT_NO;
 	if (verdict != VERDICT_YES)
 		return verdict;
 	if (rest.size < p.size)

@@ -166,6 +166,7 @@ play(const struct script *script, struct replay replay, struct buf *out)
 	s = stream_new(&context, &identity);
 	for (size_t i = 0; i < script->count && replay.limit; i++)
 		play_step(s, script, &script->steps[i], &replay);
+	stream_settle(s);
 	record_stream(out, s);
 	stream_free(s, script->end);
 	record_coverage(out, &coverage);
