@@ -147,6 +147,12 @@ stream_finish(struct stream *s, enum side side, bool clean)
 }
 
 void
+stream_settle(struct stream *s)
+{
+	(void)s;
+}
+
+void
 stream_free(struct stream *s, enum call_reason reason)
 {
 	static const char *const names[] = {
