@@ -121,7 +121,7 @@ def check_methods(failures, aftertap, db, pcap):
     unanswered = list(aftertap.rows(
         db, "method, reason", "reason != '' AND method NOT LIKE"
         " 'Connection.%' AND NOT (method = 'Queue.Declare' AND"
-        " path IS NULL)"))
+        " coalesce(path, '') = '')"))
     failures.check("halves alone", unanswered[:3], [])
     other = list(aftertap.rows(db, "protocol", "protocol != 'amqp'"))
     failures.check("calls of other protocols", other, [])
