@@ -167,8 +167,11 @@ def check_unit(failures, binary, scratch):
         file.write(text)
     verify = subprocess.run(["systemd-analyze", "verify", "--man=no", unit],
                             capture_output=True, text=True)
-    failures.check("systemd takes the unit",
-                   (verify.returncode, verify.stderr), (0, ""))
+    # It loads the units of other packages as well, and judges them.
+    said = [line for line in verify.stderr.splitlines() if not
+            line.startswith(("/lib/systemd/", "/usr/lib/systemd/", "/etc/"))]
+    failures.check("systemd takes the unit", (verify.returncode, said),
+                   (0, []))
     rating = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", unit],
         capture_output=True, text=True).stdout
