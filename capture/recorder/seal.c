@@ -480,6 +480,13 @@ seal_remove_raw(const struct sealing *s)
 	(void)unlink(s->plain);
 }
 
+/* What kept from being read what had been committed. */
+static const char *
+seal_missing_why(const struct sealing *s)
+{
+	return s->file.problem ? s->file.problem : "the file is too short";
+}
+
 static void
 seal_note_damage(struct sealing *s)
 {
@@ -496,8 +503,7 @@ seal_note_damage(struct sealing *s)
 		return;
 	snprintf(r->problem, sizeof(r->problem),
 		 "%llu committed bytes could not be read: %s",
-		 (unsigned long long)r->missing,
-		 s->file.problem ? s->file.problem : "the file is too short");
+		 (unsigned long long)r->missing, seal_missing_why(s));
 	losses_add(&s->losses, &loss);
 }
 
@@ -683,9 +689,9 @@ seal_count(const char *directory, uint32_t number, struct seal_result *result,
 		status = seal_each(s, seal_count_one, e);
 		result->missing = s->file.missing;
 		result->counted = status == 0 && s->file.missing == 0;
-		if (s->file.problem)
+		if (s->file.missing > 0)
 			snprintf(result->problem, sizeof(result->problem),
-				 "%s", s->file.problem);
+				 "%s", seal_missing_why(s));
 	}
 	seal_close(s);
 	free(s);

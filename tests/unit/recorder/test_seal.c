@@ -22,6 +22,7 @@
 #include "capture/pcapng.h"
 #include "capture/recorder/interfaces.h"
 #include "capture/recorder/raw_writer.h"
+#include "capture/recorder/seal_discard.h"
 #include "capture/segment_index.h"
 #include "capture/source/source.h"
 #include "fake_records.h"
@@ -390,6 +391,25 @@ damaged_entry_is_made_anew(void **state)
 	free(path);
 }
 
+/* Whatever is left of one that the quota takes goes, and is not called counted. */
+static void
+discards_what_is_cut_off(void **state)
+{
+	const char *directory = *state;
+	char *path = alloc_format("%s/raw/000001.raw", directory);
+	struct seal_result result;
+
+	make_raw(directory, 1, PACKETS);
+	make_sidecar(directory, 1, sidecar);
+	assert_int_equal(truncate(path, RAW_PAGE), 0);
+	assert_int_equal(seal_discard(directory, 1, &result, NULL), 0);
+	assert_false(result.counted);
+	assert_string_equal(result.problem, "the file is too short");
+	assert_false(there(directory, "raw", 1, ".raw"));
+	assert_false(there(directory, "raw", 1, ".json"));
+	free(path);
+}
+
 /* What was not wanted is not lost. */
 static void
 counts_what_is_wanted(void **state)
@@ -499,6 +519,9 @@ main(void)
 						scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(counts_what_is_wanted,
+						scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(discards_what_is_cut_off,
 						scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(interfaces_keep_their_numbers,
