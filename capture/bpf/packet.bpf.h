@@ -147,7 +147,7 @@ packet_describe(struct __sk_buff *skb, struct raw_record *record,
 /*
  * A wake-up costs more than a small packet.  The reader looks by itself often
  * enough for a quiet node; it is woken whenever what waits passes another
- * eighth of the ring: the more it finds, the less its writing costs.
+ * step, which is large: the more it finds, the less its writing costs.
  */
 static __always_inline __u64
 wake_past(__u64 waiting, __u32 added, __u8 shift)

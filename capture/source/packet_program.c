@@ -72,9 +72,13 @@ program_settings(const struct packet_program_options *options,
 	settings->netns = options->netns;
 	settings->tags = options->interface;
 	settings->loopback_once = options->loopback_once;
-	/* An eighth of the ring; half of the small one. */
-	settings->wake_shift = program_shift(options->ring_bytes / 8);
 	settings->near = options->near_bytes > 0;
+	/* An eighth of the ring; half of the small one.  Behind that a quarter
+	 * of it: at half the reader would always find more than half, which
+	 * says that the small one would not do. */
+	settings->wake_shift = program_shift(options->near_bytes
+						     ? options->near_bytes / 4
+						     : options->ring_bytes / 8);
 	settings->near_wake_shift = program_shift(options->near_bytes / 2);
 	settings->snaplen = RAW_PACKET_MAX;
 	if (options->snaplen && options->snaplen < RAW_PACKET_MAX)

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <cmocka.h>
 #include <linux/capability.h>
 
+#include "base/clock.h"
 #include "capture/source/kernel.h"
 #include "capture/source/raw_reader.h"
 #include "capture/source/ring_pair.h"
@@ -185,15 +188,33 @@ check_numbers(struct ring_pair *rings, struct source_span *span,
 	return number;
 }
 
-/* The small ring first, then the large one; every packet once and in order,
- * and lost only when both are full. */
 static void
-test_small_ring(void **state)
+load_pair(struct packet_program *p, struct ring_pair *rings)
 {
 	const struct packet_program_options options = {
 		.ring_bytes = 1 << 20, .near_bytes = 1 << 16
 	};
 	json_t *degraded = json_array();
+
+	assert_int_equal(packet_program_load(&options, NULL, degraded, p,
+					     NULL),
+			 0);
+	assert_true(p->near >= 0 && p->choice >= 0);
+	assert_int_equal(
+		ring_pair_map(rings,
+			      &(struct ring_pair_maps){ p->ring, p->near,
+							p->choice, 1 << 20,
+							1 << 16 },
+			      NULL),
+		0);
+	json_decref(degraded);
+}
+
+/* The small ring first, then the large one; every packet once and in order,
+ * and lost only when both are full. */
+static void
+test_small_ring(void **state)
+{
 	struct source_counts counts;
 	struct packet_program p;
 	struct source_span span;
@@ -201,17 +222,7 @@ test_small_ring(void **state)
 	uint32_t number = 0;
 
 	(void)state;
-	assert_int_equal(packet_program_load(&options, NULL, degraded, &p,
-					     NULL),
-			 0);
-	assert_true(p.near >= 0 && p.choice >= 0);
-	assert_int_equal(
-		ring_pair_map(&rings,
-			      &(struct ring_pair_maps){ p.ring, p.near,
-							p.choice, 1 << 20,
-							1 << 16 },
-			      NULL),
-		0);
+	load_pair(&p, &rings);
 	for (uint32_t i = 0; i < 3000; i++) {
 		memcpy(frame + 114, &i, sizeof(i));
 		run(p.egress, sizeof frame, 1);
@@ -230,7 +241,38 @@ test_small_ring(void **state)
 	assert_false(ring_pair_peek(&rings, 1, &span));
 	ring_pair_close(&rings);
 	packet_program_close(&p);
-	json_decref(degraded);
+}
+
+/* A reader that looks whenever it is woken keeps up, and the small ring is gone
+ * back to however much comes. */
+static void
+test_return_to_small_ring(void **state)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int64_t now_ns = CLOCK_NS_PER_S;
+	int wake = epoll_create1(EPOLL_CLOEXEC);
+	struct packet_program p;
+	struct source_span span;
+	struct ring_pair rings;
+
+	(void)state;
+	load_pair(&p, &rings);
+	assert_int_equal(epoll_ctl(wake, EPOLL_CTL_ADD, p.ring, &event), 0);
+	rings.choice->far = 1;
+	for (int i = 0; i < 3000 && rings.choice->far; i++) {
+		run(p.egress, sizeof frame, 1);
+		if (epoll_wait(wake, &event, 1, 0) <= 0)
+			continue;
+		assert_true(ring_pair_peek(&rings, now_ns, &span));
+		assert_ptr_equal(rings.reading, &rings.far);
+		ring_pair_release(&rings, span.size);
+		now_ns += CLOCK_NS_PER_S;
+	}
+	assert_int_equal(rings.choice->far, 0);
+	assert_true(now_ns > 10 * CLOCK_NS_PER_S);
+	close(wake);
+	ring_pair_close(&rings);
+	packet_program_close(&p);
 }
 
 /* Two namespaces' programs and one ring. */
@@ -282,6 +324,7 @@ main(void)
 		cmocka_unit_test(test_full_ring),
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_small_ring),
+		cmocka_unit_test(test_return_to_small_ring),
 		cmocka_unit_test(test_shared_maps),
 	};
 
