@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,6 +13,10 @@
 /* How long the large ring is kept to after it was needed: going from one to the
  * other ends a segment. */
 #define FAR_NS (10 * CLOCK_NS_PER_S)
+/* How long what is being written into the ring that was left is waited for: a
+ * copy takes microseconds, unless its processor does something else first. */
+#define BUSY_NS    (CLOCK_NS_PER_MS / 10)
+#define BUSY_LOOKS 500
 /* Added to positions in the large one; a multiple of any ring's size. */
 #define FAR_POSITION (UINT64_C(1) << 62)
 
@@ -90,6 +95,23 @@ pair_try(struct ring_pair *p, struct ring *ring, struct source_span *span)
 	return true;
 }
 
+/* The ring that was left, to its end: what a record that is still being written
+ * keeps back is older than what the other one has. */
+static bool
+pair_finish(struct ring_pair *p, struct ring *left, struct source_span *span)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_NS };
+
+	for (int i = 0; i < BUSY_LOOKS; i++) {
+		if (pair_try(p, left, span))
+			return true;
+		if (ring_waiting(left) == 0)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 bool
 ring_pair_peek(struct ring_pair *p, int64_t now_ns, struct source_span *span)
 {
@@ -98,7 +120,7 @@ ring_pair_peek(struct ring_pair *p, int64_t now_ns, struct source_span *span)
 	if (!p->choice)
 		return ring_peek(&p->far, span);
 	far = choice_load(p) != 0;
-	if (pair_try(p, far ? &p->near : &p->far, span))
+	if (pair_finish(p, far ? &p->near : &p->far, span))
 		return true;
 	if (far)
 		pair_return(p, now_ns);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/source/ring_pair.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -107,6 +109,49 @@ test_order_across_rings(void **state)
 	assert_ptr_equal(write_one((uint8_t)written), &pair.far);
 }
 
+static void *
+commit_later(void *record)
+{
+	const struct timespec pause = { .tv_nsec = CLOCK_NS_PER_MS };
+
+	nanosleep(&pause, NULL);
+	ring_commit(&pair.near, record);
+	return NULL;
+}
+
+/* A writer that is at it still in the ring that was left: its record and those
+ * behind it are older than what is in the other one. */
+static void
+test_waits_for_a_writer(void **state)
+{
+	uint8_t *record;
+	pthread_t writer;
+
+	(void)state;
+	put(&pair.near, 0);
+	record = ring_reserve(&pair.near, RECORD);
+	assert_non_null(record);
+	memset(record, 1, RECORD);
+	put(&pair.near, 2);
+	choice.far = 1;
+	put(&pair.far, 3);
+	assert_int_equal(take(0), 1);
+	assert_int_equal(pthread_create(&writer, NULL, commit_later, record),
+			 0);
+	assert_int_equal(take(1), 2);
+	assert_int_equal(take(3), 1);
+	assert_int_equal(pthread_join(writer, NULL), 0);
+	/* Not for ever. */
+	record = ring_reserve(&pair.near, RECORD);
+	assert_non_null(record);
+	memset(record, 5, RECORD);
+	put(&pair.far, 4);
+	assert_int_equal(take(4), 1);
+	ring_commit(&pair.near, record);
+	assert_int_equal(take(5), 1);
+	assert_int_equal(take(0), 0);
+}
+
 static void
 test_positions_never_meet(void **state)
 {
@@ -174,6 +219,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order_across_rings, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_waits_for_a_writer, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_positions_never_meet,
 						setup, teardown),
