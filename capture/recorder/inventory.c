@@ -172,6 +172,23 @@ inventory_scan(struct inventory *i, bool sealed)
 		closedir(directory);
 }
 
+/* In their order; those whose raw segment waits will be made anew. */
+static void
+inventory_sort_unreadable(struct inventory *i)
+{
+	size_t kept = 0;
+
+	if (i->unreadable_count > 0)
+		qsort(i->unreadable, i->unreadable_count,
+		      sizeof(*i->unreadable), inventory_by_value);
+	for (size_t k = 0; k < i->unreadable_count; k++)
+		if (i->waiting_count == 0 ||
+		    !bsearch(&i->unreadable[k], i->waiting, i->waiting_count,
+			     sizeof(*i->waiting), inventory_by_value))
+			i->unreadable[kept++] = i->unreadable[k];
+	i->unreadable_count = kept;
+}
+
 int
 inventory_load(const char *directory, struct inventory **out, struct error *e)
 {
@@ -196,9 +213,7 @@ inventory_load(const char *directory, struct inventory **out, struct error *e)
 	if (i->waiting_count > 0)
 		qsort(i->waiting, i->waiting_count, sizeof(*i->waiting),
 		      inventory_by_value);
-	if (i->unreadable_count > 0)
-		qsort(i->unreadable, i->unreadable_count,
-		      sizeof(*i->unreadable), inventory_by_value);
+	inventory_sort_unreadable(i);
 	*out = i;
 	return 0;
 }

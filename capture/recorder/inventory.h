@@ -38,7 +38,8 @@ bool inventory_waits(const struct inventory *i, uint32_t number);
 int inventory_sealed(struct inventory *i, uint32_t number);
 
 /* Of the index entries that inventory_load could not read the one after number
- * `after`, and when it was written (UTC); 0: none is left. */
+ * `after`, and when it was written (UTC); 0: none is left.  One whose raw
+ * segment waits is none of them: it will be made anew. */
 uint32_t inventory_unreadable(const struct inventory *i, uint32_t after,
 			      int64_t *written_ns);
 

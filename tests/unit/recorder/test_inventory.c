@@ -131,6 +131,27 @@ entries_that_cannot_be_read(void **state)
 	inventory_free(i);
 }
 
+/* As a power cut leaves it: the raw segment is there still, and nothing lost. */
+static void
+unreadable_entry_of_a_raw_segment(void **state)
+{
+	const char *directory = *state;
+	struct inventory *i;
+	int64_t written_ns = 0;
+
+	assert_int_equal(inventory_load(directory, &i, NULL), 0);
+	inventory_free(i);
+	free(put(directory, "segments/000003.json", 0));
+	free(put(directory, "segments/000004.json", 0));
+	free(put(directory, "raw/000004.raw", 10));
+	assert_int_equal(inventory_load(directory, &i, NULL), 0);
+	assert_int_equal(inventory_next(i), 5);
+	assert_int_equal(inventory_first_raw(i), 4);
+	assert_int_equal(inventory_unreadable(i, 0, &written_ns), 3);
+	assert_int_equal(inventory_unreadable(i, 3, &written_ns), 0);
+	inventory_free(i);
+}
+
 static void
 the_oldest_goes_first(void **state)
 {
@@ -180,6 +201,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(entries_that_cannot_be_read,
 						scratch_setup,
 						scratch_teardown),
+		cmocka_unit_test_setup_teardown(
+			unreadable_entry_of_a_raw_segment, scratch_setup,
+			scratch_teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_goes_first,
 						scratch_setup,
 						scratch_teardown),
