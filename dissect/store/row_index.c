@@ -103,12 +103,17 @@ row_index_write(const struct row_index_entry *entries, size_t count,
 	if (taken == count)
 		return 0;
 	for (taken = 0;; leaf++) {
+		uint8_t *page = leaves + (size_t)leaf * PAGE_SIZE;
+		size_t left = count - taken, filled, size;
 		uint8_t cell[4 + CELL_MAX + 8];
-		size_t size;
 
 		assert(leaf < ROW_INDEX_LEAVES);
-		taken += fill_leaf(leaves + (size_t)leaf * PAGE_SIZE,
-				   entries + taken, count - taken);
+		filled = fill_leaf(page, entries + taken, left);
+		/* One left alone would go to the root, and nothing behind it: a
+		 * leaf without entries is damage to SQLite. */
+		if (filled + 1 == left)
+			filled = fill_leaf(page, entries + taken, filled - 1);
+		taken += filled;
 		if (taken == count)
 			break;
 		/* The entry between this leaf and the next is in the root. */

@@ -216,6 +216,30 @@ keys_in_any_order(void **state)
 	row_batch_free(b);
 }
 
+/* An entry with a key of 8 bytes and an id of 4 takes 18 with its pointer: a
+ * leaf has 3640, and one more is between it and the next.  Around that, an
+ * index of one, two and three leaves. */
+static void
+indexes_that_just_fill_leaves(void **state)
+{
+	(void)state;
+	for (int count = 3638; count <= 3 * 3641 + 2; count++) {
+		sqlite3 *db = open_table();
+		struct row_batch *b = row_batch_new(db, "t", "t_n");
+
+		for (int64_t i = 0; i < count; i++)
+			add_row(b, (1 << 24) + i, INT64_MAX - i, bytes_of(""));
+		assert_int_equal(row_batch_flush(b), SQLITE_OK);
+		assert_sound(db);
+		assert_int_equal(ask(db, "SELECT count(*) FROM t INDEXED BY t_n "
+					 "WHERE n > 0"), count);
+		sqlite3_close(db);
+		row_batch_free(b);
+		if (count % 3641 == 2)
+			count += 3641 - 5;
+	}
+}
+
 /* The copy must be SQLite's raw one, or the whole detour is for nothing. */
 static void
 rows_are_copied_whole(void **state)
@@ -261,6 +285,7 @@ main(void)
 		cmocka_unit_test(texts_of_every_size),
 		cmocka_unit_test(batches_follow_each_other),
 		cmocka_unit_test(keys_in_any_order),
+		cmocka_unit_test(indexes_that_just_fill_leaves),
 		cmocka_unit_test(rows_are_copied_whole),
 		cmocka_unit_test(no_such_table_or_index),
 	};
