@@ -330,22 +330,29 @@ wire_of(enum descriptor_kind kind)
 	return wires[kind]; /* else PROTOBUF_VARINT, which is 0 */
 }
 
-/* Numbers one behind the other, as elements of the open array. */
-static void
+/* Numbers one behind the other, as elements of the open array.  Returns how
+ * many there is no room for. */
+static size_t
 put_packed(struct view *v, const struct descriptor_field *known,
 	   struct bytes in)
 {
 	struct reader r = reader_make(in);
 	enum protobuf_wire wire = wire_of(known->kind);
+	size_t left_out = 0;
 
-	while (reader_left(&r) && !is_full(v)) {
+	while (reader_left(&r)) {
 		uint64_t value = wire == PROTOBUF_VARINT    ? reader_varint(&r)
 				 : wire == PROTOBUF_FIXED32 ? reader_le32(&r)
 							    : reader_le64(&r);
 
-		if (!r.failed)
+		if (r.failed)
+			break;
+		if (is_full(v))
+			left_out++;
+		else
 			put_number(v, known, value);
 	}
+	return left_out;
 }
 
 static bool
@@ -386,27 +393,31 @@ put_known(struct view *v, const struct descriptor_field *known,
 
 /* Messages. */
 
-/* The values of one number: `count` fields from `f` on. */
-static void
+/* The values of one number: `count` fields from `f` on.  Returns how many there
+ * is no room for; one that has a name only is written whatever it takes. */
+static size_t
 put_values(struct view *v, const struct descriptor_field *known,
 	   const struct protobuf_field *f, size_t count, unsigned depth)
 {
 	bool array = known ? known->repeated : count > 1;
+	size_t left_out = 0;
 
 	if (array)
 		json_writer_open(v->out, '[');
-	else
-		f += count - 1; /* the last one wins */
-	for (size_t i = 0; i < (array ? count : 1) && !is_full(v); i++) {
-		if (!known)
+	/* Without an array the last one wins. */
+	for (size_t i = array ? 0 : count - 1; i < count; i++) {
+		if (array && is_full(v))
+			left_out++;
+		else if (!known)
 			guess(v, &f[i], depth);
 		else if (may_be_packed(known, &f[i]))
-			put_packed(v, known, f[i].bytes);
+			left_out += put_packed(v, known, f[i].bytes);
 		else
 			put_known(v, known, &f[i], depth);
 	}
 	if (array)
 		json_writer_close(v->out, ']');
+	return left_out;
 }
 
 static void
@@ -452,7 +463,7 @@ put_message(struct view *v, struct bytes in, uint32_t type, unsigned depth)
 			    known_field(v, type, &fields[next]) != known)
 				break;
 		put_field_name(v, known, fields[i].number);
-		put_values(v, known, &fields[i], next - i, depth);
+		left_out += put_values(v, known, &fields[i], next - i, depth);
 		if (is_full(v))
 			left_out += count - next;
 	}
