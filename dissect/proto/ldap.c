@@ -255,6 +255,9 @@ select_message(struct ldap_message *m, bool request)
 
 	if (!m->id && !request)
 		id = CHANNEL_ALONE;
+	/* Its id was of another, the end of whose answer was not seen. */
+	if (request && sink_channel(m->sink, id, role, false))
+		sink_channel_close(m->sink, false);
 	m->exchange = sink_channel(m->sink, id, role, true);
 	if (sink_is_open(m->sink))
 		return;
