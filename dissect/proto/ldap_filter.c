@@ -16,12 +16,17 @@ enum filter_tag {
 	FILTER_EXTENSIBLE = 0xa9,
 };
 
-/* RFC 4515 §3: what must be escaped, and all that is no text. */
+/* RFC 4515 §3: what must be escaped, and all that is no text.  A password that
+ * is searched for is as secret as one that is found. */
 static void
-put_value(struct buf *out, struct bytes value)
+put_value(struct buf *out, struct bytes attribute, struct bytes value)
 {
 	bool text = text_is_utf8(value);
 
+	if (ldap_is_secret(attribute)) {
+		buf_text(out, "[secret]");
+		return;
+	}
 	for (size_t i = 0; i < value.size; i++) {
 		uint8_t c = value.data[i];
 
@@ -37,10 +42,11 @@ static bool
 put_assertion(struct buf *out, struct bytes in, const char *operator)
 {
 	struct reader r = reader_make(in);
+	struct bytes attribute = ber_take(&r, BER_OCTETS);
 
-	attribute_put_text(out, ber_take(&r, BER_OCTETS));
+	attribute_put_text(out, attribute);
 	buf_text(out, operator);
-	put_value(out, ber_take(&r, BER_OCTETS));
+	put_value(out, attribute, ber_take(&r, BER_OCTETS));
 	return !r.failed;
 }
 
@@ -48,9 +54,10 @@ static bool
 put_substrings(struct buf *out, struct bytes in)
 {
 	struct reader r = reader_make(in), parts;
+	struct bytes attribute = ber_take(&r, BER_OCTETS);
 	uint8_t last = 0;
 
-	attribute_put_text(out, ber_take(&r, BER_OCTETS));
+	attribute_put_text(out, attribute);
 	buf_u8(out, '=');
 	parts = reader_make(ber_take(&r, BER_SEQUENCE));
 	while (reader_left(&parts) && !out->failed) {
@@ -58,7 +65,7 @@ put_substrings(struct buf *out, struct bytes in)
 
 		if (part.tag != 0x80) /* initial */
 			buf_u8(out, '*');
-		put_value(out, part.value);
+		put_value(out, attribute, part.value);
 		last = part.tag;
 	}
 	if (last != 0x82) /* final */
@@ -92,7 +99,7 @@ put_extensible(struct buf *out, struct bytes in)
 		attribute_put_text(out, rule);
 	}
 	buf_text(out, ":=");
-	put_value(out, value);
+	put_value(out, type, value);
 	return !r.failed;
 }
 
