@@ -139,12 +139,11 @@ judge_publish(const struct mqtt_packet *p, struct bytes in)
 	return is_topic(topic) ? VERDICT_YES : VERDICT_NO;
 }
 
-/* A reason code (v5, §2.4) or return code (v3.1.1, §3.2.2.3), as far as none is
- * a letter, a digit or a sign. */
+/* A reason code (v5, §2.4) or return code (v3.1.1, §3.2.2.3). */
 static bool
 is_reason(uint8_t code)
 {
-	return code < 0x20 || code >= 0x80;
+	return mqtt_reason(code) || mqtt_return_code(code);
 }
 
 /* Of the other types, which have a packet identifier that is not 0, a reason,
@@ -176,6 +175,7 @@ struct judgement {
 	enum verdict verdict;
 	bool whole;
 	bool ping;
+	bool last; /* nothing may follow (§3.14.4) */
 	size_t size;
 };
 
@@ -192,6 +192,7 @@ judge(struct bytes in, enum side side)
 	j.size = (size_t)p.head + p.size;
 	j.whole = in.size >= j.size;
 	j.ping = p.type == MQTT_PINGREQ || p.type == MQTT_PINGRESP;
+	j.last = p.type == MQTT_DISCONNECT;
 	if (p.type == MQTT_CONNECT)
 		j.verdict = judge_connect(rest);
 	else if (p.type == MQTT_PUBLISH)
@@ -229,6 +230,10 @@ judge_row(struct bytes in, enum side side)
 			return row;
 		row.whole++;
 		in = bytes_from(in, j.size);
+		if (j.last && in.size)
+			row.verdict = VERDICT_NO;
+		if (j.last)
+			return row;
 	}
 	return row;
 }
