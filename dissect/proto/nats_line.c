@@ -203,6 +203,18 @@ probe_start(struct bytes in, enum side side)
 	return memchr(in.data, '\n', in.size) ? VERDICT_NO : VERDICT_MAYBE;
 }
 
+/* Lines without a message as only NATS has them, as far as can be seen: POP3,
+ * IRC and Redis have words behind theirs. */
+static bool
+is_typical(const struct nats_line *line)
+{
+	if (line->verb == NATS_ERR)
+		return bytes_starts_with(line->text, "'");
+	if (line->verb == NATS_INFO || line->verb == NATS_CONNECT)
+		return false;
+	return !line->text.size;
+}
+
 enum verdict
 nats_line_probe(struct bytes in, enum side side)
 {
@@ -220,9 +232,7 @@ nats_line_probe(struct bytes in, enum side side)
 		return verdict;
 	/* Others have PING, too. */
 	if (!nats_has_message(&line))
-		return line.verb == NATS_INFO || line.verb == NATS_CONNECT
-			       ? VERDICT_NO
-			       : VERDICT_MAYBE;
+		return is_typical(&line) ? VERDICT_MAYBE : VERDICT_NO;
 	rest = bytes_from(in, line.size);
 	if (in.data[line.size - 2] != '\r')
 		return VERDICT_NO;
