@@ -2,7 +2,7 @@
 /*
  * claims CASE…: no protocol claims what is another's.  Each conversation of the
  * golden cases is given to each protocol alone, from its start and from its
- * middle, and so are random, compressed and encrypted bytes.
+ * middle, and so are random, compressed and encrypted bytes, and text.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -192,7 +192,7 @@ next_random(uint64_t *seed)
 	return *seed;
 }
 
-enum noise { NOISE_RANDOM, NOISE_GZIP, NOISE_TLS, NOISE_KINDS };
+enum noise { NOISE_RANDOM, NOISE_GZIP, NOISE_TLS, NOISE_TEXT, NOISE_KINDS };
 
 static void
 fill(uint8_t *out, size_t size, uint64_t *seed)
@@ -233,11 +233,42 @@ fill_tls(uint8_t *out, size_t size, uint64_t *seed)
 	}
 }
 
+/* What files have in them that are listed or handed over, numbers between
+ * words: from anywhere in a line, as packets begin. */
+static void
+fill_text(uint8_t *out, size_t size, uint64_t *seed)
+{
+	static const char *const lines[][3] = {
+		{ "-rw-r--r-- 1 root root ", " Sep 20  2022 bzdiff.", "\n" },
+		{ "this is ", " of the words, p and b @ ", "\r\n" },
+		{ "<p class=\"c", "\">1/", " &nbsp;</p>\n" },
+		{ "", ".5,\"x/y\",", ",0\r\n" },
+		{ "2022-09-20T10:00:00Z app[", "]: PING took ", " ms\n" },
+		{ "", "\n", "\n" },
+		{ "\xd0\xb0 \xd1\x8f ", "/\xc3\xa9 \xc2\xb0", "\r\n" },
+	};
+	const char *const *line = lines[next_random(seed) %
+					(sizeof(lines) / sizeof(*lines))];
+	size_t skip = next_random(seed) % 60;
+	struct buf text;
+
+	buf_init(&text, 2 * size);
+	while (text.size < size + skip)
+		for (int i = 0; i < 3; i++) {
+			buf_text(&text, line[i]);
+			if (i < 2)
+				buf_format(&text, "%u",
+					   (unsigned)(next_random(seed) % 9999));
+		}
+	memcpy(out, text.data + skip, size);
+	buf_free(&text);
+}
+
 static enum protocol
 claimed_noise(enum noise kind, uint64_t seed, uint64_t protocols)
 {
 	static void (*const fills[])(uint8_t *, size_t, uint64_t *) = {
-		fill, fill_gzip, fill_tls
+		fill, fill_gzip, fill_tls, fill_text
 	};
 	static uint8_t sides[2][PIECE * PIECES];
 	struct play p;
@@ -261,7 +292,8 @@ claimed_noise(enum noise kind, uint64_t seed, uint64_t protocols)
 static int
 check_noise(void)
 {
-	static const char *const names[] = { "random", "gzip", "TLS" };
+	static const char *const names[] = { "random", "gzip", "TLS",
+					     "text" };
 	int failures = 0;
 
 	for (unsigned kind = 0; kind < NOISE_KINDS; kind++)
