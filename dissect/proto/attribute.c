@@ -29,10 +29,11 @@ attribute_name(const struct attribute_name *table, uint32_t number,
 	return room;
 }
 
-/* What vsnprintf wrote of it. */
-static struct bytes
-written(const char *text, int size)
+static struct bytes __attribute__((format(printf, 2, 0)))
+formatted(char text[ATTRIBUTE_TEXT], const char *format, va_list values)
 {
+	int size = vsnprintf(text, ATTRIBUTE_TEXT, format, values);
+
 	if (size < 0)
 		size = 0;
 	if (size >= ATTRIBUTE_TEXT)
@@ -45,12 +46,10 @@ attribute_header(struct sink *s, const char *name, const char *format, ...)
 {
 	char text[ATTRIBUTE_TEXT];
 	va_list values;
-	int size;
 
 	va_start(values, format);
-	size = vsnprintf(text, sizeof(text), format, values);
+	sink_header(s, bytes_of(name), formatted(text, format, values));
 	va_end(values);
-	sink_header(s, bytes_of(name), written(text, size));
 }
 
 void
@@ -58,12 +57,19 @@ attribute_field(struct sink *s, enum field field, const char *format, ...)
 {
 	char text[ATTRIBUTE_TEXT];
 	va_list values;
-	int size;
 
 	va_start(values, format);
-	size = vsnprintf(text, sizeof(text), format, values);
+	sink_field(s, field, formatted(text, format, values));
 	va_end(values);
-	sink_field(s, field, written(text, size));
+}
+
+void
+attribute_method(struct sink *s, const char *method, struct bytes client)
+{
+	sink_field(s, FIELD_METHOD, bytes_of(method));
+	sink_field(s, FIELD_SUMMARY, bytes_of(method));
+	if (client.size)
+		sink_field(s, FIELD_USER_AGENT, client);
 }
 
 void

@@ -28,6 +28,10 @@ void attribute_header(struct sink *s, const char *name, const char *format, ...)
 void attribute_field(struct sink *s, enum field field, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* FIELD_METHOD, which is all of the summary until there is more to say; and
+ * what the client calls itself, where that is known, by FIELD_USER_AGENT. */
+void attribute_method(struct sink *s, const char *method, struct bytes client);
+
 /* An address of 4 or 16 bytes as people write it, anything else as hex. */
 void attribute_put_address(struct buf *out, struct bytes in);
 /* "10.0.0.1:53", "[::1]:53" of 16 bytes (IPv4 mapped); without the port if 0 */

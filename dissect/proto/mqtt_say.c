@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "dissect/proto/attribute.h"
 #include "dissect/proto/mqtt_parts.h"
 
 #define TEXT_SIZE 600
@@ -46,11 +47,8 @@ say_summary(struct mqtt_frame *f, struct bytes subject, const char *suffix)
 void
 mqtt_say_method(struct mqtt_frame *f, const char *method)
 {
-	sink_field(f->sink, FIELD_METHOD, bytes_of(method));
-	sink_field(f->sink, FIELD_SUMMARY, bytes_of(method));
-	if (f->conn->client_size)
-		sink_field(f->sink, FIELD_USER_AGENT,
-			   bytes_make(f->conn->client, f->conn->client_size));
+	attribute_method(f->sink, method,
+			 bytes_make(f->conn->client, f->conn->client_size));
 }
 
 static void

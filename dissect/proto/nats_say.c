@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "dissect/proto/attribute.h"
 #include "dissect/proto/json_member.h"
 #include "dissect/proto/nats_parts.h"
 
@@ -26,11 +27,8 @@ text_of(struct bytes in)
 void
 nats_say_method(struct nats_frame *f, const char *method)
 {
-	sink_field(f->sink, FIELD_METHOD, bytes_of(method));
-	sink_field(f->sink, FIELD_SUMMARY, bytes_of(method));
-	if (f->conn->client_size)
-		sink_field(f->sink, FIELD_USER_AGENT,
-			   bytes_make(f->conn->client, f->conn->client_size));
+	attribute_method(f->sink, method,
+			 bytes_make(f->conn->client, f->conn->client_size));
 }
 
 static void
