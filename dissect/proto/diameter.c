@@ -223,6 +223,15 @@ put_name(struct path *path, const struct avp *avp)
 		 end ? "/" : "", kind ? kind->name : room);
 }
 
+/* What is within a group is about the group: about one service of several, or
+ * what failed.  Only an experimental result comes in a group of its own. */
+static bool
+is_of_message(const struct path *path, const struct avp *avp)
+{
+	return path->depth == 0 ||
+	       (path->depth == 1 && avp->code == AVP_EXPERIMENTAL_RESULT);
+}
+
 static void
 say_avps(struct sink *sink, struct bytes in, struct found *found)
 {
@@ -240,7 +249,8 @@ say_avps(struct sink *sink, struct bytes in, struct found *found)
 				return;
 		}
 		put_name(&path, &avp);
-		notice(found, &avp);
+		if (is_of_message(&path, &avp))
+			notice(found, &avp);
 		kind = kind_of(&avp);
 		if (!kind || kind->type != ATTRIBUTE_GROUP ||
 		    path.depth + 1 == DEPTH) {
