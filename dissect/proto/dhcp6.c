@@ -61,6 +61,7 @@ struct message {
 	unsigned relays;
 	struct bytes links[RELAY_HOPS], peers[RELAY_HOPS];
 	/* What was found in the options. */
+	bool named;          /* client or server, by a DUID */
 	bool has_status;
 	uint16_t status;
 	struct bytes status_text;
@@ -121,7 +122,8 @@ read_message(struct message *m, struct bytes in)
 	 * for settings may go without. */
 	if (!client.size)
 		client = server;
-	if (client.size < 4)
+	m->named = client.size >= 4;
+	if (!m->named)
 		return m->type == TYPE_INFORMATION_REQUEST &&
 		       m->options.size >= 4;
 	return client.data[0] == 0 && client.data[1] >= 1 &&
@@ -136,7 +138,8 @@ probe(enum transport transport, struct bytes client, struct bytes server)
 	(void)transport;
 	if (!read_message(&m, client.size ? client : server))
 		return VERDICT_NO;
-	return m.options.size >= 10 ? VERDICT_YES : VERDICT_MAYBE;
+	/* Zeros behind the type would be options, too. */
+	return m.named && m.options.size >= 10 ? VERDICT_YES : VERDICT_MAYBE;
 }
 
 /* Reading. */
