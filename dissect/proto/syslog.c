@@ -315,6 +315,7 @@ probe_stream(struct bytes in)
 {
 	size_t head = 0, size = counted(in, &head);
 	struct syslog m;
+	bool whole;
 
 	if (in.size < 6 && (in.data[0] == '<' ||
 			    (in.data[0] >= '1' && in.data[0] <= '9')))
@@ -322,16 +323,16 @@ probe_stream(struct bytes in)
 	if (size > MESSAGE_LIMIT)
 		return VERDICT_NO;
 	in = bytes_from(in, head);
-	if (size ? in.size < size && in.size < PROBE_LIMIT
-		 : !line_end(in) && in.size < PROBE_LIMIT)
-		return in.size && in.data[0] != '<' ? VERDICT_NO
-						    : VERDICT_MAYBE;
+	whole = (size ? in.size >= size : line_end(in) != NULL) ||
+		in.size >= PROBE_LIMIT;
 	if (size)
 		in = bytes_first(in, size);
-	return is_text(bytes_first(in, PROBE_LIMIT)) && read_message(&m, in) &&
-			       m.dated
-		       ? VERDICT_YES
-		       : VERDICT_NO;
+	/* A date says enough: the only line may have no end. */
+	if (is_text(bytes_first(in, PROBE_LIMIT)) && read_message(&m, in) &&
+	    m.dated)
+		return VERDICT_YES;
+	return whole || (in.size && in.data[0] != '<') ? VERDICT_NO
+						       : VERDICT_MAYBE;
 }
 
 static enum verdict
@@ -514,7 +515,6 @@ const struct dissector dissector_syslog = {
 	.ports = ports,
 	.transport = TRANSPORT_BOTH,
 	.pairing = PAIR_NONE,
-	.strict = false,
 	.probe = probe,
 	.feed = feed,
 	.gap = gap,
