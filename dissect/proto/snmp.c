@@ -303,6 +303,12 @@ say_report(struct sink *sink, const struct bindings *b)
 	sink_field(sink, FIELD_ERROR, bytes_of(meaning));
 }
 
+static void
+say_malformed(struct sink *sink)
+{
+	sink_field(sink, FIELD_ERROR, bytes_of("the PDU is malformed"));
+}
+
 /* RFC 1157 §4.1.6. */
 static void
 read_trap_1(struct sink *sink, struct reader *r, struct bindings *b)
@@ -326,6 +332,8 @@ read_trap_1(struct sink *sink, struct reader *r, struct bindings *b)
 	attribute_header(sink, "uptime", "%lld",
 			 (long long)ber_take_integer(r, 0x43));
 	read_bindings(sink, ber_take(r, BER_SEQUENCE), 0, b);
+	if (r->failed)
+		say_malformed(sink);
 }
 
 static void
@@ -343,7 +351,7 @@ read_pdu(struct sink *sink, const struct message *m, struct bindings *b)
 	second = ber_take_integer(&r, BER_INTEGER);
 	third = ber_take_integer(&r, BER_INTEGER);
 	if (r.failed) {
-		sink_field(sink, FIELD_ERROR, bytes_of("the PDU is malformed"));
+		say_malformed(sink);
 		return;
 	}
 	attribute_header(sink, "request-id", "%lld", (long long)number);
@@ -360,6 +368,8 @@ read_pdu(struct sink *sink, const struct message *m, struct bindings *b)
 		say_report(sink, b);
 	else if (b->first.size)
 		sink_field(sink, FIELD_PATH, buf_view(&b->first));
+	if (r.failed)
+		say_malformed(sink);
 }
 
 static void
