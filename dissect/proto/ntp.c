@@ -137,7 +137,7 @@ is_control(struct bytes in)
 	size_t count = reader_be16(&r);
 	size_t padded = CONTROL_SIZE + ((count + 3) & ~(size_t)3);
 
-	return !r.failed && (in.data[1] & 0x1f) <= 31 &&
+	return !r.failed &&
 	       (in.size == CONTROL_SIZE + count || in.size >= padded) &&
 	       in.size <= padded + 32;
 }
