@@ -163,6 +163,7 @@ is_old(uint32_t operation, struct bytes in, uint32_t room)
 		       : VERDICT_NO;
 }
 
+/* Whether a message that `side` may send begins here. */
 static enum verdict
 is_message(enum side side, struct bytes in)
 {
@@ -173,7 +174,7 @@ is_message(enum side side, struct bytes in)
 	if (in.size >= 4 &&
 	    (header.size < HEADER + 5 || header.size > MESSAGE_MAX))
 		return VERDICT_NO;
-	if (in.size >= 12 && (side == SIDE_CLIENT) != (header.answers == 0))
+	if (in.size >= 12 && side == SIDE_CLIENT && header.answers)
 		return VERDICT_NO;
 	if (in.size < HEADER)
 		return VERDICT_MAYBE;
@@ -186,12 +187,24 @@ is_message(enum side side, struct bytes in)
 	return is_old(header.operation, rest, header.size - HEADER);
 }
 
+/* An answer: the first request of some drivers has the number 0, but what
+ * answers nothing is too little to tell the protocol by. */
+static enum verdict
+probe_server(struct bytes in)
+{
+	struct reader r = reader_make(in);
+
+	return in.size >= 12 && !read_header(&r).answers
+		       ? VERDICT_NO
+		       : is_message(SIDE_SERVER, in);
+}
+
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
 	(void)transport;
 	return client.size ? is_message(SIDE_CLIENT, client)
-			   : is_message(SIDE_SERVER, server);
+			   : probe_server(server);
 }
 
 /* Texts. */
