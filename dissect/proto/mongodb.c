@@ -26,6 +26,7 @@
 #define SUMMARY 1024 /* before it is cut */
 #define NAME_MAX_SIZE 128
 #define NAMESPACE_MAX 255
+#define SEQUENCES_MAX 16 /* of a message; no command has more than two */
 
 enum operation {
 	OP_REPLY = 1,
@@ -539,35 +540,48 @@ sequence(struct reader *r, struct sink *sink)
 		sink_incomplete(sink);
 }
 
+/* The document of a command, or of an answer; false when it is malformed. */
+static bool
+section(struct message *m, struct reader *r)
+{
+	struct bytes rest = bytes_make(r->at, reader_left(r));
+	struct bytes document = bytes_first(rest, bson_size(rest));
+
+	if (!document.size)
+		return false;
+	if (m->side == SIDE_CLIENT)
+		command(document, bytes_make(NULL, 0), m->sink);
+	else
+		answer(document, m->sink);
+	reader_skip(r, document.size);
+	return true;
+}
+
+/* One document, and sequences.  More would cost much for the few bytes that it
+ * takes when it is compressed. */
 static void
 sections(struct message *m, struct bytes in)
 {
 	struct reader r = reader_make(in);
 	uint32_t flags = reader_le32(&r);
 	size_t end = flags & MSG_CHECKSUM ? 4 : 0;
+	bool sound = true, found = false;
+	unsigned sequences = 0;
 
 	m->more_to_come = flags & MSG_MORE_TO_COME;
 	if (m->more_to_come && m->side == SIDE_CLIENT)
 		sink_flags(m->sink, MESSAGE_NO_RESPONSE);
-	while (reader_left(&r) > end) {
+	while (sound && reader_left(&r) > end) {
 		uint8_t kind = reader_u8(&r);
-		struct bytes rest = bytes_make(r.at, reader_left(&r));
-		size_t size = bson_size(rest);
 
-		if (kind == 1) {
+		if (kind == 1 && sequences++ < SEQUENCES_MAX) {
 			sequence(&r, m->sink);
 			continue;
 		}
-		if (kind || !size)
-			break;
-		if (m->side == SIDE_CLIENT)
-			command(bytes_first(rest, size), bytes_make(NULL, 0),
-				m->sink);
-		else
-			answer(bytes_first(rest, size), m->sink);
-		reader_skip(&r, size);
+		sound = kind == 0 && !found && section(m, &r);
+		found = true;
 	}
-	if (r.failed || reader_left(&r) > end)
+	if (!sound || !found || r.failed)
 		sink_incomplete(m->sink);
 }
 
