@@ -65,7 +65,7 @@ struct reassembly {
 
 /* The last bytes passed on, of all connections together, kept for a while so
  * that bytes sent again can be compared with the first. */
-#define REASSEMBLY_RECENT_SIZE (64u << 10)
+#define REASSEMBLY_RECENT_SIZE (256u << 10)
 #define REASSEMBLY_RECENT_SEGMENT 4096 /* of one segment, its end */
 
 /* Shared by all connections: where bytes go, and memory. */
