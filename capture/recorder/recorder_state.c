@@ -65,6 +65,19 @@ recorder_note_gap(struct recorder *r)
 		recorder_lose(r, &loss);
 }
 
+/* Gaps that no segment tells of yet: whoever is killed before the first packet
+ * comes leaves them to the next, whose own gap begins after them. */
+static json_t *
+recorder_untold_json(const struct recorder *r)
+{
+	struct losses gaps = { 0 };
+
+	for (size_t i = 0; i < r->losses.count; i++)
+		if (r->losses.items[i].cause == LOSS_RECORDER_DOWN)
+			losses_add(&gaps, &r->losses.items[i]);
+	return losses_json(&gaps);
+}
+
 static int
 recorder_check_kind(const struct recorder *r, struct error *e)
 {
@@ -95,6 +108,7 @@ recorder_load_state(struct recorder *r, struct error *e)
 	if (status < 0)
 		return status;
 	losses_parse(json_object_get(r->capture, "losses"), &r->total);
+	losses_parse(json_object_get(r->capture, "untold"), &r->losses);
 	recorder_load_evicted(r);
 	r->alive_ns = recorder_last_alive(r);
 	recorder_note_gap(r);
@@ -149,6 +163,7 @@ recorder_save_state(struct recorder *r, const char *state, struct error *e)
 			    json_integer((json_int_t)inventory_count(
 				    r->inventory)));
 	json_object_set_new(c, "losses", losses_json(&r->total));
+	json_object_set_new(c, "untold", recorder_untold_json(r));
 	json_object_set_new(c, "updated_ns", json_integer(clock_wall_ns()));
 	json_object_set_new(c, "pid", json_integer(getpid()));
 	json_object_set_new(c, "options", json_incref(r->settings.options));

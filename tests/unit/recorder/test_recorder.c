@@ -4,6 +4,7 @@
 #include "capture/recorder/recorder.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -525,6 +527,50 @@ a_gap_lasts_until_it_records(void **state)
 	free(path);
 }
 
+/* A recorder that is killed before a segment told of the gap before it, but
+ * after it gave a sign of life: the next one's segment tells of both. */
+static void
+a_gap_waits_for_a_segment(void **state)
+{
+	struct losses losses = { 0 };
+	struct fake_source fake;
+	struct recorder *r;
+	int64_t first_end;
+	json_t *sidecar;
+	int status = 0;
+	pid_t child;
+	char *path;
+
+	fake_open(&fake, MIB);
+	r = start(*state, "/bin/false", 0, &fake);
+	recorder_close(r);
+	usleep(2000);
+	first_end = clock_wall_ns();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		r = start(*state, "/bin/false", 0, &fake);
+		path = home_path(recorder_directory(r), "recorder.lock", NULL);
+		_exit(utimensat(AT_FDCWD, path, NULL, 0));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	usleep(2000);
+	r = start(*state, "/bin/false", 0, &fake);
+	recorder_detach(r);
+	path = home_path(recorder_directory(r), "raw", "000001.json", NULL);
+	assert_int_equal(json_file_read(path, &sidecar, NULL), 0);
+	losses_parse(json_object_get(sidecar, "losses"), &losses);
+	assert_int_equal(losses.count, 1);
+	assert_int_equal(losses.items[0].cause, LOSS_RECORDER_DOWN);
+	assert_true(losses.items[0].from_ns < first_end);
+	json_decref(sidecar);
+	free(path);
+	recorder_end(r, NULL);
+	recorder_close(r);
+	fake_records_free(&fake.stream);
+}
+
 static void
 nothing_leaves_nothing(void **state)
 {
@@ -654,6 +700,7 @@ main(void)
 		TEST(plaintext_has_a_file_beside_the_segment),
 		TEST(plaintext_without_a_file_is_told),
 		TEST(a_gap_lasts_until_it_records),
+		TEST(a_gap_waits_for_a_segment),
 		TEST(nothing_leaves_nothing),
 		TEST(a_full_disk_is_lived_through),
 		TEST(a_stuck_drain_has_no_heartbeat),
