@@ -352,3 +352,22 @@ text_base64(struct bytes in, char digits[4])
 		digits[i] = i > in.size ? '='
 					: alphabet[group >> (18 - 6 * i) & 63];
 }
+
+void
+text_form_decode(struct bytes in, struct buf *out)
+{
+	for (size_t i = 0; i < in.size; i++) {
+		int high = -1, low = -1;
+
+		if (in.data[i] == '%' && i + 2 < in.size) {
+			high = text_hex_digit(in.data[i + 1]);
+			low = text_hex_digit(in.data[i + 2]);
+		}
+		if (high >= 0 && low >= 0) {
+			buf_u8(out, (uint8_t)(high << 4 | low));
+			i += 2;
+		} else {
+			buf_u8(out, in.data[i] == '+' ? ' ' : in.data[i]);
+		}
+	}
+}

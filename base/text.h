@@ -35,6 +35,10 @@ bool text_size(const char *text, uint64_t *value);
 /* The value of a hexadecimal digit of either case, or -1. */
 int text_hex_digit(uint8_t c);
 
+/* Appends `in` with percent-encoding undone and '+' as a blank
+ * (application/x-www-form-urlencoded). */
+void text_form_decode(struct bytes in, struct buf *out);
+
 /* The base64 digits (RFC 4648 §4) of the first three bytes of `in`; where there
  * are fewer (at least one) they end in '='. */
 void text_base64(struct bytes in, char digits[4]);

@@ -33,7 +33,9 @@
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \
-	Y(grpc, "gRPC")
+	Y(grpc, "gRPC")         \
+	Y(jsonrpc, "JSON-RPC")  \
+	Y(graphql, "GraphQL")
 
 #define X(name) extern const struct dissector dissector_##name;
 DISSECTORS(X)

@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "dissect/application/protobuf.h"
 
-#define MEMORY_MAX (8u << 20) /* of each kind of thing */
-#define NAME_MAX_SIZE  512 /* of a full name */
-#define LABEL_MAX      128 /* of a field or a value of an enum */
+#define MEMORY_MAX     (8u << 20) /* of each kind of thing */
+#define NAME_MAX_SIZE  512        /* of a full name */
+#define LABEL_MAX      128        /* of a field or a value of an enum */
 #define NESTING_MAX    32
 #define LABEL_REPEATED 3
 

@@ -232,26 +232,6 @@ payload_answers(sqlite3_context *context, int count, sqlite3_value **values)
 	buf_free(&lines);
 }
 
-/* Percent-decoding, and '+' as a blank (application/x-www-form-urlencoded). */
-static void
-decode(struct bytes in, struct buf *out)
-{
-	for (size_t i = 0; i < in.size; i++) {
-		int high = -1, low = -1;
-
-		if (in.data[i] == '%' && i + 2 < in.size) {
-			high = text_hex_digit(in.data[i + 1]);
-			low = text_hex_digit(in.data[i + 2]);
-		}
-		if (high >= 0 && low >= 0) {
-			buf_u8(out, (uint8_t)(high << 4 | low));
-			i += 2;
-		} else {
-			buf_u8(out, in.data[i] == '+' ? ' ' : in.data[i]);
-		}
-	}
-}
-
 /* query_value(query, name): the first parameter of that name, decoded */
 static void
 query_value(sqlite3_context *context, int count, sqlite3_value **values)
@@ -269,12 +249,12 @@ query_value(sqlite3_context *context, int count, sqlite3_value **values)
 		size_t n = equals ? (size_t)(equals - in.data) : size;
 
 		buf_reset(&text);
-		decode(bytes_first(in, n), &text);
+		text_form_decode(bytes_first(in, n), &text);
 		found = bytes_equal(buf_view(&text), name);
 		if (found) {
 			buf_reset(&text);
 			if (equals)
-				decode(bytes_make(in.data + n + 1, size - n - 1),
+				text_form_decode(bytes_make(in.data + n + 1, size - n - 1),
 				       &text);
 			result_shown(context, name, buf_view(&text),
 				     result_text);
