@@ -73,17 +73,36 @@ starts_at(struct bytes in, size_t at, const char *text)
 	return at <= in.size && bytes_starts_with(bytes_from(in, at), text);
 }
 
-/* The end of a string opened by the quote of `size` bytes before `at`. */
+/* How often a quote behind `count` backslashes is escaped: strings in strings
+ * of JSON have 0, 1, 3, 7 of them before theirs, and before that come pairs. */
+static unsigned
+escape_depth(size_t count)
+{
+	unsigned depth = 0;
+
+	for (; count & 1; count >>= 1)
+		depth++;
+	return depth;
+}
+
+/* The end of a string opened by the quote of `size` bytes before `at`: that of
+ * the closing quote, or of one that closes a string around it. */
 static size_t
 string_end(struct bytes in, size_t at, size_t size)
 {
-	struct bytes quote = bytes_make(in.data + at - size, size);
+	unsigned depth = escape_depth(size - 1), found;
+	uint8_t quote = in.data[at - 1];
+	size_t escapes = 0;
 
-	while (at < in.size) {
-		if (bytes_equal(bytes_first(bytes_from(in, at), size), quote))
-			return at;
-		/* An escaped character, unless the quote is escaped itself. */
-		at += in.data[at] == '\\' && size == 1 ? 2 : 1;
+	for (; at < in.size; at++) {
+		if (in.data[at] == '\\') {
+			escapes++;
+			continue;
+		}
+		found = escape_depth(escapes);
+		if (in.data[at] == quote && found <= depth)
+			return at + 1 - ((size_t)1 << found);
+		escapes = 0;
 	}
 	return in.size;
 }
@@ -111,27 +130,151 @@ struct assignment {
 	bool bare;       /* a JSON number: its marker needs quotes */
 };
 
+/* Behind blanks and line ends, those of JSON in JSON as well, and what events of
+ * a stream have before each of their lines. */
+static size_t
+skip_space(struct bytes in, size_t at)
+{
+	for (;;) {
+		size_t n = 0;
+
+		while (at + n < in.size && in.data[at + n] == '\\' && n < 8)
+			n++;
+		if (n && at + n < in.size && strchr("nrt", in.data[at + n]))
+			at += n + 1;
+		else if (at < in.size && isspace(in.data[at]))
+			at++;
+		else if (at && in.data[at - 1] == '\n' &&
+			 starts_at(in, at, "data:"))
+			at += 5;
+		else
+			return at;
+	}
+}
+
+static bool
+is_number_start(struct bytes in, size_t at)
+{
+	return at < in.size && (isdigit(in.data[at]) || in.data[at] == '-');
+}
+
 /* "name" : "value" | 'value' | number */
 static bool
 json_value(struct bytes in, size_t at, struct assignment *a)
 {
 	size_t quote;
 
-	at = skip_blanks(in, at);
+	at = skip_space(in, at);
 	if (at >= in.size || in.data[at] != ':')
 		return false;
-	at++;
-	while (at < in.size && isspace(in.data[at]))
-		at++;
+	at = skip_space(in, at + 1);
 	quote = quote_at(in, at);
 	a->from = at + quote;
 	if (quote)
 		a->to = string_end(in, a->from, quote);
-	else if (at < in.size && (isdigit(in.data[at]) || in.data[at] == '-'))
+	else if (is_number_start(in, at))
 		a->to = word_end(in, at, ",}]");
 	else
 		return false; /* true, null, an object */
 	a->bare = quote == 0;
+	return true;
+}
+
+/* Behind the opening quote of `size` bytes at `at`, of a string or of a block
+ * string (GraphQL §2.9.4): where what it holds is. */
+static void
+quoted_value(struct bytes in, size_t at, size_t size, struct assignment *a)
+{
+	bool block = quote_at(in, at + size) == size &&
+		     quote_at(in, at + 2 * size) == size;
+
+	a->from = at + (block ? 3 : 1) * size;
+	a->to = string_end(in, a->from, size);
+	while (block && a->to < in.size &&
+	       (quote_at(in, a->to + size) != size ||
+		quote_at(in, a->to + 2 * size) != size))
+		a->to = string_end(in, a->to + size, size);
+}
+
+/* name: "value" | number, as arguments of GraphQL have it (§2.6), whose document
+ * may be in a string of JSON. */
+static bool
+argument_value(struct bytes in, size_t at, struct assignment *a)
+{
+	size_t quote;
+
+	at = skip_space(in, at);
+	if (at >= in.size || in.data[at] != ':')
+		return false;
+	at = skip_space(in, at + 1);
+	quote = quote_at(in, at);
+	if (quote) {
+		quoted_value(in, at, quote, a);
+		return true;
+	}
+	a->from = at;
+	a->to = word_end(in, at, ",)}]\"\\");
+	return is_number_start(in, at);
+}
+
+/* Behind `code` ("%3A") in either case; `at` when it is not there. */
+static size_t
+skip_code(struct bytes in, size_t at, const char *code)
+{
+	struct bytes wanted = bytes_of(code);
+	struct bytes found = bytes_first(bytes_from(in, at), wanted.size);
+
+	return bytes_equal_nocase(found, wanted) ? at + wanted.size : at;
+}
+
+static size_t
+skip_encoded_space(struct bytes in, size_t at)
+{
+	static const char *const blanks[] = { "+", "%20", "%09", "%0A", "%0D" };
+	size_t from;
+
+	do {
+		from = at;
+		for (size_t i = 0; i < sizeof(blanks) / sizeof(*blanks); i++)
+			at = skip_code(in, at, blanks[i]);
+	} while (at != from);
+	return at;
+}
+
+/* The end of a string in a URL's parameter, whose quote stands before `at`. */
+static size_t
+encoded_end(struct bytes in, size_t at)
+{
+	while (at < in.size && in.data[at] > ' ' &&
+	       !strchr("&\"'<>#", in.data[at])) {
+		size_t escaped = skip_code(in, at, "%5C");
+
+		if (skip_code(in, at, "%22") != at)
+			return at;
+		at = escaped;
+		at += starts_at(in, at, "%") ? 3 : 1;
+	}
+	return at < in.size ? at : in.size;
+}
+
+/* name%22%3A%22value%22, name%3A%22value%22, name%3A7: members of JSON and
+ * arguments of GraphQL in a URL's parameter. */
+static bool
+encoded_value(struct bytes in, size_t at, struct assignment *a)
+{
+	size_t colon = skip_encoded_space(in, skip_code(in, at, "%22"));
+	size_t behind = skip_code(in, colon, ":");
+
+	if (behind == colon)
+		behind = skip_code(in, colon, "%3A");
+	if (behind == colon)
+		return false;
+	at = skip_encoded_space(in, behind);
+	a->from = skip_code(in, at, "%22");
+	a->to = a->from != at ? encoded_end(in, a->from)
+	      : is_number_start(in, at)
+		      ? word_end(in, at, "%+&,)}\"'<>#")
+		      : at;
 	return true;
 }
 
@@ -220,6 +363,7 @@ find_value(struct bytes in, size_t from, size_t to, struct assignment *a)
 		found = true;
 	} else
 		found = form_value(in, to, a) || line_value(in, from, to, a) ||
+			argument_value(in, to, a) || encoded_value(in, to, a) ||
 			sql_value(in, to, a);
 	return found && a->to > a->from &&
 	       !starts_at(in, a->from, MARK);
@@ -260,6 +404,38 @@ name_end(struct bytes in, size_t at)
 	return at;
 }
 
+/* Where the name in the word at [at, to) begins: not with the rest of an escape,
+ * as in "\\nauth: " of JSON in JSON or "%22auth%22" of a URL. */
+static size_t
+name_start(struct bytes in, size_t at, size_t to)
+{
+	uint8_t before = at ? in.data[at - 1] : ' ';
+
+	if (before == '\\' && strchr("nrt", in.data[at]))
+		return at + 1;
+	if (before == '%' && to - at > 2 && isxdigit(in.data[at]) &&
+	    isxdigit(in.data[at + 1]))
+		return at + 2;
+	return at;
+}
+
+static bool
+named_value(struct bytes in, size_t from, size_t to, struct assignment *a)
+{
+	return redact_is_secret_name(bytes_make(in.data + from, to - from)) &&
+	       find_value(in, from, to, a);
+}
+
+/* The value of the secret that the word at [at, to) names. */
+static bool
+word_value(struct bytes in, size_t at, size_t to, struct assignment *a)
+{
+	size_t from = name_start(in, at, to);
+
+	return named_value(in, at, to, a) ||
+	       (from != at && named_value(in, from, to, a));
+}
+
 size_t
 redact_text(struct bytes in, struct buf *out)
 {
@@ -275,9 +451,7 @@ redact_text(struct bytes in, struct buf *out)
 		} else if (is_name_byte(in.data[at]) && at >= word) {
 			/* A word, once for all of its places. */
 			word = name_end(in, at);
-			if (!redact_is_secret_name(bytes_first(
-				    bytes_from(in, at), word - at)) ||
-			    !find_value(in, at, word, &value)) {
+			if (!word_value(in, at, word, &value)) {
 				at++;
 				continue;
 			}

@@ -65,6 +65,25 @@ static const struct {
 	{ "{\"otp\":123456}", "123456" },
 	{ "{'secret': 'x1'}", "x1" },
 	{ "{\"password\":\"cut off he", "cut off he" },
+	{ "{\"log\":\"{\\\"pwd\\\":\\\"ab\\\\\\\"hunter2\\\"}\"}", "hunter2" },
+	{ "{\"log\":\"{\\n\\\"pwd\\\":\\n \\\"hunter2\\\"}\"}", "hunter2" },
+	/* events of a stream, and members of theirs on two lines */
+	{ "data: {\"auth\":\"hunter2\"}\n\n", "hunter2" },
+	{ "data: {\"auth\":\r\ndata: \"hunter2\"}\n\n", "hunter2" },
+	{ "{\"data\":\"{\\\"text\\\":\\\"{\\\\\\\"pwd\\\\\\\":"
+	  "\\\\\\\"hunter2\\\\\\\"}\\\"}\"}", "hunter2" },
+	/* arguments and variables of GraphQL, in a body and in a URL */
+	{ "mutation { login(user: \"a\", password: \"hunter2\") { id } }",
+	  "hunter2" },
+	{ "{\"query\":\"{\\nlogin(\\npwd: \\\"hun\\\\\\\"ter2\\\")}\"}",
+	  "ter2" },
+	{ "mutation { a(secret: \"\"\"x \"q\" hunter2\"\"\") }", "hunter2" },
+	{ "{\"query\":\"{pay(cvv:123,n:1)}\"}", "123" },
+	{ "{\"variables\":{\"in\":{\"pwd\":\"hunter2\"}}}", "hunter2" },
+	{ "query=%7Blogin(auth%3A%20%22hun%5C%22ter2%22)%7D", "ter2" },
+	{ "query={login(pwd:+%22hunter2%22)}", "hunter2" },
+	{ "query=%7Bpay%28cvv%3A123%29%7D", "123" },
+	{ "variables=%7B%22pwd%22%3A%22hunter2%22%7D", "hunter2" },
 	/* XML, multipart, YAML */
 	{ "<Password>hunter2</Password>", "hunter2" },
 	{ "Content-Disposition: form-data; name=\"password\"\r\n\r\nhunter2"
@@ -153,6 +172,10 @@ static const char *const harmless[] = {
 	"SELECT a, 'x' FROM t WHERE replace('hunter2', 'x', 'y') = 'z'",
 	"REPLACE INTO t VALUES ('hunter2')",
 	"compass=north",
+	"mutation Login($password: String!) { login(password: $password) { id } }",
+	"{ login(password: \"\", next: \"a\") { id } }",
+	"query=%7Blogin(password%3A%24password)%7D",
+	"{\"query\":\"{ a(pagetoken: \\\"x\\\") }\"}",
 };
 
 static void
@@ -205,6 +228,21 @@ all_of_a_long_secret_goes(void **state)
 	assert_non_null(out);
 	assert_null(memchr(redacted_text.data, 'x', redacted_text.size));
 	buf_free(&redacted_text);
+}
+
+/* A secret that is cut at the end of the text it stands in leaves what is around
+ * that as it is. */
+static void
+a_secret_ends_with_the_string_around_it(void **state)
+{
+	size_t count;
+	char *out = redacted("{\"data\":\"{\\\"pwd\\\":\\\"hunt\"}\n"
+			     "{\"data\":\"b\"}\n", &count);
+
+	(void)state;
+	assert_int_equal(count, 1);
+	assert_non_null(strstr(out, "]\"}\n{\"data\":\"b\"}\n"));
+	free(out);
 }
 
 static void
@@ -353,7 +391,9 @@ hostile_repetitions_cost_linear_time(void **state)
 		"password: ", "name=\"password\"", "Basic OjpB",
 		"identified by \"", "identified by '[redacted ", "' replace ",
 		"' replace '", "password for ", "password for a@b = '[redacted ",
-		"''", "password = '' ",
+		"''", "password = '' ", "password\\n", "password:\\n",
+		"password:\ndata:", "password%3A%22%5C", "password%20",
+		"password:\"\"\"", "password:\\\\\\\"\\\\",
 	};
 
 	(void)state;
@@ -379,6 +419,7 @@ main(void)
 		cmocka_unit_test(secrets_are_replaced_wherever_they_stand),
 		cmocka_unit_test(what_is_no_secret_is_left_alone),
 		cmocka_unit_test(everything_around_a_secret_stays),
+		cmocka_unit_test(a_secret_ends_with_the_string_around_it),
 		cmocka_unit_test(all_of_a_long_secret_goes),
 		cmocka_unit_test(
 			equal_secrets_have_equal_marks_and_others_do_not),
