@@ -13,19 +13,20 @@
 #define BATCH_MAX     100
 #define EVENT_MAX     (1u << 20)
 
-static bool
-has(struct bytes in, const char *text)
-{
-	return in.size && memmem(in.data, in.size, text, strlen(text));
-}
-
 bool
 graphql_may_be(struct bytes body)
 {
 	struct bytes in = json_scan_trim(body);
 
 	return (json_scan_is(in, '{') || json_scan_is(in, '[')) &&
-	       (has(in, "\"query\"") || has(in, "\"persistedQuery\""));
+	       (json_scan_glance(in, "\"query\"", '"') ||
+		json_scan_glance(in, "\"persistedQuery\"", '{'));
+}
+
+static bool
+has(struct bytes in, const char *text)
+{
+	return in.size && memmem(in.data, in.size, text, strlen(text));
 }
 
 bool
@@ -40,17 +41,18 @@ graphql_may_be_query(struct bytes query)
 static bool
 put_request(struct bytes request, struct buf *out)
 {
-	struct bytes persisted = json_scan_member(
-		json_scan_member(request, "extensions"), "persistedQuery");
-	struct bytes query = json_scan_member(request, "query");
-	struct bytes name = json_scan_member(request, "operationName");
+	static const char *const names[] = { "query", "operationName",
+					     "extensions" };
+	struct bytes members[3], persisted;
 	struct buf document, wanted;
 	bool found = false;
 
 	buf_init(&document, DOCUMENT_MAX);
 	buf_init(&wanted, NAME_MAX_SIZE);
-	json_scan_text(query, &document);
-	json_scan_text(name, &wanted);
+	json_scan_members(request, names, members, 3);
+	json_scan_text(members[0], &document);
+	json_scan_text(members[1], &wanted);
+	persisted = json_scan_member(members[2], "persistedQuery");
 	if (document.size)
 		found = graphql_document_operation(buf_view(&document),
 						   buf_view(&wanted), out);
@@ -266,10 +268,13 @@ graphql_read_message(struct bytes message, struct bytes *id,
 					       "connection_keep_alive",
 					       "ka",
 					       NULL };
-	struct bytes type = json_scan_inside(json_scan_member(message, "type"));
-	struct bytes payload = json_scan_member(message, "payload");
+	static const char *const names[] = { "type", "payload", "id" };
+	struct bytes members[3], type, payload;
 
-	*id = json_scan_member(message, "id");
+	json_scan_members(message, names, members, 3);
+	type = json_scan_inside(members[0]);
+	payload = members[1];
+	*id = members[2];
 	if (is_one_of(type, begins) && id->size)
 		return put_request(payload, &reading->operation)
 			       ? GRAPHQL_BEGINS

@@ -121,16 +121,65 @@ json_scan_next(struct json_scan *s, struct bytes *name, struct bytes *value)
 	return value->size > 0;
 }
 
-struct bytes
-json_scan_member(struct bytes object, const char *wanted)
+void
+json_scan_members(struct bytes object, const char *const *names,
+		  struct bytes *values, size_t count)
 {
 	struct json_scan s = json_scan_of(object);
 	struct bytes name, value;
+	size_t left = count;
 
-	while (json_scan_is(object, '{') && json_scan_next(&s, &name, &value))
-		if (bytes_equal(name, bytes_of(wanted)))
-			return value;
-	return bytes_make(NULL, 0);
+	for (size_t i = 0; i < count; i++)
+		values[i] = bytes_make(NULL, 0);
+	while (left && json_scan_is(object, '{') &&
+	       json_scan_next(&s, &name, &value))
+		for (size_t i = 0; i < count; i++)
+			if (!values[i].size &&
+			    bytes_equal(name, bytes_of(names[i]))) {
+				values[i] = value;
+				left--;
+			}
+}
+
+struct bytes
+json_scan_member(struct bytes object, const char *wanted)
+{
+	struct bytes value;
+
+	json_scan_members(object, &wanted, &value, 1);
+	return value;
+}
+
+/* The same within [from, to). */
+static bool
+glance_between(struct bytes in, size_t from, size_t to, struct bytes name,
+	       char first)
+{
+	const uint8_t *found;
+
+	while (to > from && (found = memmem(in.data + from, to - from,
+					    name.data, name.size)) != NULL) {
+		struct bytes left;
+
+		from = (size_t)(found - in.data) + name.size;
+		left = json_scan_trim(bytes_from(in, from));
+		if (json_scan_is(left, ':') &&
+		    json_scan_is(json_scan_trim(bytes_from(left, 1)), first))
+			return true;
+	}
+	return false;
+}
+
+bool
+json_scan_glance(struct bytes in, const char *name, char first)
+{
+	size_t front = in.size < JSON_SCAN_GLANCE ? in.size : JSON_SCAN_GLANCE;
+	size_t back = in.size - front < JSON_SCAN_GLANCE
+			      ? front
+			      : in.size - JSON_SCAN_GLANCE;
+
+	return glance_between(in, 0, front, bytes_of(name), first) ||
+	       glance_between(in, back, in.size, bytes_of(name), first);
 }
 
 struct bytes

@@ -27,6 +27,18 @@ bool json_scan_next(struct json_scan *s, struct bytes *name,
 /* The first member of that name, empty when it is not there. */
 struct bytes json_scan_member(struct bytes object, const char *name);
 
+/* The same for `count` names in one pass. */
+void json_scan_members(struct bytes object, const char *const *names,
+		       struct bytes *values, size_t count);
+
+/*
+ * Whether `name`, given with its quotes, stands before a value that begins with
+ * `first`, at whatever depth: a look at so many bytes of the front and of the
+ * back, however large `in` is.
+ */
+#define JSON_SCAN_GLANCE (16u << 10)
+bool json_scan_glance(struct bytes in, const char *name, char first);
+
 static inline bool
 json_scan_is(struct bytes value, char first)
 {

@@ -9,6 +9,11 @@
 #define BATCH_MAX 1000       /* messages of a batch that are looked at */
 #define EVENT_MAX (1u << 20) /* bytes of an event's data */
 
+/* A message, each member as it stands there. */
+struct message {
+	struct bytes method, id, params, result, error;
+};
+
 /* The messages of a body: one, or those of a batch. */
 struct messages {
 	struct json_scan scan;
@@ -29,36 +34,45 @@ messages_of(struct bytes body)
 }
 
 static bool
-next_message(struct messages *m, struct bytes *message)
+read_message(struct bytes in, struct message *message)
 {
-	if (m->single.size) {
-		*message = m->single;
-		m->single = bytes_make(NULL, 0);
-	} else if (!m->scan.in.size || m->count == BATCH_MAX ||
-		   !json_scan_next(&m->scan, NULL, message)) {
+	static const char *const names[] = { "jsonrpc", "method", "id",
+					     "params",  "result", "error" };
+	struct bytes members[6];
+
+	json_scan_members(in, names, members, 6);
+	*message = (struct message){ members[1], members[2], members[3],
+				     members[4], members[5] };
+	return bytes_equal(json_scan_inside(members[0]), bytes_of("2.0"));
+}
+
+static bool
+next_message(struct messages *m, struct message *message)
+{
+	struct bytes in = m->single;
+
+	m->single = bytes_make(NULL, 0);
+	if (!in.size && (!m->scan.in.size || m->count == BATCH_MAX ||
+			 !json_scan_next(&m->scan, NULL, &in)))
 		return false;
-	}
 	m->count++;
-	return bytes_equal(
-		json_scan_inside(json_scan_member(*message, "jsonrpc")),
-		bytes_of("2.0"));
+	return read_message(in, message);
 }
 
 bool
 jsonrpc_may_be(struct bytes body)
 {
-	static const char name[] = "\"jsonrpc\"";
 	struct bytes in = json_scan_trim(body);
 
 	return (json_scan_is(in, '{') || json_scan_is(in, '[')) &&
-	       memmem(in.data, in.size, name, sizeof(name) - 1);
+	       json_scan_glance(in, "\"jsonrpc\"", '"');
 }
 
 /* Requests. */
 
 /* What a method of MCP is about: a member of its parameters. */
 static struct bytes
-subject_of(struct bytes method, struct bytes message)
+subject_of(struct bytes method, struct bytes params)
 {
 	static const char *const subjects[][2] = {
 		{ "tools/call", "name" },
@@ -71,17 +85,16 @@ subject_of(struct bytes method, struct bytes message)
 
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(*subjects); i++)
 		if (bytes_equal(method, bytes_of(subjects[i][0])))
-			return json_scan_member(
-				json_scan_member(message, "params"),
-				subjects[i][1]);
+			return json_scan_member(params, subjects[i][1]);
 	return bytes_make(NULL, 0);
 }
 
 static void
-put_operation(struct bytes message, struct buf *out)
+put_operation(const struct message *message, struct buf *out)
 {
-	struct bytes method = json_scan_member(message, "method");
-	struct bytes subject = subject_of(json_scan_inside(method), message);
+	struct bytes method = message->method;
+	struct bytes subject =
+		subject_of(json_scan_inside(method), message->params);
 
 	reading_text(out, out->size ? ", " : "");
 	if (json_scan_inside(method).size)
@@ -131,37 +144,35 @@ put_tool_error(struct bytes result, struct buf *out)
 }
 
 static void
-judge(struct bytes message, struct outcome *o)
+judge(const struct message *message, struct outcome *o)
 {
-	struct bytes error = json_scan_member(message, "error");
-	struct bytes result = json_scan_member(message, "result");
-	struct bytes id = json_scan_member(message, "id");
-	bool tool = bytes_equal(json_scan_member(result, "isError"),
-				bytes_of("true"));
 	struct buf *out = &o->reading->error;
+	bool tool;
 
-	if (o->id.size && !bytes_equal(id, o->id) &&
-	    !bytes_equal(id, bytes_of("null")))
+	if (o->id.size && !bytes_equal(message->id, o->id) &&
+	    !bytes_equal(message->id, bytes_of("null")))
 		return;
-	if (!json_scan_is(error, '{') && !tool)
+	tool = bytes_equal(json_scan_member(message->result, "isError"),
+			   bytes_of("true"));
+	if (!json_scan_is(message->error, '{') && !tool)
 		return;
 	o->reading->failed = true;
 	if (o->failed++)
 		return; /* the first says why */
 	if (tool)
-		put_tool_error(result, out);
+		put_tool_error(message->result, out);
 	else
-		put_rpc_error(error, out);
+		put_rpc_error(message->error, out);
 }
 
 static void
 judge_body(struct bytes body, struct outcome *o)
 {
 	struct messages messages = messages_of(body);
-	struct bytes message;
+	struct message message;
 
 	while (next_message(&messages, &message))
-		judge(message, o);
+		judge(&message, o);
 }
 
 static void
@@ -178,7 +189,7 @@ judge_events(struct bytes body, struct outcome *o)
 	buf_free(&data);
 }
 
-/* "3 messages: a, b, c; 1 failed: why" */
+/* "3 messages: a, b, c; 1 failed: why"; "1000+" where no more were looked at. */
 static void
 summarise(unsigned count, const struct outcome *o)
 {
@@ -186,7 +197,8 @@ summarise(unsigned count, const struct outcome *o)
 	char text[40];
 
 	if (count > 1) {
-		snprintf(text, sizeof(text), "%u messages: ", count);
+		snprintf(text, sizeof(text), "%u%s messages: ", count,
+			 count == BATCH_MAX ? "+" : "");
 		reading_text(&r->summary, text);
 	}
 	reading_put(&r->summary, buf_view(&r->operation));
@@ -208,15 +220,16 @@ jsonrpc_read(const struct bodies *bodies, struct reading *reading)
 	struct bytes request =
 		bodies->request.size ? bodies->request : bodies->response;
 	struct messages messages = messages_of(request);
-	struct bytes message, id = bytes_make(NULL, 0);
+	struct bytes id = bytes_make(NULL, 0);
+	struct message message;
 	unsigned count = 0;
 
 	while (next_message(&messages, &message)) {
-		put_operation(message, &reading->operation);
-		id = json_scan_member(message, "id");
+		put_operation(&message, &reading->operation);
+		id = message.id;
 		count++;
-		if (!json_scan_inside(json_scan_member(message, "method")).size)
-			judge(message, &outcome);
+		if (!json_scan_inside(message.method).size)
+			judge(&message, &outcome);
 	}
 	if (!count)
 		return false;
