@@ -103,9 +103,37 @@ def check_filters(failures, aftertap, db, truth):
         sum(t["kind"] == "graphql" and t["status"] == 200 and
             t["error"] is not None for t in truth))
     failures.check("the method of HTTP is kept", count(
-        'graphql && request.headers[":method"] == "GET"'), 10)
+        'graphql && request.headers[":method"] == "GET"'), 11)
     failures.check("by operation", count(
         'graphql_operation == "mutation Add"'), 10)
+
+
+def check_secrets(failures, aftertap, db):
+    """Those that the client sent and was sent are in the calls, wherever they
+    stand there, and in no answer unless they are asked for."""
+    ids = [row[0] for row in aftertap.rows(
+        db, "1", "protocol IN ('graphql', 'jsonrpc') AND method LIKE '%login%'")]
+    everything = "body_text(id, 'request'), body_text(id, 'response')," \
+        " messages(id, 'request'), messages(id, 'response')," \
+        " query, summary, query_value(query, 'query')"
+
+    def all_answers(*options):
+        answers = [aftertap.run("--db", db, "call", str(number), *options).stdout
+                   for number in ids]
+        return "\n".join(answers + [aftertap.run(
+            "--db", db, "--json", "sql", f"SELECT {everything} FROM api_calls"
+            " WHERE protocol IN ('graphql', 'jsonrpc')", "--limit", "1000",
+            *options).stdout, aftertap.run(
+                "--db", db, "--json", "calls", "graphql || jsonrpc", "--limit",
+                "1000", *options).stdout])
+
+    def secrets(text):
+        return sorted(set(re.findall("hunter2-of-([a-z-]+)", text)))
+
+    failures.check("secrets that were sent", secrets(all_answers("--reveal")),
+                   ["graphql-answer", "graphql-inline", "graphql-url",
+                    "graphql-variable", "mcp-answer", "mcp-parameter", "socket"])
+    failures.check("secrets that are shown", secrets(all_answers()), [])
 
 
 def main(binary):
@@ -127,6 +155,7 @@ def main(binary):
             said(truth, "mcp", "aftertap"))
         check_events(failures, aftertap, db, truth)
         check_filters(failures, aftertap, db, truth)
+        check_secrets(failures, aftertap, db)
     failures.exit()
 
 

@@ -28,10 +28,15 @@ const { StreamableHTTPClientTransport } = await load(
 const { createParser } = await load('eventsource-parser');
 
 const schema = graphql.buildSchema(`
-	type Query { hello(name: String): String, broken: String }
+	type Query { hello(name: String): String, broken: String,
+		login(user: String, password: String): String }
 	type Mutation { add(n: Int): Int }
 	type Subscription { ticks: Int, halts: Int }`);
+/* What no answer of aftertap may show; each with its own number. */
+const SECRET = 'hunter2-of-';
+
 const rootValue = {
+	login: () => JSON.stringify({ token: SECRET + 'graphql-answer' }),
 	hello: ({ name }) => `hello ${name}`,
 	broken: () => { throw new Error('it is "broken"'); },
 	add: ({ n }) => n + 1,
@@ -54,6 +59,9 @@ function mcp() {
 			params: { level: 'info', data: 'on the way' } });
 		return { content: [{ type: 'text', text: 'fine' }] };
 	});
+	server.registerTool('login', {}, async () => ({ content: [{ type: 'text',
+		text: JSON.stringify({ refresh_token: SECRET + 'mcp-answer' },
+			null, 1) }] }));
 	server.registerTool('bad', {}, async () => ({ isError: true,
 		content: [{ type: 'text', text: 'it went "wrong"' }] }));
 	return server;
@@ -122,6 +130,17 @@ for (let round = 0; round < 10; round++) {
 		encodeURIComponent('query Got { hello(name: "a&b") }'));
 }
 
+for (const [body, url] of [
+	[{ query: 'query Login { login(user: "a", password: "' + SECRET +
+		'graphql-inline") }' }],
+	[{ query: 'query Login($p: String) { login(user: "a", password: $p) }',
+		variables: { p: 'x', password: SECRET + 'graphql-variable' } }],
+	[null, '?query=' + encodeURIComponent('query Login { login(password: "' +
+		SECRET + 'graphql-url") }')],
+]) {
+	await graphqlCall('query Login', body, url);
+}
+
 async function overSocket() {
 	const client = createClient({ url: `ws://127.0.0.1:${port}/graphql`,
 		webSocketImpl: ws, lazy: false, retryAttempts: 0 });
@@ -148,6 +167,8 @@ async function overSocket() {
 	await run('query {hello}', '{ hello(name: "x") }');
 	await run('query Broken', 'query Broken { broken }');
 	await run('query Wrong', 'query Wrong { wrong }');
+	await run('query Login', 'query Login { login(password: "' + SECRET +
+		'socket") }');
 	client.dispose();
 }
 await overSocket();
@@ -175,6 +196,8 @@ async function overMcp(kind, url) {
 			: [['list_captures', {}], ['missing', {}],
 				['get_api_call', { id: 1, db: 'no/where' }]])
 			await call(name, args);
+	if (kind === 'mcp')
+		await call('login', { password: SECRET + 'mcp-parameter' });
 	await client.close();
 }
 await overMcp('mcp', base + '/mcp');
