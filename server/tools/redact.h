@@ -6,8 +6,9 @@
  * and none can be guessed offline.
  *
  * Found are: values of headers, cookies, query and form parameters, JSON and
- * XML members whose name says so (Authorization, Cookie, X-Api-Key, token,
- * password, client_secret …), SQL's PASSWORD '…', user:password@ in URLs, "Bearer …" and
+ * XML members and arguments of GraphQL whose name says so (Authorization,
+ * Cookie, X-Api-Key, token, password, client_secret …), JSON in JSON and
+ * percent-encoded too, SQL's PASSWORD '…', user:password@ in URLs, "Bearer …" and
  * "Basic …", JSON web tokens, PEM private keys and the tokens of well-known
  * issuers, wherever in a text they stand.
  */
