@@ -22,6 +22,12 @@ enum gre {
 	GRE_ERSPAN3 = 0x22eb,
 };
 
+enum teredo {
+	TEREDO_ORIGIN = 0,
+	TEREDO_AUTHENTICATION = 1,
+	TEREDO_NONCE_AND_CONFIRMATION = 9,
+};
+
 enum layer
 tunnel_gre(struct decode *d)
 {
@@ -148,16 +154,28 @@ tunnel_gtp(struct decode *d)
 	return LAYER_IP;
 }
 
-/* An origin indication (RFC 4380 section 5.1.1) may precede the IPv6 packet,
- * whose length must fit exactly. */
+/* The size of what RFC 4380 puts before the IPv6 packet: an authentication
+ * (section 5.1.1), then an origin indication (5.1.2); 0 also when it is cut. */
+static uint32_t
+teredo_indications(const struct slice *s)
+{
+	uint32_t size = 0;
+
+	if (s->captured >= 4 && layer_be16(s->at) == TEREDO_AUTHENTICATION)
+		size = 4u + s->at[2] + s->at[3] + TEREDO_NONCE_AND_CONFIRMATION;
+	if (s->captured >= size + 2 &&
+	    layer_be16(s->at + size) == TEREDO_ORIGIN)
+		size += 8;
+	return size <= s->captured ? size : 0;
+}
+
+/* The length of the IPv6 packet must fit exactly. */
 static enum layer
 tunnel_teredo(struct decode *d)
 {
 	const uint8_t *at = d->rest.at;
-	uint32_t skip = 0;
+	uint32_t skip = teredo_indications(&d->rest);
 
-	if (d->rest.captured >= 8 && layer_be16(at) == 0)
-		skip = 8;
 	if (d->rest.captured < skip + 40 || at[skip] >> 4 != 6 ||
 	    layer_be16(at + skip + 4) + 40u + skip != d->rest.wire)
 		return LAYER_DONE;

@@ -254,6 +254,53 @@ tunnels_lead_to_the_innermost_packet(void **state)
 	}
 }
 
+/* RFC 4380 sections 5.1.1 and 5.1.2: an authentication with an identifier of
+ * 3 bytes and a value of 4, its nonce and confirmation; an origin. */
+#define AUTHENTICATION "0001 03 04 616263 01020304 0011223344556677 00"
+#define ORIGIN         "0000 c350 3ffffdfd"
+
+static void
+teredo_leads_to_its_ipv6_packet(void **state)
+{
+	static const char *const indications[] = { "", ORIGIN, AUTHENTICATION,
+						   AUTHENTICATION ORIGIN };
+	struct packet p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(indications) / sizeof(*indications);
+	     i++) {
+		begin_tcp("inner");
+		frame_ipv6(&frame, "2001:db8::1", "2001:db8::2", 6);
+		frame_push_hex(&frame, indications[i]);
+		frame_udp(&frame, 50000, 3544);
+		frame_ipv4(&frame, &(struct frame_ipv4){
+					   .source = "192.0.2.1",
+					   .target = "192.0.2.2",
+					   .protocol = 17 });
+		assert_int_equal(decode(101, &p), PACKET_OK);
+		assert_ip6(p.source.ip, "2001:db8::1");
+		assert_int_equal(p.ip_protocol, 6);
+		assert_int_equal(p.payload.size, 5);
+	}
+}
+
+static void
+a_cut_authentication_of_teredo_stays_the_outer_packet(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	frame_start(&frame, "", 0);
+	frame_push_hex(&frame, "0001 ff ff 6162");
+	frame_udp(&frame, 50000, 3544);
+	frame_ipv4(&frame, &(struct frame_ipv4){ .source = "192.0.2.1",
+						 .target = "192.0.2.2",
+						 .protocol = 17 });
+	assert_int_equal(decode(101, &p), PACKET_OK);
+	assert_int_equal(p.ip_protocol, 17);
+	assert_int_equal(p.payload_length, 6);
+}
+
 static void
 what_is_no_tunnel_after_all_stays_the_outer_packet(void **state)
 {
@@ -655,6 +702,9 @@ main(void)
 			an_mpls_pseudo_wire_with_control_word_is_passed),
 		cmocka_unit_test(llc_snap_is_passed),
 		cmocka_unit_test(tunnels_lead_to_the_innermost_packet),
+		cmocka_unit_test(teredo_leads_to_its_ipv6_packet),
+		cmocka_unit_test(
+			a_cut_authentication_of_teredo_stays_the_outer_packet),
 		cmocka_unit_test(
 			what_is_no_tunnel_after_all_stays_the_outer_packet),
 		cmocka_unit_test(padding_behind_the_ip_packet_is_cut),
