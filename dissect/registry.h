@@ -29,7 +29,8 @@
 	X(dhcp)       \
 	X(dhcp6)      \
 	X(diameter)   \
-	X(ssh)
+	X(ssh)        \
+	X(quic)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

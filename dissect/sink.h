@@ -186,6 +186,10 @@ void sink_upgrade(struct sink *s, const char *protocol, struct bytes settings,
  * that sets limits to it itself and does not ask by sink_keep. */
 void sink_memory(struct sink *s, size_t bytes);
 
+/* Bytes of the side being fed that no message has, since nobody can read them:
+ * they are counted. */
+void sink_undissected(struct sink *s, size_t bytes);
+
 /* DNS and the like: `name` resolved to `ip` (16 bytes, IPv4 mapped). */
 void sink_name(struct sink *s, const uint8_t ip[16], struct bytes name);
 

@@ -652,8 +652,10 @@ datagram(struct stream *s, enum side side, struct bytes data)
 	s->sink.side = side;
 	stream_deselect(s, lane);
 	step = s->dissector->feed(s->conn, side, data, &s->sink);
-	if (step.kind == STEP_DONE)
+	if (step.kind == STEP_DONE) {
+		touch(lane, lane->position + data.size);
 		return;
+	}
 	s->context->coverage->bad_messages++;
 	lane->undissected += data.size;
 	end_open(s, side);
@@ -707,7 +709,8 @@ close_side(struct stream *s, enum side side)
 	if (lane->closed)
 		return;
 	lane->closed = true;
-	if (lane->state == LANE_RUN && s->dissector->finish) {
+	if ((lane->state == LANE_RUN || has_datagrams(s)) && s->dissector &&
+	    s->dissector->finish) {
 		s->sink.side = side;
 		stream_deselect(s, lane);
 		s->dissector->finish(s->conn, side, held(lane), lane->clean,

@@ -303,6 +303,12 @@ sink_give_back(struct sink *s, size_t size)
 }
 
 void
+sink_undissected(struct sink *s, size_t bytes)
+{
+	lane_of(s)->undissected += bytes;
+}
+
+void
 sink_name(struct sink *s, const uint8_t ip[16], struct bytes name)
 {
 	const struct event_sink *events = &s->stream->context->events;

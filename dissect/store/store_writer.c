@@ -428,7 +428,8 @@ put_unread_names(struct store_writer *w)
 {
 	static const char sql[] =
 		"SELECT (SELECT text FROM strings WHERE id = c.host), count(*)"
-		" FROM calls c WHERE c.protocol = ?1 AND c.flags & ?2"
+		" FROM calls c WHERE c.protocol IN (?1, ?3)"
+		" AND c.flags & ?2"
 		" GROUP BY c.host ORDER BY 2 DESC LIMIT 20";
 	json_t *list = json_array();
 	sqlite3_stmt *s;
@@ -439,6 +440,7 @@ put_unread_names(struct store_writer *w)
 	}
 	sqlite3_bind_int(s, 1, PROTOCOL_tls);
 	sqlite3_bind_int(s, 2, CALL_WITHOUT_KEYS);
+	sqlite3_bind_int(s, 3, PROTOCOL_quic);
 	while (sqlite3_step(s) == SQLITE_ROW)
 		json_array_append_new(
 			list, json_pack("{s:s?,s:I}", "name",

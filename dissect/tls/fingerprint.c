@@ -175,7 +175,8 @@ two_digits(size_t count)
 }
 
 void
-fingerprint_ja4(const struct hello *hello, char out[FINGERPRINT_JA4_SIZE])
+fingerprint_ja4(const struct hello *hello, char carrier,
+		char out[FINGERPRINT_JA4_SIZE])
 {
 	struct numbers suites = { .count = 0 }, extensions = { .count = 0 };
 	struct numbers signatures = { .count = 0 };
@@ -197,8 +198,8 @@ fingerprint_ja4(const struct hello *hello, char out[FINGERPRINT_JA4_SIZE])
 			add(&extensions, value);
 	}
 	put_alpn(hello, alpn);
-	snprintf(out, FINGERPRINT_JA4_SIZE, "t%s%c%02zu%02zu%s",
-		 ja4_version(hello->version), hello->name.size ? 'd' : 'i',
+	snprintf(out, FINGERPRINT_JA4_SIZE, "%c%s%c%02zu%02zu%s",
+		 carrier, ja4_version(hello->version), hello->name.size ? 'd' : 'i',
 		 two_digits(suites.count), two_digits(extension_count), alpn);
 	qsort(suites.items, suites.count, sizeof(value), compare);
 	qsort(extensions.items, extensions.count, sizeof(value), compare);

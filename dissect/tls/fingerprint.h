@@ -19,6 +19,6 @@ void fingerprint_md5(struct bytes text, char out[FINGERPRINT_JA3_SIZE]);
 void fingerprint_ja3(const struct hello *hello,
 		     char out[FINGERPRINT_JA3_SIZE]);
 
-/* JA4 of a ClientHello over TCP. */
-void fingerprint_ja4(const struct hello *hello,
+/* JA4 of a ClientHello; `carrier` is 't' for TCP, 'q' for QUIC. */
+void fingerprint_ja4(const struct hello *hello, char carrier,
 		     char out[FINGERPRINT_JA4_SIZE]);

@@ -106,7 +106,8 @@ describe_client(const struct hello *hello, struct sink *sink)
 	header(sink, "ciphers", buf_view(&text));
 	buf_free(&text);
 	fingerprint_ja3(hello, ja3);
-	fingerprint_ja4(hello, ja4);
+	fingerprint_ja4(hello, sink_transport(sink) == TRANSPORT_UDP ? 'q' : 't',
+			ja4);
 	header_text(sink, "ja3", ja3);
 	header_text(sink, "ja4", ja4);
 	if (hello->has_early_data)
@@ -373,10 +374,15 @@ static void
 put_summary(const struct handshake *h, struct sink *sink)
 {
 	char text[SUITE_NAME_SIZE];
+	struct bytes begin;
 	struct buf line;
+	size_t start;
 
 	buf_init(&line, LIST_TEXT_MAX);
-	buf_text(&line, "HANDSHAKE ");
+	begin = sink_value(sink, FIELD_SUMMARY);
+	buf_bytes(&line, begin.size ? begin : bytes_of("HANDSHAKE"));
+	buf_text(&line, " ");
+	start = line.size;
 	buf_append(&line, h->name.data, h->name.size);
 	if (h->name.size)
 		buf_text(&line, " ");
@@ -392,7 +398,7 @@ put_summary(const struct handshake *h, struct sink *sink)
 	if (resumption(h))
 		buf_text(&line, " resumed");
 	if (h->failed) {
-		buf_text(&line, line.size > 10 ? ": " : "");
+		buf_text(&line, line.size > start ? ": " : "");
 		put_failure(h, &line);
 	}
 	sink_field(sink, FIELD_SUMMARY, bytes_trim(buf_view(&line)));
@@ -421,8 +427,7 @@ put_session(const struct handshake *h, struct sink *sink)
 }
 
 void
-handshake_end(struct handshake *h, bool closed, size_t consumed,
-	      struct sink *sink)
+handshake_tell(struct handshake *h, bool closed, struct sink *sink)
 {
 	if (h->chosen)
 		put_session(h, sink);
@@ -434,5 +439,12 @@ handshake_end(struct handshake *h, bool closed, size_t consumed,
 		header_text(sink, "keys", "none");
 	}
 	h->over = true;
+}
+
+void
+handshake_end(struct handshake *h, bool closed, size_t consumed,
+	      struct sink *sink)
+{
+	handshake_tell(h, closed, sink);
 	sink_end(sink, consumed);
 }

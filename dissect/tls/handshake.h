@@ -71,6 +71,10 @@ void handshake_alert(struct handshake *h, enum side side, uint8_t code,
 /* Both sides have what they need. */
 bool handshake_is_done(const struct handshake *h);
 
+/* Says how it ended, with the server's message open; a FIELD_SUMMARY that it
+ * has already is what the summary begins with.  `closed` as below. */
+void handshake_tell(struct handshake *h, bool closed, struct sink *sink);
+
 /*
  * Ends the call: the server's message is open.  `closed`: the connection was
  * closed in order, and not merely cut off from view.

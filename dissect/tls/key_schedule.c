@@ -51,22 +51,28 @@ expand_label(const EVP_MD *hash, struct bytes secret, const char *label,
 }
 
 bool
+key_schedule_label(const struct suite *suite, struct bytes secret,
+		   const char *label, uint8_t *out, size_t size)
+{
+	return secret.size == suite->hash / 8u &&
+	       expand_label(hash_of(suite), secret, label, out, size);
+}
+
+bool
 key_schedule_traffic(const struct suite *suite, struct bytes secret,
 		     struct record_keys *out)
 {
-	const EVP_MD *hash = hash_of(suite);
-
-	return secret.size == suite->hash / 8u &&
-	       expand_label(hash, secret, "key", out->key, suite->key_size) &&
-	       expand_label(hash, secret, "iv", out->iv, sizeof(out->iv));
+	return key_schedule_label(suite, secret, "key", out->key,
+				  suite->key_size) &&
+	       key_schedule_label(suite, secret, "iv", out->iv,
+				  sizeof(out->iv));
 }
 
 bool
 key_schedule_update(const struct suite *suite, uint8_t *secret, size_t size)
 {
-	return size == suite->hash / 8u &&
-	       expand_label(hash_of(suite), bytes_make(secret, size),
-			    "traffic upd", secret, size);
+	return key_schedule_label(suite, bytes_make(secret, size),
+				  "traffic upd", secret, size);
 }
 
 /* P_hash (RFC 5246 §5): A(i) = HMAC(A(i - 1)), out = HMAC(A(i) + seed) … */

@@ -18,6 +18,12 @@ struct record_keys {
 	uint8_t mac[48]; /* of CBC suites */
 };
 
+/* HKDF-Expand-Label with an empty context (RFC 8446 §7.1), for outputs no
+ * longer than the hash and labels of at most 40 characters; false when the
+ * secret has not the size of the suite's hash. */
+bool key_schedule_label(const struct suite *suite, struct bytes secret,
+			const char *label, uint8_t *out, size_t size);
+
 /* The keys of a traffic secret of TLS 1.3; false when the secret has not the
  * size of the suite's hash. */
 bool key_schedule_traffic(const struct suite *suite, struct bytes secret,

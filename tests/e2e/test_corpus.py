@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every capture of a corpus through the programs: import, snapshot, dissect.
 No crash, no fault, every packet accounted for, and the HTTP/1, HTTP/2 and DNS
-messages that tshark counts (column tshark_counts of the corpus's MANIFEST.tsv).
+messages and handshakes of QUIC that tshark counts (column tshark_counts of the
+corpus's MANIFEST.tsv).
 
 usage: test_corpus.py AFTERTAP [FOLDER …]; the corpus is $AFTERTAP_CORPUS, or
 ../shared/corpus beside the source tree.  Skipped when there is none.
@@ -21,6 +22,9 @@ CORPUS = os.environ.get("AFTERTAP_CORPUS") or os.path.normpath(
     os.path.join(ROOT, "../shared/corpus"))
 COUNTED = {"http": ("http_req", "http_resp"), "http2": ("h2_req", "h2_resp"),
            "dns": ("dns_query", "dns_resp")}
+# Handshakes of TLS, inside of QUIC and not, in this folder.
+HANDSHAKES = {"handshake": ("tls_ch", "tls_sh")}
+QUIC_FOLDER = "quic/"
 SECONDS = 60
 KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                      "corpus_differences.tsv")
@@ -91,13 +95,19 @@ class Result:
                     " protocol) AS counted, sum(has_request),"
                     " sum(has_response) FROM api_calls GROUP BY counted"):
                 self.found[row[0]] = row[1:]
+            self.found["handshake"] = db.execute(
+                "SELECT count(*), count(nullif(tls_cipher, ''))"
+                " FROM api_calls WHERE protocol IN ('quic', 'tls') AND"
+                " method = 'HANDSHAKE' AND has_request").fetchone()
             if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
                 self.problems.append("the database is damaged")
 
     def differences(self):
         """What tshark counts otherwise: {protocol: ((theirs), (ours))}."""
         out = {}
-        for protocol, keys in COUNTED.items():
+        counted = COUNTED | (HANDSHAKES if self.file.startswith(QUIC_FOLDER)
+                             else {})
+        for protocol, keys in counted.items():
             theirs = tuple(int(self.said.get(key, 0)) for key in keys)
             ours = self.found.get(protocol, (0, 0))
             if theirs != ours:

@@ -35,7 +35,7 @@ read_texts(struct bytes in)
 			continue;
 		fingerprint_ja3(&hello, ja3);
 		if (client)
-			fingerprint_ja4(&hello, ja4);
+			fingerprint_ja4(&hello, 't', ja4);
 	}
 }
 

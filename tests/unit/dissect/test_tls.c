@@ -106,7 +106,7 @@ ja4_is_that_of_its_description(void **state)
 	assert_true(hello_read(buf_view(&body), true, &hello));
 	assert_true(bytes_equal(hello.name, bytes_of("abc")));
 	assert_int_equal(hello.version, TLS_VERSION_13);
-	fingerprint_ja4(&hello, ja4);
+	fingerprint_ja4(&hello, 't', ja4);
 	assert_string_equal(ja4, "t13d1516h2_8daaf6152771_e5627efa2ab1");
 	/* Cut anywhere, it is no hello, or one without its extensions. */
 	for (size_t size = 0; size < body.size; size++)

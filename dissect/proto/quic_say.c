@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call for each connection: from the ClientHello to the end of the handshake,
+ * as far as that can be seen. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "dissect/proto/attribute.h"
+#include "dissect/proto/quic_parts.h"
+#include "dissect/tls/alert.h"
+
+#define TEXT_MAX 1024
+#define REASON_SHOWN 255
+/* Errors of TLS are these and the number of the alert (RFC 9001 §4.8). */
+#define CRYPTO_ERROR 0x100
+
+static void
+put_id(struct quic_feed *f, const char *name, const struct quic_id *id)
+{
+	struct buf text;
+
+	if (!id->size)
+		return;
+	buf_init(&text, TEXT_MAX);
+	attribute_put_hex(&text, bytes_make(id->data, id->size), '\0');
+	sink_header(f->sink, bytes_of(name), buf_view(&text));
+	buf_free(&text);
+}
+
+static void
+put_version(struct quic_feed *f, enum field field, const char *before)
+{
+	char name[QUIC_VERSION_TEXT], text[2 * QUIC_VERSION_TEXT];
+
+	snprintf(text, sizeof(text), "%s%s", before,
+		 quic_version_name(f->session->number, name));
+	sink_field(f->sink, field, bytes_of(text));
+}
+
+/* "QUIC 1 example.org: the server …" */
+static void
+put_failed(struct quic_feed *f, struct bytes error)
+{
+	const struct handshake_text *name = &f->session->handshake.name;
+	char version[QUIC_VERSION_TEXT];
+	struct buf line;
+
+	buf_init(&line, TEXT_MAX);
+	buf_format(&line, "QUIC %s ",
+		   quic_version_name(f->session->number, version));
+	buf_append(&line, name->data, name->size);
+	buf_text(&line, name->size ? ": " : "");
+	buf_bytes(&line, error);
+	sink_field(f->sink, FIELD_SUMMARY, buf_view(&line));
+	buf_free(&line);
+	sink_field(f->sink, FIELD_ERROR, error);
+	sink_flags(f->sink, MESSAGE_IS_ERROR);
+}
+
+/* Ends the open message, of whom speaks or, when what he says tells that it is
+ * over, of the other. */
+static void
+end_half(struct quic_feed *f, enum side role)
+{
+	sink_end(f->sink, role == f->side ? f->size : 0);
+	f->session->ended[role] = true;
+}
+
+/* Selects a half of the call; whether it is open. */
+static bool
+select_half(struct quic_feed *f, enum side role)
+{
+	return sink_channel(f->sink, f->session->channel, role, false) &&
+	       sink_is_open(f->sink);
+}
+
+static void
+begin_request(struct quic_feed *f)
+{
+	sink_field(f->sink, FIELD_METHOD, bytes_of("HANDSHAKE"));
+	put_version(f, FIELD_VERSION, "");
+	put_id(f, "connection_id.original", &f->session->original);
+	put_id(f, "connection_id.client", &f->session->ends[SIDE_CLIENT]);
+}
+
+bool
+quic_say_begin(struct quic_feed *f)
+{
+	struct quic_session *s = f->session;
+
+	if (s->ended[f->side])
+		return false;
+	if (select_half(f, f->side))
+		return true;
+	/* A call that had to be given up is not begun again. */
+	if (f->side == SIDE_SERVER &&
+	    (s->answered ||
+	     !sink_channel(f->sink, s->channel, SIDE_SERVER, false)))
+		return false;
+	sink_channel(f->sink, s->channel, f->side, true);
+	sink_begin(f->sink);
+	if (f->side == SIDE_CLIENT)
+		begin_request(f);
+	else
+		s->answered = true;
+	return true;
+}
+
+void
+quic_say_client_hello(struct quic_feed *f, struct bytes body)
+{
+	struct quic_session *s = f->session;
+
+	if (!select_half(f, SIDE_CLIENT))
+		return;
+	if (!handshake_client_hello(&s->handshake, body, f->sink)) {
+		sink_field(f->sink, FIELD_ERROR,
+			   bytes_of("the ClientHello is malformed"));
+		sink_flags(f->sink, MESSAGE_IS_ERROR);
+	}
+	end_half(f, SIDE_CLIENT);
+}
+
+void
+quic_say_server_hello(struct quic_feed *f, struct bytes body)
+{
+	if (select_half(f, SIDE_SERVER))
+		handshake_server_hello(&f->session->handshake, body, f->sink);
+}
+
+static void
+put_negotiated(struct quic_feed *f)
+{
+	struct quic_session *s = f->session;
+	char text[QUIC_VERSION_TEXT];
+
+	put_id(f, "connection_id.server", &s->ends[SIDE_SERVER]);
+	if (s->asked != s->number)
+		sink_header(f->sink, bytes_of("quic_version"),
+			    bytes_of(quic_version_name(s->number, text)));
+	put_version(f, FIELD_SUMMARY, "QUIC ");
+}
+
+/* The half of the client is behind, or what there is of it. */
+static void
+end_request(struct quic_feed *f)
+{
+	if (select_half(f, SIDE_CLIENT)) {
+		sink_incomplete(f->sink);
+		end_half(f, SIDE_CLIENT);
+	}
+	f->session->ended[SIDE_CLIENT] = true;
+}
+
+/* The call is over: what belongs to it is not said again. */
+static void
+close_call(struct quic_feed *f)
+{
+	end_request(f);
+	f->session->ended[SIDE_SERVER] = true;
+	if (sink_channel(f->sink, f->session->channel, f->side, false))
+		sink_channel_close(f->sink, false);
+	quic_session_drop_crypto(f->session, SIDE_CLIENT, f->sink);
+	quic_session_drop_crypto(f->session, SIDE_SERVER, f->sink);
+}
+
+void
+quic_say_end(struct quic_feed *f)
+{
+	end_request(f);
+	if (select_half(f, SIDE_SERVER)) {
+		put_negotiated(f);
+		handshake_tell(&f->session->handshake, false, f->sink);
+		if (!f->session->handshake.chosen)
+			sink_incomplete(f->sink);
+		end_half(f, SIDE_SERVER);
+	}
+	close_call(f);
+}
+
+void
+quic_say_versions(struct quic_feed *f, struct bytes versions)
+{
+	struct reader r = reader_make(versions);
+	char text[QUIC_VERSION_TEXT];
+	struct buf all;
+
+	if (!quic_say_begin(f))
+		return;
+	buf_init(&all, TEXT_MAX);
+	while (reader_left(&r) && !all.failed)
+		buf_format(&all, "%s%s", all.size ? ", " : "",
+			   quic_version_name(reader_be32(&r), text));
+	sink_header(f->sink, bytes_of("quic_versions"), buf_view(&all));
+	buf_free(&all);
+	sink_field(f->sink, FIELD_STATUS_TEXT,
+		   bytes_of("VERSION_NEGOTIATION"));
+	put_failed(f, bytes_of("the server does not speak this version of "
+			       "QUIC"));
+	f->session->negotiated = true;
+	end_half(f, SIDE_SERVER);
+	close_call(f);
+}
+
+/* "CONNECTION_REFUSED", "CRYPTO_ERROR handshake_failure", "0x1234" */
+static void
+put_code(struct buf *out, uint64_t code)
+{
+	static const char *const names[] = {
+		"NO_ERROR",
+		"INTERNAL_ERROR",
+		"CONNECTION_REFUSED",
+		"FLOW_CONTROL_ERROR",
+		"STREAM_LIMIT_ERROR",
+		"STREAM_STATE_ERROR",
+		"FINAL_SIZE_ERROR",
+		"FRAME_ENCODING_ERROR",
+		"TRANSPORT_PARAMETER_ERROR",
+		"CONNECTION_ID_LIMIT_ERROR",
+		"PROTOCOL_VIOLATION",
+		"INVALID_TOKEN",
+		"APPLICATION_ERROR",
+		"CRYPTO_BUFFER_EXCEEDED",
+		"KEY_UPDATE_ERROR",
+		"AEAD_LIMIT_REACHED",
+		"NO_VIABLE_PATH",
+		"VERSION_NEGOTIATION_ERROR",
+	};
+	bool is_tls = code >= CRYPTO_ERROR && code <= CRYPTO_ERROR + 0xff;
+	const char *name = is_tls ? alert_name((uint8_t)code) : NULL;
+
+	if (code < sizeof(names) / sizeof(*names))
+		buf_text(out, names[code]);
+	else if (is_tls && name)
+		buf_format(out, "CRYPTO_ERROR %s", name);
+	else
+		buf_format(out, "0x%" PRIx64, code);
+}
+
+static void
+put_failure(const struct quic_feed *f, uint64_t code, struct bytes reason,
+	    struct buf *out)
+{
+	const char *meaning = code > CRYPTO_ERROR && code <= CRYPTO_ERROR + 0xff
+				      ? alert_meaning((uint8_t)code)
+				      : NULL;
+
+	buf_format(out, "the %s closed the connection: ",
+		   f->side == SIDE_SERVER ? "server" : "client");
+	put_code(out, code);
+	if (meaning)
+		buf_format(out, " (%s)", meaning);
+	if (reason.size)
+		buf_text(out, ": ");
+	buf_bytes(out, bytes_first(reason, REASON_SHOWN));
+}
+
+void
+quic_say_close(struct quic_feed *f, uint64_t code, struct bytes reason)
+{
+	struct buf text, name;
+
+	if (f->session->ended[SIDE_SERVER])
+		return;
+	buf_init(&text, TEXT_MAX);
+	buf_init(&name, TEXT_MAX);
+	put_failure(f, code, reason, &text);
+	put_code(&name, code);
+	end_request(f);
+	if (select_half(f, SIDE_SERVER)) {
+		put_negotiated(f);
+		handshake_tell(&f->session->handshake, false, f->sink);
+		if (code <= INT32_MAX)
+			sink_status(f->sink, (int32_t)code);
+		sink_field(f->sink, FIELD_STATUS_TEXT, buf_view(&name));
+		put_failed(f, buf_view(&text));
+		end_half(f, SIDE_SERVER);
+	} else if (sink_channel(f->sink, f->session->channel, f->side,
+				false)) {
+		sink_fail(f->sink, buf_view(&text));
+	}
+	close_call(f);
+	buf_free(&text);
+	buf_free(&name);
+}
