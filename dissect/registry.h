@@ -30,6 +30,9 @@
 	X(dhcp6)      \
 	X(diameter)   \
 	X(ssh)        \
+	X(ftp)        \
+	X(pop3)       \
+	X(sip)        \
 	X(quic)
 
 /* Protocols within those: calls have their names, connections do not. */

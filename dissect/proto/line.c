@@ -23,6 +23,14 @@ line_take(struct bytes in, size_t limit, struct bytes *line, size_t *size)
 }
 
 struct bytes
+line_first(struct bytes in)
+{
+	const uint8_t *end = in.size ? memchr(in.data, '\n', in.size) : NULL;
+
+	return end ? bytes_first(in, (size_t)(end - in.data) + 1) : in;
+}
+
+struct bytes
 line_word(struct bytes *line)
 {
 	size_t from = 0, to;

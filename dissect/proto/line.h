@@ -10,6 +10,9 @@
 enum verdict line_take(struct bytes in, size_t limit, struct bytes *line,
 		       size_t *size);
 
+/* `in` up to the end of its first line, if that is here. */
+struct bytes line_first(struct bytes in);
+
 /* The next word of a line, which moves behind it; empty at its end. */
 struct bytes line_word(struct bytes *line);
 

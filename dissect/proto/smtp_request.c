@@ -264,16 +264,6 @@ end(struct smtp_conn *conn, size_t size, struct sink *sink)
 	sink_end(sink, size);
 }
 
-/* Of a mail with a hole one line: the next may be a command. */
-static struct bytes
-one_line(struct bytes in)
-{
-	const uint8_t *line_end = memchr(in.data, '\n', in.size);
-
-	return line_end ? bytes_first(in, (size_t)(line_end - in.data) + 1)
-			: in;
-}
-
 static struct step
 content(struct smtp_conn *conn, struct bytes in, struct sink *sink)
 {
@@ -289,8 +279,9 @@ content(struct smtp_conn *conn, struct bytes in, struct sink *sink)
 	if (conn->lost && conn->place == LINE_START &&
 	    smtp_command_here(in) == VERDICT_MAYBE)
 		return step_more(in.size + 1);
-	step = line_block(&conn->place, conn->lost ? one_line(in) : in, &ended,
-			  sink);
+	/* Of a mail with a hole one line: the next may be a command. */
+	step = line_block(&conn->place, conn->lost ? line_first(in) : in,
+			  &ended, sink);
 	if (ended)
 		end(conn, (size_t)step.n, sink);
 	return step;

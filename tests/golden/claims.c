@@ -131,6 +131,7 @@ is_inside(const char *directory, enum protocol other)
 	static const char *const inside[] = {
 		"http2/upgrade_h2c http", "http2/upgrade_h2c_refused http",
 		"http/upgrade_websocket websocket", "http/not_http smtp",
+		"dns/not_dns sip",
 		"nats/upgrade_tls tls", NULL
 	};
 

@@ -22,7 +22,10 @@ test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	nats-server libnats3.4
 	slapd ldap-utils
 	exim4-daemon-light swaks snmpd snmp freeradius freeradius-utils chrony rsyslog
-	isc-dhcp-client freediameterd"
+	isc-dhcp-client freediameterd
+	dovecot-pop3d
+	vsftpd
+	sip-tester"
 
 case "${1:-}" in
 build) wanted=$build ;;
