@@ -388,12 +388,17 @@ pair_interim(struct pair *p, struct message *r, struct message *response)
 {
 	struct bytes text = message_field(response, FIELD_STATUS_TEXT);
 	size_t left = sizeof(r->interim) - r->interim_size;
+	const char *separator = r->interim_size ? ", " : "";
 	int size = snprintf(r->interim + r->interim_size, left,
-			    "%s%d%s%.*s", r->interim_size ? ", " : "",
-			    (int)response->status, text.size ? " " : "",
+			    "%s%d%s%.*s", separator, (int)response->status,
+			    text.size ? " " : "",
 			    text.size < left ? (int)text.size : 0,
 			    text.size ? (const char *)text.data : "");
 
+	/* Rather the number alone than nothing. */
+	if (size > 0 && (size_t)size >= left)
+		size = snprintf(r->interim + r->interim_size, left, "%s%d",
+				separator, (int)response->status);
 	if (size > 0 && (size_t)size < left)
 		r->interim_size = (uint8_t)(r->interim_size + size);
 	message_release(p->place.context, response);
@@ -469,14 +474,29 @@ find_open(struct pair *p, const struct message *m)
 	return NULL;
 }
 
+/* The response to an open request; one that is not the last is noted there. */
+static void
+answer_by_id(struct pair *p, struct message **open, struct message *m)
+{
+	struct message *r = *open;
+
+	if (m->flags & MESSAGE_INFORMATIONAL) {
+		pair_interim(p, r, m);
+		return;
+	}
+	if (r->interim_size)
+		message_add_header(p->place.context, m, bytes_of(":interim"),
+				   bytes_make(r->interim, r->interim_size));
+	exchange_emit(&p->place, unlink_at(p, open), m, CALL_REASON_NONE);
+}
+
 static void
 end_by_id(struct pair *p, struct message *m, bool response)
 {
 	struct message **open = m->has_id ? find_open(p, m) : NULL;
 
 	if (response && open)
-		exchange_emit(&p->place, unlink_at(p, open), m,
-			      CALL_REASON_NONE);
+		answer_by_id(p, open, m);
 	else if (response)
 		exchange_emit(&p->place, NULL, m, response_reason(p));
 	else if (open) {
@@ -485,7 +505,8 @@ end_by_id(struct pair *p, struct message *m, bool response)
 	} else if (!m->has_id || m->flags & MESSAGE_NO_RESPONSE) {
 		exchange_emit(&p->place, m, NULL, CALL_REASON_NONE);
 	} else {
-		while (p->first && p->first->last_ns + BY_ID_NS < m->first_ns)
+		while (p->first && !p->first->interim_size &&
+		       p->first->last_ns + BY_ID_NS < m->first_ns)
 			emit_request(p, &p->first, CALL_REASON_NO_RESPONSE);
 		push(p, m);
 		limit_open(p);

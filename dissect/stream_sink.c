@@ -95,7 +95,12 @@ sink_begin_alone(struct sink *s)
 bool
 sink_is_awaited(const struct sink *s)
 {
-	return s->stream->pair.first != NULL;
+	const struct lane *lane = &s->stream->lanes[s->side];
+	const struct message *request = s->stream->pair.first;
+
+	/* What was sent before a request answers something else. */
+	return request && lane_mark(lane, lane->position)->acknowledged >
+				  request->start;
 }
 
 bool

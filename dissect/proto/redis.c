@@ -111,6 +111,12 @@ probe_reply(struct bytes in, bool known)
 
 	if (verdict != VERDICT_YES)
 		return verdict;
+	/* What is behind +OK there is POP3's; errors are in capitals, and lists
+	 * of files are not ("-rw-r--r--"). */
+	if (!known && (bytes_starts_with(in, "+OK ") ||
+		       bytes_starts_with(in, "-r") ||
+		       bytes_starts_with(in, "--")))
+		return VERDICT_NO;
 	if (redis_is_aggregate(line.type)) {
 		if (line.number <= 0)
 			return known ? VERDICT_YES : VERDICT_MAYBE;
