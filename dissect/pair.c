@@ -284,12 +284,14 @@ sent_at(const struct message *r, const struct message *response)
 }
 
 /* The server had all of a request and nothing more, and yet this response is
- * not the next after it was sent: others were outstanding. */
+ * not the next after it was sent: others were outstanding, unless it is that an
+ * interim response is missing. */
 static struct message *
 contradicted(struct pair *p, const struct message *response)
 {
 	for (const struct message *r = p->first; r; r = r->next)
-		if (r->end_known && r->end == response->acknowledged)
+		if (r->end_known && r->end == response->acknowledged &&
+		    !p->has_interim)
 			p->pipelined = true;
 	return NULL;
 }
@@ -412,7 +414,7 @@ interim_end(struct pair *p, struct message *response)
 
 	r->claimed = false;
 	r->acknowledged = response->end;
-	p->answered_known = p->has_response = false;
+	p->answered_known = false;
 	push_front(p, r);
 	pair_interim(p, r, response);
 }
@@ -426,6 +428,11 @@ response_end(struct pair *p, struct message *response)
 		if (m->acknowledged > response->start &&
 		    m->acknowledged < response->end)
 			p->pipelined = true;
+	/* What comes behind an interim response answers the same request. */
+	if (response->flags & MESSAGE_INFORMATIONAL) {
+		p->has_response = false;
+		p->has_interim = true;
+	}
 	if (!r)
 		exchange_emit(&p->place, NULL, response, response->reason);
 	else if (response->flags & MESSAGE_INFORMATIONAL)

@@ -45,6 +45,7 @@ struct pair {
 
 	enum pair_chain chain;
 	bool pipelined;              /* seen on this connection */
+	bool has_interim;            /* so were interim responses */
 	uint64_t answered;           /* all client bytes below are answered */
 	bool answered_known;
 	uint64_t last_acknowledged;  /* of the newest request */

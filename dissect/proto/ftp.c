@@ -147,16 +147,6 @@ command_here(struct bytes in, const struct word **word)
 						       : VERDICT_NO;
 }
 
-static bool
-says_ftp(struct bytes line)
-{
-	for (size_t i = 4; i + 3 <= line.size; i++)
-		if (bytes_equal_nocase(bytes_make(line.data + i, 3),
-				       bytes_of("FTP")))
-			return true;
-	return false;
-}
-
 /* A greeting; MAYBE: it may be one, of FTP or of another. */
 static enum verdict
 greeting_here(struct bytes in)
@@ -179,7 +169,7 @@ greeting_here(struct bytes in)
 							 : VERDICT_NO;
 	if (!line_is_text(line) || code != 220)
 		return VERDICT_NO;
-	return says_ftp(line) ? VERDICT_YES : VERDICT_MAYBE;
+	return line_says(line, "FTP") ? VERDICT_YES : VERDICT_MAYBE;
 }
 
 /* YES for a command that nobody else has; others need the greeting. */

@@ -58,6 +58,35 @@ line_is_text(struct bytes line)
 }
 
 bool
+line_says(struct bytes line, const char *name)
+{
+	struct bytes wanted = bytes_of(name), word;
+
+	line = bytes_from(line, 4);
+	while ((word = line_word(&line)).size) {
+		if (memchr(word.data, '.', word.size))
+			continue;
+		for (size_t i = 0; i + wanted.size <= word.size; i++)
+			if (bytes_equal_nocase(bytes_make(word.data + i,
+							  wanted.size),
+					       wanted))
+				return true;
+	}
+	return false;
+}
+
+struct bytes
+line_mechanism(struct bytes in)
+{
+	size_t size = 0;
+
+	while (size < in.size && (isalnum(in.data[size]) ||
+				  in.data[size] == '-' || in.data[size] == '_'))
+		size++;
+	return bytes_first(in, size);
+}
+
+bool
 line_may_begin(struct bytes in, const char *word)
 {
 	size_t size = strlen(word);

@@ -19,6 +19,14 @@ struct bytes line_word(struct bytes *line);
 /* Whether a line has no control characters but tabs. */
 bool line_is_text(struct bytes line);
 
+/* Whether one of the words behind the number of a reply says `name`, in letters
+ * of either case: names of hosts, which have dots, say nothing. */
+bool line_says(struct bytes line, const char *name);
+
+/* The letters, digits, "-" and "_" of a mechanism of SASL at the front (RFC
+ * 4422 §3.1), whatever sets what proves who the client is apart from it. */
+struct bytes line_mechanism(struct bytes in);
+
 /* Whether `in` may become `word` and a blank or an end of line; letters of
  * either case. */
 bool line_may_begin(struct bytes in, const char *word);

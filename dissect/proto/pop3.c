@@ -171,13 +171,16 @@ describe(const struct word *word, struct bytes line, struct sink *sink)
 		sink_field(sink, FIELD_SUMMARY, name);
 		return;
 	}
+	if (word->kind == KIND_AUTH)
+		path = line_mechanism(path);
 	sink_field(sink, FIELD_PATH, path);
 	/* What AUTH and APOP prove stands behind their first argument. */
-	if (path.size &&
-	    (word->kind == KIND_AUTH ||
-	     bytes_equal(bytes_of(word->name), bytes_of("APOP"))))
-		line = bytes_first(line, (size_t)(path.data - line.data) +
-						 path.size);
+	if (word->kind == KIND_AUTH ||
+	    bytes_equal(bytes_of(word->name), bytes_of("APOP")))
+		line = path.size ? bytes_first(line,
+					       (size_t)(path.data - line.data) +
+						       path.size)
+				 : name;
 	sink_field(sink, FIELD_SUMMARY, bytes_first(line, SUMMARY_SIZE));
 }
 

@@ -39,20 +39,6 @@ probe_client(struct bytes in)
 		       : VERDICT_NO;
 }
 
-/* Whether the text of a greeting says what it greets for. */
-static bool
-says_smtp(struct bytes line)
-{
-	for (size_t i = 4; i + 4 <= line.size; i++) {
-		struct bytes word = bytes_make(line.data + i, 4);
-
-		if (bytes_equal_nocase(word, bytes_of("SMTP")) ||
-		    bytes_equal_nocase(word, bytes_of("LMTP")))
-			return true;
-	}
-	return false;
-}
-
 /* A greeting: those of FTP look the same, unless it says more. */
 static enum verdict
 probe_server(struct bytes in)
@@ -72,7 +58,9 @@ probe_server(struct bytes in)
 	code = line_reply_code(line);
 	if (!line_is_text(line) || (code != 220 && code != 421 && code != 554))
 		return VERDICT_NO;
-	return says_smtp(line) ? VERDICT_YES : VERDICT_MAYBE;
+	return line_says(line, "SMTP") || line_says(line, "LMTP")
+		       ? VERDICT_YES
+		       : VERDICT_MAYBE;
 }
 
 static enum verdict

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What SMTP's client says: commands, and the mail behind some of them. */
-#include <ctype.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -330,19 +329,6 @@ open_request(struct smtp_conn *conn, enum smtp_kind kind, struct bytes rest,
 	conn->answer = SMTP_NOTHING;
 }
 
-/* The letters, digits, "-" and "_" of a mechanism (RFC 4422 §3.1), whatever
- * sets what proves who the client is apart from it. */
-static struct bytes
-mechanism(struct bytes in)
-{
-	size_t size = 0;
-
-	while (size < in.size && (isalnum(in.data[size]) ||
-				  in.data[size] == '-' || in.data[size] == '_'))
-		size++;
-	return bytes_first(in, size);
-}
-
 static void
 describe(struct smtp_conn *conn, const struct word *word, struct bytes line,
 	 struct bytes rest, struct sink *sink)
@@ -352,7 +338,7 @@ describe(struct smtp_conn *conn, const struct word *word, struct bytes line,
 	line_method(bytes_of(word->name), sink);
 	sink_field(sink, FIELD_SUMMARY, bytes_first(line, SUMMARY_SIZE));
 	if (word->kind == SMTP_AUTH) { /* the mechanism alone */
-		what = mechanism(what);
+		what = line_mechanism(what);
 		line = bytes_first(line, what.size
 					 ? (size_t)(what.data - line.data) +
 						   what.size
