@@ -385,22 +385,35 @@ response_begin(struct pair *p, struct message *response)
 	flush_lost(p, response);
 }
 
+/* "100 Continue", or what there is of it; the size that it needs. */
+static int
+put_interim(char *out, size_t room, const char *separator, int32_t status,
+	    struct bytes text)
+{
+	const char *start = text.size ? (const char *)text.data : "";
+
+	if (text.size >= room)
+		text.size = 0;
+	if (status < 0)
+		return snprintf(out, room, "%s%.*s", separator,
+				(int)text.size, start);
+	return snprintf(out, room, "%s%d%s%.*s", separator, (int)status,
+			text.size ? " " : "", (int)text.size, start);
+}
+
 void
 pair_interim(struct pair *p, struct message *r, struct message *response)
 {
 	struct bytes text = message_field(response, FIELD_STATUS_TEXT);
+	char *out = r->interim + r->interim_size;
 	size_t left = sizeof(r->interim) - r->interim_size;
 	const char *separator = r->interim_size ? ", " : "";
-	int size = snprintf(r->interim + r->interim_size, left,
-			    "%s%d%s%.*s", separator, (int)response->status,
-			    text.size ? " " : "",
-			    text.size < left ? (int)text.size : 0,
-			    text.size ? (const char *)text.data : "");
+	int size = put_interim(out, left, separator, response->status, text);
 
 	/* Rather the number alone than nothing. */
 	if (size > 0 && (size_t)size >= left)
-		size = snprintf(r->interim + r->interim_size, left, "%s%d",
-				separator, (int)response->status);
+		size = put_interim(out, left, separator, response->status,
+				   bytes_make(NULL, 0));
 	if (size > 0 && (size_t)size < left)
 		r->interim_size = (uint8_t)(r->interim_size + size);
 	message_release(p->place.context, response);
