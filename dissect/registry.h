@@ -17,6 +17,7 @@
 	X(kafka)      \
 	X(websocket)  \
 	X(amqp)       \
+	X(amqp1)      \
 	X(mqtt)       \
 	X(icmp)       \
 	X(ldap)       \
