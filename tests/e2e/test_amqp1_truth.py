@@ -320,8 +320,9 @@ def impaired(failures, aftertap, pcap, directory):
                     row[5] not in (None, "", "rejected" if rejected
                                    else "accepted"):
                 wrong.append((row[1:4], row[4][:40], row[5]))
-        failures.that(f"{variant}: messages",
-                      whole > 60 or variant in ("snap200.pcap",), whole)
+        # Of one direction there are no messages with their outcome.
+        failures.that(f"{variant}: messages", whole > 60 or variant in (
+            "snap200.pcap", "client_only.pcap", "server_only.pcap"), whole)
         failures.check(f"{variant}: wrong messages", wrong[:3], [])
 
 
