@@ -116,6 +116,7 @@ struct amqp1_link *amqp1_link_of(struct amqp1_frame *f, uint32_t handle);
 /* The link of that name and direction as the other side speaks of it. */
 struct amqp1_link *amqp1_link_peer(struct amqp1_frame *f,
 				   const struct amqp1_link *link);
+/* Its node (a copy) from here on; and that it is no more. */
 void amqp1_link_address(struct amqp1_frame *f, struct amqp1_link *link,
 			struct bytes address);
 void amqp1_link_forget(struct amqp1_frame *f, struct amqp1_link *link);
@@ -125,11 +126,13 @@ void amqp1_content_free(struct amqp1_content *content, struct sink *sink);
 /* Deliveries that wait for their state. */
 void amqp1_unsettled_add(struct amqp1_frame *f, uint64_t exchange,
 			 uint32_t delivery);
+/* The one with that exchange: whether there is one, and not any more. */
 bool amqp1_unsettled_has(const struct amqp1_conn *conn, uint64_t exchange);
 void amqp1_unsettled_remove(struct amqp1_conn *conn, uint64_t exchange);
 
 /* Exchanges (amqp1_exchange.c): each is a channel of the stream. */
 
+/* The id of one that begins. */
 uint64_t amqp1_exchange_new(struct amqp1_conn *conn);
 /* The other side answers the frame with its own, which has that `name` (of a
  * link, or 0) in that session. */
@@ -148,6 +151,7 @@ void amqp1_note_hole(struct amqp1_conn *conn, enum side side,
  * no answer because of `error`. */
 void amqp1_fail(struct amqp1_frame *f, uint32_t session, uint64_t name,
 		struct bytes error);
+/* What the frame's disposition says of deliveries is what answers them. */
 void amqp1_disposition(struct amqp1_frame *f);
 
 /* What messages say (amqp1_say.c), of the open message. */
