@@ -333,6 +333,13 @@ def cases():
         asks(b"one.example"), flight(), finished(),
         asks(b"two.example", to=CHOSEN, key_id=CHOSEN),
         flight(key_id=CHOSEN), finished()]
+    yield "many", ("More connections at once than are kept: the first is "
+                   "forgotten, and its answer with it."), [
+        *[asks(b"%d.example" % i, to=b"\xaa%c" % i, key_id=b"\xaa%c" % i,
+               source=b"\xbb%c" % i, pad=0) for i in range(17)],
+        answers(to=b"\xbb\0", key_id=b"\xaa\0"),
+        answers(to=b"\xbb\x10", key_id=b"\xaa\x10"),
+        ("C", short(SCID, 40)), "end capture"]
     yield "refused", "The server closes: no application protocol.", [
         asks(), answers(close(0x178, b"no such\nprotocol")),
         asks(packet=1)]
