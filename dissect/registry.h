@@ -33,6 +33,7 @@
 	X(ssh)        \
 	X(ftp)        \
 	X(pop3)       \
+	X(imap)       \
 	X(sip)        \
 	X(quic)
 

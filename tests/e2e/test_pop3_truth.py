@@ -10,53 +10,16 @@ usage: test_pop3_truth.py AFTERTAP
 import collections
 import os
 import poplib
-import pwd
 import ssl
-import subprocess
 import sys
 
+import dovecot
+from dovecot import SECRET, USER, mail
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
                      need_root, tshark_fields, workspace)
 
 PORT = "7410"  # not POP3's own
 MAILS = 120
-SECRET = "open-sesame-7"
-
-CONFIG = """
-base_dir = {dir}/run
-state_dir = {dir}/state
-log_path = {dir}/log
-protocols = pop3
-listen = 127.0.0.1
-ssl = yes
-ssl_cert = <{dir}/tls.crt
-ssl_key = <{dir}/tls.key
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-first_valid_uid = 1
-mail_location = maildir:{dir}/mail
-passdb {{
-  driver = static
-  args = password={secret}
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home={dir}/mail
-}}
-service pop3-login {{
-  inet_listener pop3 {{
-    port = {port}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
-}}
-"""
-
-
-def mail(number):
-    return (f"Subject: mail {number}\r\n\r\nthis is mail {number}\r\n"
-            f"{'.dots and lines' + chr(13) + chr(10)}" * (number % 50 + 1))
 
 
 def fetch(one, numbers):
@@ -81,7 +44,7 @@ def workload(keys):
     one.capa()
     refused(one._shortcmd, "AUTH PLAIN AGFsaWNlAHdyb25n")
     refused(one._shortcmd, "NONSENSE")
-    one.user("alice")
+    one.user(USER)
     one.pass_(SECRET)
     fetch(one, range(1, MAILS + 1))
     refused(one.retr, 9999)
@@ -92,7 +55,7 @@ def workload(keys):
     context.keylog_filename = keys
     two = poplib.POP3("127.0.0.1", int(PORT))
     two.stls(context)
-    two.user("alice")
+    two.user(USER)
     two.pass_(SECRET)
     fetch(two, range(1, 6))
     two.quit()
@@ -100,27 +63,8 @@ def workload(keys):
 
 def record(directory):
     pcap, keys = (os.path.join(directory, n) for n in ("pop3.pcap", "keys"))
-    new = os.path.join(directory, "mail", "new")
-    os.makedirs(new)
-    os.chmod(directory, 0o755)
-    for number in range(1, MAILS + 1):
-        with open(os.path.join(new, f"{number:06d}.x"), "w", newline="",
-                  encoding="utf-8") as file:
-            file.write(mail(number))
-    nobody = pwd.getpwnam("nobody")
-    for path, _, files in os.walk(os.path.join(directory, "mail")):
-        for each in (path, *(os.path.join(path, f) for f in files)):
-            os.chown(each, nobody.pw_uid, nobody.pw_gid)
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
-                    "-keyout", directory + "/tls.key", "-out",
-                    directory + "/tls.crt", "-subj", "/CN=mx.test"],
-                   check=True, stderr=subprocess.DEVNULL)
-    config = os.path.join(directory, "dovecot.conf")
-    with open(config, "w", encoding="utf-8") as file:
-        file.write(CONFIG.format(dir=directory, secret=SECRET, port=PORT))
     with Namespace("at-pop3") as space:
-        space.start("dovecot", "-F", "-c", config)
-        space.wait_port(PORT)
+        dovecot.start(space, directory, "pop3", PORT, MAILS)
         recorder = space.record(pcap, "tcp port " + PORT)
         space.run(sys.executable, os.path.abspath(__file__), "workload", keys,
                   stderr=None)

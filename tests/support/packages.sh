@@ -23,7 +23,7 @@ test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	slapd ldap-utils
 	exim4-daemon-light swaks snmpd snmp freeradius freeradius-utils chrony rsyslog
 	isc-dhcp-client freediameterd
-	dovecot-pop3d
+	dovecot-pop3d dovecot-imapd
 	vsftpd
 	sip-tester"
 
