@@ -106,6 +106,15 @@ is_netbios(struct bytes in)
 	return true;
 }
 
+/* A query without any record is none; those of DSO have other contents (RFC
+ * 8490 §5.4), and answers may leave out the question. */
+static bool
+asks_nothing(const struct header *h)
+{
+	return !(h->flags & FLAG_QR) && opcode_of(h) != 6 && !h->counts[0] &&
+	       !h->counts[1] && !h->counts[2] && !h->counts[3];
+}
+
 /* A message, of which `in` may be only the beginning unless `whole`.  What is
  * odd about a datagram is left to its port. */
 static enum verdict
@@ -120,6 +129,8 @@ probe_message(struct bytes in, bool whole, bool datagram)
 		return VERDICT_NO;
 	if (r.failed)
 		return whole ? VERDICT_NO : VERDICT_MAYBE;
+	if (asks_nothing(&h))
+		return VERDICT_NO;
 	if (!walk_questions(&r, in, &h, &usual)) {
 		if (whole)
 			return plausible ? odd : VERDICT_NO;
