@@ -174,13 +174,15 @@ upgrade_to_websocket(const struct http_framing *framing, struct sink *sink)
 {
 	struct buf settings;
 
-	buf_init(&settings, 3 * (WEBSOCKET_SETTING + 2));
+	buf_init(&settings, 4 * (WEBSOCKET_SETTING + 2));
 	buf_string(&settings,
 		   bytes_first(framing->extensions, WEBSOCKET_SETTING));
 	buf_string(&settings, bytes_first(sink_request_value(sink, FIELD_HOST),
 					  WEBSOCKET_SETTING));
 	buf_string(&settings, bytes_first(sink_request_value(sink, FIELD_PATH),
 					  WEBSOCKET_SETTING));
+	buf_string(&settings,
+		   bytes_first(framing->subprotocol, WEBSOCKET_SETTING));
 	sink_upgrade(sink, "websocket", buf_view(&settings), 0);
 	buf_free(&settings);
 }

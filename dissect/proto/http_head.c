@@ -260,6 +260,10 @@ note_header(struct http_framing *f, struct bytes name, struct bytes value,
 		if (is(name, "transfer-encoding"))
 			note_transfer(f, value, sink);
 		break;
+	case 22:
+		if (is(name, "sec-websocket-protocol"))
+			f->subprotocol = value;
+		break;
 	case 24:
 		if (is(name, "sec-websocket-extensions"))
 			f->extensions = value;

@@ -36,7 +36,8 @@ struct http_framing {
 	bool has_encoding;
 	enum encoding encoding;
 	struct bytes upgrade;    /* of the slice given: Upgrade, */
-	struct bytes extensions; /* Sec-WebSocket-Extensions */
+	struct bytes extensions; /* Sec-WebSocket-Extensions, */
+	struct bytes subprotocol; /* Sec-WebSocket-Protocol */
 };
 
 /*

@@ -2,7 +2,8 @@
 /*
  * WebSocket (RFC 6455) with permessage-deflate (RFC 7692).  Every message is a
  * call of its own: a request when the client sent it, else a response.  Control
- * messages come between the fragments of others: two channels a side.  See
+ * messages come between the fragments of others: two channels a side.  Binary
+ * messages of some subprotocols are the bytes of a stream inside.  See
  * websocket.md.
  */
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "dissect/proto/websocket_frame.h"
 #include "dissect/proto/websocket_inflate.h"
 #include "dissect/registry.h"
+#include "dissect/sink_inner.h"
 
 /* Payload is unmasked in pieces of this size. */
 #define PIECE (4u << 10)
@@ -23,6 +25,7 @@ struct websocket_side {
 	uint64_t left;
 	uint64_t size;   /* of the message's payload so far */
 	bool in_frame;
+	bool inside;     /* the message is of the stream inside */
 	bool skipping;   /* the stream passes the rest of the frame */
 	bool compressed; /* the message is, and it is undone */
 	bool undone_not; /* the message is, and it is kept as it is */
@@ -35,6 +38,7 @@ struct websocket_conn {
 	struct websocket_side sides[2];
 	bool deflate; /* permessage-deflate was agreed upon */
 	bool known;   /* and nothing else that changes frames, beyond doubt */
+	bool carries; /* a stream, in binary messages */
 	struct bytes host, path; /* in `names` */
 	uint8_t *names;
 };
@@ -120,6 +124,17 @@ can_inflate(struct websocket_conn *conn, struct websocket_side *side,
 	return true;
 }
 
+/* Whether the message that begins is one of what is carried, and can be given
+ * to it; what goes on from an unknown start is, unless it may be compressed. */
+static bool
+is_carried(const struct websocket_conn *conn, const struct websocket_side *side)
+{
+	if (side->frame.opcode == WEBSOCKET_CONTINUATION)
+		return conn->carries && !conn->deflate;
+	return conn->carries && side->frame.opcode == WEBSOCKET_BINARY &&
+	       !side->undone_not;
+}
+
 /* The first frame of a message; or a later one whose first was not seen. */
 static void
 begin_data(struct websocket_conn *conn, enum side which, struct sink *sink)
@@ -127,38 +142,66 @@ begin_data(struct websocket_conn *conn, enum side which, struct sink *sink)
 	struct websocket_side *side = &conn->sides[which];
 	const struct websocket_frame *f = &side->frame;
 
-	if (select_message(which, false, true, sink)) {
+	if (select_message(which, false, false, sink)) {
 		if (f->opcode == WEBSOCKET_CONTINUATION)
 			return;
 		sink_incomplete(sink);
 		sink_end(sink, 0);
 	}
-	begin(conn, f->opcode, sink);
+	if (side->inside && f->opcode == WEBSOCKET_CONTINUATION)
+		return;
 	side->size = 0;
-	side->compressed = side->undone_not = false;
-	if (f->opcode == WEBSOCKET_CONTINUATION) {
-		sink_incomplete(sink);
-		return;
-	}
-	if (!f->reserved)
-		return;
 	side->compressed = f->reserved == WEBSOCKET_COMPRESSED &&
+			   f->opcode != WEBSOCKET_CONTINUATION &&
 			   can_inflate(conn, side, sink);
-	side->undone_not = !side->compressed;
+	side->undone_not = f->reserved && !side->compressed &&
+			   f->opcode != WEBSOCKET_CONTINUATION;
+	side->inside = is_carried(conn, side);
+	if (side->inside)
+		return;
+	if (conn->carries && f->opcode != WEBSOCKET_TEXT)
+		sink_inner_gap(sink, 0, f->head);
+	select_message(which, false, true, sink);
+	begin(conn, f->opcode, sink);
+	if (f->opcode == WEBSOCKET_CONTINUATION)
+		sink_incomplete(sink);
 	if (side->undone_not)
 		sink_encoding(sink, ENCODING_UNKNOWN);
+}
+
+/* Compressed bytes that are damaged: no more of the side is understood until
+ * something begins that does not refer to them. */
+static void
+lose(struct websocket_side *side, size_t end, struct sink *sink)
+{
+	side->lost = true;
+	if (!side->inside)
+		return;
+	sink_inner_gap(sink, 0, end);
+	sink_context(sink)->coverage->bad_messages++;
 }
 
 /* Behind the last byte of a frame's payload. */
 static void
 end_frame(struct websocket_side *side, size_t consumed, struct sink *sink)
 {
+	const struct websocket_output out = {
+		.sink = sink,
+		.inside = side->inside,
+		.offset = consumed,
+		.end = consumed,
+	};
+
 	side->in_frame = side->skipping = false;
-	if (!side->frame.final || !sink_is_open(sink))
+	if (!side->frame.final || (!side->inside && !sink_is_open(sink)))
 		return;
 	if (side->compressed && !side->lost &&
-	    !websocket_inflate_end(side->inflate, sink))
-		side->lost = true;
+	    !websocket_inflate_end(side->inflate, &out))
+		lose(side, consumed, sink);
+	if (side->inside) {
+		side->inside = false;
+		return;
+	}
 	if (side->compressed && side->lost)
 		sink_incomplete(sink);
 	summarise(side, sink);
@@ -169,10 +212,11 @@ end_frame(struct websocket_side *side, size_t consumed, struct sink *sink)
 static void
 take(struct websocket_side *side, struct bytes in, struct sink *sink)
 {
+	struct websocket_output out = { .sink = sink, .inside = side->inside };
 	uint64_t offset = side->frame.size - side->left;
 	uint8_t plain[PIECE];
 
-	if (!sink_is_open(sink))
+	if (!side->inside && !sink_is_open(sink))
 		return;
 	while (in.size) {
 		struct bytes part = bytes_first(in, sizeof(plain));
@@ -181,11 +225,13 @@ take(struct websocket_side *side, struct bytes in, struct sink *sink)
 		in = bytes_from(in, part.size);
 		offset += part.size;
 		part.data = plain;
+		out.offset = out.end;
+		out.end += part.size;
 		if (!side->compressed)
-			sink_body(sink, part);
+			websocket_give(&out, part);
 		else if (!side->lost &&
-			 !websocket_inflate_data(side->inflate, part, sink))
-			side->lost = true;
+			 !websocket_inflate_data(side->inflate, part, &out))
+			lose(side, out.end, sink);
 	}
 }
 
@@ -197,7 +243,7 @@ feed_payload(struct websocket_conn *conn, enum side which, struct bytes in,
 	size_t size = side->left < in.size ? (size_t)side->left : in.size;
 
 	select_message(which, false, false, sink);
-	if (!side->frame.masked && !side->compressed) {
+	if (!side->frame.masked && !side->compressed && !side->inside) {
 		uint64_t left = side->left;
 
 		side->skipping = true;
@@ -301,7 +347,8 @@ feed_head(struct websocket_conn *conn, enum side which, struct bytes in,
 	side->in_frame = true;
 	begin_data(conn, which, sink);
 	side->size += f.size;
-	sink_wire(sink, f.head + f.size);
+	if (!side->inside)
+		sink_wire(sink, f.head + f.size);
 	if (!f.size)
 		end_frame(side, f.head, sink);
 	return step_done(f.head);
@@ -312,6 +359,7 @@ feed(void *state, enum side which, struct bytes in, struct sink *sink)
 {
 	struct websocket_conn *conn = state;
 	struct websocket_side *side = &conn->sides[which];
+	struct step step;
 
 	if (side->skipping) {
 		select_message(which, false, false, sink);
@@ -319,7 +367,12 @@ feed(void *state, enum side which, struct bytes in, struct sink *sink)
 	}
 	if (side->in_frame)
 		return feed_payload(conn, which, in, sink);
-	return feed_head(conn, which, in, sink);
+	step = feed_head(conn, which, in, sink);
+	if (step.kind == STEP_BAD) {
+		side->inside = false;
+		sink_inner_gap(sink, 0, 0);
+	}
+	return step;
 }
 
 static bool
@@ -332,12 +385,15 @@ gap(void *state, enum side which, struct bytes pending, uint64_t missing,
 	(void)pending;
 	if (!side->in_frame || side->skipping || !missing ||
 	    missing > side->left) {
-		side->in_frame = side->skipping = false;
+		side->in_frame = side->skipping = side->inside = false;
 		side->lost = true;
+		sink_inner_gap(sink, 0, 0);
 		return false;
 	}
 	side->lost |= side->compressed;
 	side->left -= missing;
+	if (side->inside)
+		sink_inner_gap(sink, side->compressed ? 0 : missing, 0);
 	if (select_message(which, false, false, sink))
 		sink_incomplete(sink);
 	if (!side->left)
@@ -388,7 +444,23 @@ read_extensions(struct websocket_conn *conn, struct bytes value)
 	}
 }
 
-/* `settings`: extensions, host and path (http.c). */
+/* Subprotocols whose binary messages are bytes of a stream, wherever they are
+ * cut: MQTT 5.0 §6; clients of 3.1 say its version. */
+static void
+open_carried(struct websocket_conn *conn, struct bytes subprotocol,
+	     struct sink *sink)
+{
+	uint64_t protocols = sink_context(sink)->options.protocols;
+
+	if ((!is(subprotocol, "mqtt") && !is(subprotocol, "mqttv3.1")) ||
+	    !(protocols >> PROTOCOL_mqtt & 1) ||
+	    !sink_inner_open(sink, sink_identity(sink)->tls))
+		return;
+	sink_inner_adopt(sink, dissector_mqtt.name, bytes_make(NULL, 0));
+	conn->carries = true;
+}
+
+/* `settings`: extensions, host, path and subprotocol (http.c). */
 static void
 upgraded(void *state, struct bytes settings, struct sink *sink)
 {
@@ -396,6 +468,9 @@ upgraded(void *state, struct bytes settings, struct sink *sink)
 	struct reader r = reader_make(settings);
 
 	read_extensions(conn, reader_string(&r));
+	reader_string(&r);
+	reader_string(&r);
+	open_carried(conn, reader_string(&r), sink);
 	if (!settings.size || !sink_keep(sink, settings.size))
 		return;
 	conn->names = alloc_zero(1, settings.size);

@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
+#include "dissect/sink_inner.h"
 
 #define RAW_WINDOW (-15)
 #define WINDOW_SIZE (32u << 10)
@@ -53,6 +54,15 @@ websocket_inflate_size(const struct websocket_inflate *x)
 	return x->out;
 }
 
+void
+websocket_give(const struct websocket_output *out, struct bytes plain)
+{
+	if (out->inside)
+		sink_inner_data(out->sink, plain, out->offset, out->end);
+	else
+		sink_body(out->sink, plain);
+}
+
 /* A sender may end its stream (RFC 7692 §7.2.3.5); the window goes on. */
 static bool
 go_on(z_stream *z)
@@ -69,7 +79,7 @@ go_on(z_stream *z)
 
 bool
 websocket_inflate_data(struct websocket_inflate *x, struct bytes in,
-		       struct sink *sink)
+		       const struct websocket_output *output)
 {
 	z_stream *z = &x->z;
 	uint8_t out[PIECE];
@@ -86,7 +96,8 @@ websocket_inflate_data(struct websocket_inflate *x, struct bytes in,
 		if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
 			return false;
 		x->out += sizeof(out) - z->avail_out;
-		sink_body(sink, bytes_make(out, sizeof(out) - z->avail_out));
+		websocket_give(output,
+			       bytes_make(out, sizeof(out) - z->avail_out));
 		if (x->out > SIZE_FLOOR && x->out / RATIO_LIMIT > x->in)
 			return false;
 		if (code == Z_STREAM_END && !go_on(z))
@@ -98,10 +109,11 @@ websocket_inflate_data(struct websocket_inflate *x, struct bytes in,
 }
 
 bool
-websocket_inflate_end(struct websocket_inflate *x, struct sink *sink)
+websocket_inflate_end(struct websocket_inflate *x,
+		      const struct websocket_output *out)
 {
 	/* What every message leaves out of its end (RFC 7692 §7.2.1). */
 	static const uint8_t tail[] = { 0, 0, 0xff, 0xff };
 
-	return websocket_inflate_data(x, bytes_make(tail, sizeof(tail)), sink);
+	return websocket_inflate_data(x, bytes_make(tail, sizeof(tail)), out);
 }

@@ -4,6 +4,17 @@
 
 #include "dissect/sink.h"
 
+/* Where payload goes: the body of the sink's message, or the stream inside; and
+ * what of the slice given to feed carried it. */
+struct websocket_output {
+	struct sink *sink;
+	bool inside;
+	size_t offset, end;
+};
+
+/* The next bytes of it, copied before this returns. */
+void websocket_give(const struct websocket_output *out, struct bytes plain);
+
 /* What one costs, its window with it. */
 #define WEBSOCKET_INFLATE_MEMORY (44u << 10)
 
@@ -19,13 +30,14 @@ void websocket_inflate_free(struct websocket_inflate *x);
 void websocket_inflate_begin(struct websocket_inflate *x, bool forget);
 
 /*
- * The next bytes of the message, and its end: body of the sink's message.
+ * The next bytes of the message, and its end; what they yield is given to `out`.
  * False when they are damaged or swell beyond all measure; what follows cannot
  * be understood then until something begins that forgets.
  */
 bool websocket_inflate_data(struct websocket_inflate *x, struct bytes in,
-			    struct sink *sink);
-bool websocket_inflate_end(struct websocket_inflate *x, struct sink *sink);
+			    const struct websocket_output *output);
+bool websocket_inflate_end(struct websocket_inflate *x,
+			   const struct websocket_output *out);
 
 /* Bytes that the message has yielded so far. */
 uint64_t websocket_inflate_size(const struct websocket_inflate *x);

@@ -79,6 +79,8 @@ protocols(void)
 
 	if (PROTOCOL == PROTOCOL_websocket || PROTOCOL == PROTOCOL_http2)
 		protocols |= UINT64_C(1) << PROTOCOL_http;
+	if (PROTOCOL == PROTOCOL_websocket)
+		protocols |= UINT64_C(1) << PROTOCOL_mqtt;
 	return protocols;
 }
 
