@@ -35,7 +35,8 @@
 	X(pop3)       \
 	X(imap)       \
 	X(sip)        \
-	X(quic)
+	X(quic)       \
+	X(cql)
 
 /* Protocols within those: calls have their names, connections do not. */
 #define INNER_PROTOCOLS(Y) \

@@ -15,7 +15,7 @@ test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	dnsmasq-base dnsutils gnutls-bin golang-go redis-server postgresql mariadb-server memcached
 	python3-cryptography openssl iperf3 iputils-ping iproute2 ethtool procps util-linux npm nodejs zstd lz4
 	nghttp2-client nghttp2-server nghttp2-proxy python3-grpcio python3-protobuf protobuf-compiler
-	python3-websockets kcat librdkafka1 python3-pymongo python3-zstandard python3-kafka python3-snappy python3-lz4
+	python3-websockets kcat librdkafka1 python3-pymongo python3-cassandra python3-zstandard python3-kafka python3-snappy python3-lz4
 	rabbitmq-server python3-pika python3-qpid-proton mosquitto mosquitto-clients python3-paho-mqtt
 	ngtcp2-client ngtcp2-server
 	openssh-server openssh-client
