@@ -486,6 +486,9 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 	struct cql_conn *conn = state;
 	struct cql_frame f = frame_of(conn, side, sink);
 
+	/* Until here more may have been lost than was told. */
+	conn->sides[side].holes += conn->sides[side].lost;
+	conn->sides[side].lost = false;
 	return conn->sides[side].left ? pass_rest(&f, in) : start(&f, in);
 }
 
@@ -513,6 +516,7 @@ gap(void *state, enum side side, struct bytes pending, uint64_t missing,
 	}
 	s->left = 0;
 	s->holes++;
+	s->lost = true;
 	cut_held(&f);
 	return false;
 }

@@ -81,6 +81,7 @@ struct cql_asked {
 struct cql_side {
 	uint32_t left;      /* bytes of an envelope that is not held, to come */
 	uint32_t holes;
+	bool lost;          /* nothing was read since the last of them */
 	uint64_t channel;   /* of the message that they are of */
 	struct cql_head head; /* of the envelope in `held` */
 	uint8_t *held;      /* its body so far, from segments; owned */
