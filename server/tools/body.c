@@ -160,19 +160,18 @@ bool
 body_show(json_t *call, const char *name, struct bytes body,
 	  const struct body_options *options)
 {
-	struct buf text;
-	bool more;
+	bool more, text = text_is_utf8(body);
+	struct buf shown;
 
-	if (!text_is_utf8(body))
-		return show_slice(call, name, body, false, options);
-	buf_init(&text, TEXT_LIMIT);
+	buf_init(&shown, TEXT_LIMIT);
+	/* One odd byte in a form does not make its password public. */
 	if (options->reveal)
-		buf_bytes(&text, body);
+		buf_bytes(&shown, body);
 	else
-		redact_text(body, &text);
-	if (options->pretty)
-		make_pretty(&text);
-	more = show_slice(call, name, buf_view(&text), true, options);
-	buf_free(&text);
+		redact_text(body, &shown);
+	if (text && options->pretty)
+		make_pretty(&shown);
+	more = show_slice(call, name, buf_view(&shown), text, options);
+	buf_free(&shown);
 	return more;
 }

@@ -21,10 +21,10 @@ struct body_options {
 
 /*
  * Sets in `call` the member `name` ("req_body") to a slice of `body`, and
- * `name`_info to {"size","offset","shown","next_offset"?,"encoding"?}.  Text is
+ * `name`_info to {"size","offset","shown","next_offset"?,"encoding"?}.  It is
  * redacted as a whole before it is sliced, so that no slice begins behind the
- * name of a secret; what is no UTF-8 text is given as base64.  Returns true
- * when there is more behind the slice.
+ * name of a secret; what is no UTF-8 text is given as base64, redacted as well.
+ * Returns true when there is more behind the slice.
  */
 bool body_show(json_t *call, const char *name, struct bytes body,
 	       const struct body_options *options);

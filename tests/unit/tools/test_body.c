@@ -156,6 +156,26 @@ binary_is_given_as_base64(void **state)
 }
 
 static void
+secrets_in_binary_are_redacted(void **state)
+{
+	struct body_options options = { .limit = 100 };
+	json_t *call = json_object();
+	struct bytes form = bytes_of("a=\xff&password=hunter2&b=1");
+
+	(void)state;
+	body_show(call, "b", form, &options);
+	/* "a=\xff&password=[redacted 7 chars" and a fingerprint */
+	assert_memory_equal(text_of(call),
+			    "YT3/JnBhc3N3b3JkPVtyZWRhY3RlZCA3IGNoYXJz", 40);
+	options.reveal = true;
+	body_show(call, "b", form, &options);
+	/* "a=\xff&password=hunter2&b=1" */
+	assert_string_equal(text_of(call),
+			    "YT3/JnBhc3N3b3JkPWh1bnRlcjImYj0x");
+	json_decref(call);
+}
+
+static void
 binary_is_short_unless_asked_for(void **state)
 {
 	struct body_options options = { .limit = -1 };
@@ -196,6 +216,7 @@ main(void)
 		cmocka_unit_test(json_is_indented_and_otherwise_as_it_was_sent),
 		cmocka_unit_test(deep_json_is_bounded),
 		cmocka_unit_test(binary_is_given_as_base64),
+		cmocka_unit_test(secrets_in_binary_are_redacted),
 		cmocka_unit_test(binary_is_short_unless_asked_for),
 		cmocka_unit_test(an_offset_behind_the_end_gives_nothing),
 	};
