@@ -215,8 +215,8 @@ amqp1_say_state(struct amqp1_frame *f, const struct amqp1_value *state,
 			sink_field(f->sink, FIELD_STATUS_TEXT,
 				   bytes_of("declared"));
 		inner = amqp1_field(state, 1);
-		if (inner.described &&
-		    inner.descriptor != AMQP1_TRANSACTIONAL)
+		/* An outcome, which has no other inside. */
+		if (inner.descriptor <= AMQP1_MODIFIED)
 			amqp1_say_state(f, &inner, side);
 		return;
 	}
