@@ -33,7 +33,9 @@ select_content(struct amqp1_frame *f, uint32_t number)
 					  ? &f->conn->links[number]
 					  : NULL;
 
-	if (!link || !link->used || !link->content.exchange)
+	/* Its place may be a link of the other side by now. */
+	if (!link || !link->used || link->side != f->side ||
+	    !link->content.exchange)
 		return NULL;
 	if (!sink_channel(f->sink, link->content.exchange, SIDE_CLIENT, false))
 		return NULL;
