@@ -7,6 +7,8 @@
 
 #define LIST_LIMIT 64
 
+static const char without_secret[] = "[a statement with a password]";
+
 enum query_flag {
 	QUERY_VALUES = 1,
 	QUERY_SKIP_METADATA = 2,
@@ -82,12 +84,32 @@ names_secret(struct bytes text)
 	return false;
 }
 
+/* CREATE and ALTER of roles and users have their password in them; of what
+ * begins with no word ("// …") it is not known whether it is one of those. */
+static bool
+has_secret(struct bytes text, const struct sql_text *read)
+{
+	return (!*read->method || strcmp(read->method, "CREATE") == 0 ||
+		strcmp(read->method, "ALTER") == 0) &&
+	       names_secret(text);
+}
+
+/* A statement of a batch, behind its first. */
+static void
+say_further(struct cql_frame *f, struct bytes text)
+{
+	struct sql_text read;
+
+	sql_text_read(text, &read);
+	sink_body(f->sink, has_secret(text, &read) ? bytes_of(without_secret)
+						   : text);
+}
+
 void
 cql_say_statement(struct cql_frame *f, const char *method, struct bytes text)
 {
 	char summary[SQL_SUMMARY_SIZE];
 	struct sql_text read;
-	bool role;
 
 	sql_text_read(text, &read);
 	sink_field(f->sink, FIELD_METHOD,
@@ -95,11 +117,8 @@ cql_say_statement(struct cql_frame *f, const char *method, struct bytes text)
 			    : method		    ? method
 						    : "QUERY"));
 	sink_field(f->sink, FIELD_PATH, bytes_of(read.table));
-	/* CREATE and ALTER of roles and users have their password in them. */
-	role = names_secret(text) && (strcmp(read.method, "CREATE") == 0 ||
-				      strcmp(read.method, "ALTER") == 0);
-	if (role)
-		text = bytes_of("[a statement with a password]");
+	if (has_secret(text, &read))
+		text = bytes_of(without_secret);
 	sink_field(f->sink, FIELD_SUMMARY,
 		   bytes_make(summary, sql_text_summary(text, summary)));
 	sink_body(f->sink, text);
@@ -255,9 +274,10 @@ say_batch(struct cql_frame *f)
 			sink_body(f->sink, bytes_of("\n"));
 		if (prepared && !statement)
 			cql_say_hex(f->sink, "statement", text);
+		else if (i && prepared)
+			sink_body(f->sink, statement_sql(statement));
 		else if (i)
-			sink_body(f->sink, prepared ? statement_sql(statement)
-						    : text);
+			say_further(f, text);
 		else
 			cql_say_statement(f, "BATCH",
 					  prepared ? statement_sql(statement)
