@@ -109,6 +109,7 @@ struct cql_frame {
 	struct cql_asked *asked; /* of its channel */
 	struct reader in;        /* what is left of the body */
 	bool cut;                /* which is not all there */
+	uint32_t values;         /* of the request, said so far */
 };
 
 /* Notation (§3). */

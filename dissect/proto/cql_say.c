@@ -6,6 +6,10 @@
 #include "dissect/proto/sql_text.h"
 
 #define LIST_LIMIT 64
+/* Values of a request, and prepared statements of a batch, that are said: few
+ * bytes that were compressed are very many of them. */
+#define VALUES_LIMIT 4096
+#define PREPARED_LIMIT 1024
 
 static const char without_secret[] = "[a statement with a password]";
 
@@ -143,6 +147,8 @@ say_values(struct cql_frame *f, const struct statement *statement, bool named)
 
 		if (f->in.failed)
 			break;
+		if (f->values++ >= VALUES_LIMIT)
+			continue;
 		if (name.size)
 			snprintf(key, sizeof(key), "parameter.%.*s",
 				 (int)(name.size < 64 ? name.size : 64),
@@ -254,9 +260,28 @@ say_prepare(struct cql_frame *f)
 	f->asked->statement = statement ? statement->serial : 0;
 }
 
+/* A prepared statement of a batch: often the same as the one before it. */
+struct batch_prepared {
+	struct bytes id;
+	struct statement *statement;
+	unsigned found;
+};
+
+static struct statement *
+find_of_batch(struct cql_frame *f, struct batch_prepared *last, struct bytes id)
+{
+	if (last->found && bytes_equal(last->id, id))
+		return last->statement;
+	last->id = id;
+	last->statement = last->found++ < PREPARED_LIMIT ? find_statement(f, id)
+							 : NULL;
+	return last->statement;
+}
+
 static void
 say_batch(struct cql_frame *f)
 {
+	struct batch_prepared last = { .found = 0 };
 	static const char *const kinds[] = { "logged", "unlogged", "counter" };
 	unsigned kind = reader_u8(&f->in), count = reader_be16(&f->in);
 
@@ -268,7 +293,7 @@ say_batch(struct cql_frame *f)
 		struct bytes text = prepared ? cql_string(&f->in)
 					     : cql_long_string(&f->in);
 		struct statement *statement =
-			prepared ? find_statement(f, text) : NULL;
+			prepared ? find_of_batch(f, &last, text) : NULL;
 
 		if (i)
 			sink_body(f->sink, bytes_of("\n"));
@@ -347,4 +372,6 @@ cql_say_request(struct cql_frame *f)
 	default: /* what AUTH_RESPONSE proves is not kept */
 		break;
 	}
+	if (f->values > VALUES_LIMIT)
+		sink_truncated(f->sink);
 }

@@ -320,12 +320,13 @@ cql_say_value(struct sink *sink, const char *name, uint32_t type,
 			sink_truncated(sink);
 		return;
 	}
+	if (null) {
+		sink_header(sink, bytes_of(name), bytes_of("null"));
+		return;
+	}
 	buf_init(&out, VALUE_LIMIT);
 	json_writer_to(&w, &out);
-	if (null)
-		json_writer_word(&w, "null");
-	else
-		cql_value_json(type, value, &w);
+	cql_value_json(type, value, &w);
 	json_writer_flush(&w);
 	/* Text is not in quotation marks. */
 	if (out.size > 1 && out.data[0] == '"')
