@@ -12,7 +12,7 @@
 #include "server/tools/redact_pattern.h"
 
 #define TEXT_LIMIT ((size_t)64 << 20)
-#define MARK "[redacted "
+#define MARK	   REDACT_MARK
 
 /* The 16 random bytes that the kernel gave this process, getauxval(3): as
  * secret as the process and constant while it lives.  SipHash, being a keyed
@@ -212,9 +212,12 @@ argument_value(struct bytes in, size_t at, struct assignment *a)
 		quoted_value(in, at, quote, a);
 		return true;
 	}
+	/* Not before it is known to be one: what follows may be long. */
+	if (!is_number_start(in, at))
+		return false;
 	a->from = at;
 	a->to = word_end(in, at, ",)}]\"\\");
-	return is_number_start(in, at);
+	return true;
 }
 
 /* Behind `code` ("%3A") in either case; `at` when it is not there. */

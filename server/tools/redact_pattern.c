@@ -70,6 +70,8 @@ private_key(struct bytes in, size_t at)
 	if (!key || memchr(label.data, '\n', (size_t)(key - label.data)))
 		return NONE;
 	body = at + (size_t)(key - label.data) + 16;
+	if (bytes_starts_with(bytes_from(in, body), REDACT_MARK))
+		return NONE; /* no secret: what follows is looked at again */
 	end = memmem(in.data + body, in.size - body, "-----END ", 9);
 	return (struct secret){ body,
 				end ? (size_t)(end - in.data) : in.size };

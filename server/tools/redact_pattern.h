@@ -4,6 +4,9 @@
 
 #include "base/bytes.h"
 
+/* What stands in the place of a secret begins with this. */
+#define REDACT_MARK "[redacted "
+
 struct secret {
 	size_t from, to; /* equal: none */
 };

@@ -393,7 +393,8 @@ hostile_repetitions_cost_linear_time(void **state)
 		"' replace '", "password for ", "password for a@b = '[redacted ",
 		"''", "password = '' ", "password\\n", "password:\\n",
 		"password:\ndata:", "password%3A%22%5C", "password%20",
-		"password:\"\"\"", "password:\\\\\\\"\\\\",
+		"password:\"\"\"", "password:\\\\\\\"\\\\", ";password:",
+		"-----BEGIN PRIVATE KEY-----[redacted ",
 	};
 
 	(void)state;
