@@ -68,6 +68,7 @@ struct imap_conn {
 	bool broken;           /* behind one, nothing was found yet */
 	uint32_t holes_known;  /* when the last command began */
 	uint32_t stale_before; /* commands whose answers are in holes */
+	uint64_t fresh;        /* the channel of the first behind them */
 	uint8_t name_size;     /* of the selected mailbox */
 	char name[IMAP_NAME];
 };

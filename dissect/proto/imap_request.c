@@ -230,8 +230,10 @@ open_channel(struct imap_conn *conn, uint64_t id, struct sink *sink)
 		sink_channel_close(sink, false);
 	/* What was asked before a hole was answered in it. */
 	conn->serial++;
-	if (conn->holes != conn->holes_known)
+	if (conn->holes != conn->holes_known) {
 		conn->stale_before = conn->serial;
+		conn->fresh = id;
+	}
 	conn->holes_known = conn->holes;
 	exchange = sink_channel(sink, id, SIDE_CLIENT, true);
 	*exchange = (struct imap_exchange){ .serial = conn->serial,

@@ -163,12 +163,25 @@ say_text(struct bytes text, bool failed, struct sink *sink)
 			    sink);
 }
 
+/* Where commands begin whose answers were not lost.  Those before it, which may
+ * be many, need not be looked at. */
+static uint64_t
+oldest(const struct imap_conn *conn, struct sink *sink)
+{
+	const struct imap_exchange *exchange =
+		sink_channel(sink, conn->fresh, SIDE_SERVER, false);
+
+	return exchange && exchange->serial == conn->stale_before
+		       ? conn->fresh
+		       : sink_channel_next(sink, 0);
+}
+
 /* The channel that untagged data answers: that of the oldest command whose
  * answer was not lost; 0: none. */
 static uint64_t
 answering(const struct imap_conn *conn, struct sink *sink)
 {
-	uint64_t id = sink_channel_next(sink, 0);
+	uint64_t id = oldest(conn, sink);
 
 	for (int i = 0; i < LOOKED_AT && id; i++) {
 		const struct imap_exchange *exchange =
