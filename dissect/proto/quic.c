@@ -10,6 +10,9 @@
 #define CHANNEL_STATE 1
 /* Packets of a datagram that are looked at. */
 #define PACKETS 16
+/* How often the keys of another version are made for a datagram, which takes
+ * longer than to open a packet: once for each session that there may be. */
+#define TRIES QUIC_SESSIONS
 
 /* Detection: an Initial packet of a client proves itself. */
 static enum verdict
@@ -66,7 +69,7 @@ open_known(struct quic_feed *f, const struct quic_packet *packet, uint8_t *out)
 	if (packet->number == s->number)
 		return open_with(f, s->initial, packet, &s->expected[f->side],
 				 out);
-	if (s->negotiated ||
+	if (s->negotiated || f->tries++ >= TRIES ||
 	    !quic_protection_initial(packet->version,
 				     bytes_make(s->original.data,
 						s->original.size),

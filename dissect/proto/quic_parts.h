@@ -12,6 +12,7 @@ struct quic_feed {
 	struct sink *sink;
 	enum side side;
 	size_t size;
+	unsigned tries; /* of the keys of other versions */
 };
 
 /* What is said (dissect/proto/quic_say.c). */

@@ -273,6 +273,14 @@ def cases():
         asks(), flight(version=V2),
         ("C", initial(CLIENT, ACK, to=SCID, source=OURS, version=V2, packet=1,
                       pad=1162)), finished(V2)]
+    yield "compatible_forged", (
+        "More packets of another version than there are keys made for, before "
+        "one that has it: only in a datagram of its own that one is opened."), [
+        *[asks(b"%d.example" % i, to=b"\xaa%c" % i, key_id=b"\xaa%c" % i,
+               source=b"", pad=0) for i in range(2)],
+        ("S", 8 * answers(b"\1", to=b"", key_id=TOKEN, version=V2)[1]
+         + answers(to=b"", key_id=b"\xaa\0", version=V2)[1]),
+        answers(to=b"", key_id=b"\xaa\1", version=V2)]
     yield "negotiation", ("The server names the versions that it speaks; the "
                           "client comes again with one of them."), [
         asks(version=D29), ("S", negotiation(OURS, DCID, V1, 0x1a2a3a4a)),
