@@ -410,8 +410,8 @@ pair_interim(struct pair *p, struct message *r, struct message *response)
 	const char *separator = r->interim_size ? ", " : "";
 	int size = put_interim(out, left, separator, response->status, text);
 
-	/* Rather the number alone than nothing. */
-	if (size > 0 && (size_t)size >= left)
+	/* Rather the number alone than nothing; not a separator alone. */
+	if (size > 0 && (size_t)size >= left && response->status >= 0)
 		size = put_interim(out, left, separator, response->status,
 				   bytes_make(NULL, 0));
 	if (size > 0 && (size_t)size < left)
