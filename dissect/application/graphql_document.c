@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/application/graphql_document.h"
 
+#include "dissect/application/reading.h"
+
 #define FIELDS_SHOWN 4
 
 struct tokens {
@@ -200,7 +202,6 @@ graphql_document_operation(struct bytes document, struct bytes wanted,
 {
 	struct tokens t = { .in = document };
 	struct definition d = { .type = { NULL, 0 } };
-	size_t start = out->size;
 	bool found = false;
 
 	buf_init(&d.fields, 160);
@@ -209,12 +210,10 @@ graphql_document_operation(struct bytes document, struct bytes wanted,
 		    (wanted.size && !bytes_equal(d.name, wanted)))
 			continue;
 		found = true;
-		buf_bytes(out, d.type);
-		buf_text(out, " ");
-		buf_bytes(out, d.name.size ? d.name : buf_view(&d.fields));
+		reading_put(out, d.type);
+		reading_text(out, " ");
+		reading_put(out, d.name.size ? d.name : buf_view(&d.fields));
 	}
 	buf_free(&d.fields);
-	if (out->failed)
-		out->size = start;
-	return found && !out->failed;
+	return found;
 }
