@@ -77,6 +77,14 @@ amqp1_content_cut(struct amqp1_frame *f, struct amqp1_link *link)
 	*content = (struct amqp1_content){ .exchange = 0 };
 }
 
+/* Claims-based security: what is sent there are tokens. */
+static bool
+is_for_tokens(const struct amqp1_link *link)
+{
+	return bytes_equal(bytes_make(link->address, link->address_size),
+			   bytes_of("$cbs"));
+}
+
 /* A delivery begins; its session and link are those of the frame. */
 static void
 begin_delivery(struct amqp1_frame *f, struct amqp1_link *link)
@@ -92,6 +100,7 @@ begin_delivery(struct amqp1_frame *f, struct amqp1_link *link)
 		.holes = f->conn->sides[f->side].holes,
 		/* Its beginning was not seen. */
 		.lost = id.kind != AMQP1_UNSIGNED,
+		.secret = f->side == SIDE_CLIENT && is_for_tokens(link),
 	};
 	if (!content->lost && !settled)
 		amqp1_unsettled_add(f, content->exchange, content->delivery);
@@ -312,9 +321,11 @@ take_section(struct amqp1_frame *f, struct amqp1_content *content,
 	content->decoded = true;
 	if (s->passed) {
 		content->left = s->size;
-		content->kept = s->kept;
-		if (!s->kept)
+		content->kept = s->kept && !content->secret;
+		if (!content->kept)
 			sink_truncated(f->sink);
+	} else if (body && content->secret) {
+		sink_truncated(f->sink);
 	} else {
 		say_section(f, content, s->type, in);
 	}
@@ -328,7 +339,8 @@ pass_rest(struct amqp1_side *side, struct amqp1_content *content,
 {
 	uint32_t left = side->left;
 
-	if (content && (content->lost || content->decoded)) {
+	if (content &&
+	    (content->lost || content->decoded || content->secret)) {
 		sink_incomplete(sink);
 		content->lost = true;
 		content = NULL;

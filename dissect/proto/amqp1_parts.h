@@ -32,6 +32,7 @@ struct amqp1_content {
 	bool decoded;         /* a section was */
 	bool body;            /* one of a body was */
 	bool settled;
+	bool secret;          /* its body is what proves who the client is */
 	uint8_t *held;        /* of a section that goes on in the next frame */
 	size_t held_size;     /* owned */
 };
