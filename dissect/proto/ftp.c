@@ -152,17 +152,11 @@ static enum verdict
 greeting_here(struct bytes in)
 {
 	struct bytes line;
-	size_t size;
+	enum verdict verdict = line_greeting(in, PROBE_LINE, &line);
 	uint16_t code;
 
-	if (line_take(in, PROBE_LINE, &line, &size) != VERDICT_YES) {
-		code = in.size < 4 ? 0 : line_reply_code(bytes_first(in, 4));
-		return in.size < PROBE_LINE &&
-				       (code == 220 ||
-					(in.size < 4 && in.data[0] == '2'))
-			       ? VERDICT_MAYBE
-			       : VERDICT_NO;
-	}
+	if (verdict != VERDICT_YES)
+		return verdict;
 	code = line_reply_code(line);
 	if (code == CODE_PASSIVE || code == CODE_EXTENDED_PASSIVE)
 		return memchr(line.data, '(', line.size) ? VERDICT_YES

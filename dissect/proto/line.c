@@ -5,6 +5,7 @@
 
 #define METHOD_SIZE 24
 #define FIRST_ERROR 400
+#define READY 220 /* the greeting of a server that is */
 
 enum verdict
 line_take(struct bytes in, size_t limit, struct bytes *line, size_t *size)
@@ -178,6 +179,21 @@ line_reply_code(struct bytes line)
 		return 0;
 	return (uint16_t)((line.data[0] - '0') * 100 +
 			  (line.data[1] - '0') * 10 + line.data[2] - '0');
+}
+
+enum verdict
+line_greeting(struct bytes in, size_t limit, struct bytes *line)
+{
+	size_t size;
+	uint16_t code;
+
+	if (line_take(in, limit, line, &size) == VERDICT_YES)
+		return VERDICT_YES;
+	code = in.size < 4 ? 0 : line_reply_code(bytes_first(in, 4));
+	return in.size < limit && (code == READY ||
+				   (in.size < 4 && in.data[0] == '2'))
+		       ? VERDICT_MAYBE
+		       : VERDICT_NO;
 }
 
 static void

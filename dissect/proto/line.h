@@ -58,6 +58,10 @@ struct line_reply {
 /* The number at the front of a line of a reply; 0: it is none. */
 uint16_t line_reply_code(struct bytes line);
 
+/* The line at the front of `in`.  MAYBE: it is not whole, and may become the
+ * greeting of a server that is ready (220); NO: nor that. */
+enum verdict line_greeting(struct bytes in, size_t limit, struct bytes *line);
+
 /*
  * Adds a line to a reply, for which a message is open: status, its text, what
  * is an error, and several lines as body.  YES: it was the last; MAYBE: others

@@ -44,17 +44,11 @@ static enum verdict
 probe_server(struct bytes in)
 {
 	struct bytes line;
-	size_t size;
+	enum verdict verdict = line_greeting(in, PROBE_LINE, &line);
 	uint16_t code;
 
-	if (line_take(in, PROBE_LINE, &line, &size) != VERDICT_YES) {
-		code = in.size < 4 ? 0 : line_reply_code(bytes_first(in, 4));
-		return in.size < PROBE_LINE &&
-				       (code == 220 ||
-					(in.size < 4 && in.data[0] == '2'))
-			       ? VERDICT_MAYBE
-			       : VERDICT_NO;
-	}
+	if (verdict != VERDICT_YES)
+		return verdict;
 	code = line_reply_code(line);
 	if (!line_is_text(line) || (code != 220 && code != 421 && code != 554))
 		return VERDICT_NO;
