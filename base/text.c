@@ -78,6 +78,16 @@ text_is_utf8(struct bytes in)
 	return true;
 }
 
+bool
+text_is_plain(struct bytes in)
+{
+	for (size_t i = 0; i < in.size; i++)
+		if (in.data[i] < ' ' && in.data[i] != '\n' &&
+		    in.data[i] != '\t' && in.data[i] != '\r')
+			return false;
+	return text_is_utf8(in);
+}
+
 /* True for what may not reach a terminal as it is. */
 static bool
 is_harmful(uint32_t code)

@@ -12,6 +12,10 @@
  * surrogates, nothing above U+10FFFF). */
 bool text_is_utf8(struct bytes in);
 
+/* Whether it is UTF-8 without control characters (below U+0020) but tabs and
+ * ends of lines: fit to be shown as text. */
+bool text_is_plain(struct bytes in);
+
 /*
  * Appends `in` with every invalid byte, C0/C1 control character except \n and
  * \t, DEL, and bidirectional override (U+202A–E, U+2066–9) replaced by a visible

@@ -116,16 +116,6 @@ cql_type_name(uint32_t type, struct buf *out)
 
 /* Values. */
 
-static bool
-is_text(struct bytes in)
-{
-	for (size_t i = 0; i < in.size; i++)
-		if (in.data[i] < ' ' && in.data[i] != '\n' &&
-		    in.data[i] != '\t' && in.data[i] != '\r')
-			return false;
-	return text_is_utf8(in);
-}
-
 static struct bytes
 hexadecimal(struct bytes in, char out[2 * BINARY_SHOWN + 8])
 {
@@ -258,7 +248,7 @@ put_scalar(uint32_t type, struct bytes in, struct json_writer *w)
 		put_decimal(in, w);
 	else if (type == TYPE_INET && (in.size == 4 || in.size == 16))
 		put_address(in, w);
-	else if (type == CQL_TYPE_NONE && is_text(in))
+	else if (type == CQL_TYPE_NONE && text_is_plain(in))
 		json_writer_string(w, in);
 	else
 		put_hex(in, w);
@@ -313,7 +303,7 @@ cql_say_value(struct sink *sink, const char *name, uint32_t type,
 	struct json_writer w;
 	struct buf out;
 
-	if (!null && text && is_text(value)) {
+	if (!null && text && text_is_plain(value)) {
 		sink_header(sink, bytes_of(name),
 			    bytes_first(value, VALUE_LIMIT));
 		if (value.size > VALUE_LIMIT)

@@ -9,16 +9,6 @@
 
 static const char digits[] = "0123456789abcdef";
 
-static bool
-is_text(struct bytes in)
-{
-	for (size_t i = 0; i < in.size; i++)
-		if (in.data[i] < ' ' && in.data[i] != '\n' &&
-		    in.data[i] != '\t' && in.data[i] != '\r')
-			return false;
-	return text_is_utf8(in);
-}
-
 /* \x and hexadecimal, as bytea is shown. */
 static void
 put_hex(struct bytes in, struct sink *sink)
@@ -70,7 +60,7 @@ put_escaped(struct bytes in, struct sink *sink)
 void
 sql_value_row(struct bytes value, bool binary, struct sink *sink)
 {
-	if (binary && !is_text(value))
+	if (binary && !text_is_plain(value))
 		put_hex(value, sink);
 	else
 		put_escaped(value, sink);
@@ -81,7 +71,7 @@ sql_value_parameter(struct bytes value, bool binary, struct sink *sink)
 {
 	char text[2 + 2 * PARAMETER_BINARY] = "\\x";
 
-	if (binary && !is_text(value)) {
+	if (binary && !text_is_plain(value)) {
 		size_t n = 2;
 
 		for (size_t i = 0; i < value.size && i < PARAMETER_BINARY; i++) {

@@ -58,6 +58,19 @@ malformed_utf8_is_refused(void **state)
 }
 
 static void
+plain_text_has_tabs_and_lines_alone(void **state)
+{
+	static const char *const bad[] = { "\x1b[31m", "a\bb", "\xff" };
+
+	(void)state;
+	assert_true(text_is_plain(bytes_of("a\tb\r\n\xc3\xa9")));
+	assert_true(text_is_plain(bytes_make(NULL, 0)));
+	assert_false(text_is_plain(bytes_make("a\0b", 3)));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(text_is_plain(bytes_of(bad[i])));
+}
+
+static void
 harmful_characters_become_visible(void **state)
 {
 	static const struct {
@@ -345,6 +358,7 @@ main(void)
 		cmocka_unit_test(base64_is_that_of_the_rfc),
 		cmocka_unit_test(well_formed_utf8_is_accepted),
 		cmocka_unit_test(malformed_utf8_is_refused),
+		cmocka_unit_test(plain_text_has_tabs_and_lines_alone),
 		cmocka_unit_test(harmful_characters_become_visible),
 		cmocka_unit_test(every_byte_escapes_to_valid_utf8),
 		cmocka_unit_test(escaping_stops_at_the_limit_of_the_buffer),
