@@ -158,16 +158,24 @@ is_number_start(struct bytes in, size_t at)
 	return at < in.size && (isdigit(in.data[at]) || in.data[at] == '-');
 }
 
+/* Where the value is of a name that ends at `at`, behind a colon; 0: there is
+ * none. */
+static size_t
+behind_colon(struct bytes in, size_t at)
+{
+	at = skip_space(in, at);
+	return at < in.size && in.data[at] == ':' ? skip_space(in, at + 1) : 0;
+}
+
 /* "name" : "value" | 'value' | number */
 static bool
 json_value(struct bytes in, size_t at, struct assignment *a)
 {
 	size_t quote;
 
-	at = skip_space(in, at);
-	if (at >= in.size || in.data[at] != ':')
+	at = behind_colon(in, at);
+	if (!at)
 		return false;
-	at = skip_space(in, at + 1);
 	quote = quote_at(in, at);
 	a->from = at + quote;
 	if (quote)
@@ -203,10 +211,9 @@ argument_value(struct bytes in, size_t at, struct assignment *a)
 {
 	size_t quote;
 
-	at = skip_space(in, at);
-	if (at >= in.size || in.data[at] != ':')
+	at = behind_colon(in, at);
+	if (!at)
 		return false;
-	at = skip_space(in, at + 1);
 	quote = quote_at(in, at);
 	if (quote) {
 		quoted_value(in, at, quote, a);
