@@ -23,6 +23,20 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
+def npm_install(directory, package):
+    """Whether the package of npm is in the directory; says why not."""
+    if not shutil.which("npm"):
+        print(f"not checked without npm: {package}")
+        return False
+    done = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
+         "--loglevel=error", "--fetch-retries=1", "--fetch-timeout=30000",
+         package], cwd=directory, timeout=120, capture_output=True)
+    if done.returncode:
+        print(f"not checked, npm install failed: {package}")
+    return done.returncode == 0
+
+
 def need(*programs):
     missing = [p for p in programs if not shutil.which(p)]
     if missing:

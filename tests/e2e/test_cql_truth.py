@@ -17,7 +17,8 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
-                     need, need_root, skip, tshark_fields, workspace)
+                     need, need_root, npm_install, skip, tshark_fields,
+                     workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's driver is for
 SUPPORT = os.path.join(ROOT, "tests", "support")
@@ -94,16 +95,7 @@ def run_client(log):
 
 def install_driver(directory):
     """Where npm's driver is; None, and says so, when it cannot be had."""
-    if not shutil.which("npm"):
-        print("not checked without npm: its driver")
-        return None
-    done = subprocess.run(
-        ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
-         "--loglevel=error", "--fetch-retries=1", "--fetch-timeout=30000",
-         "cassandra-driver@4.8.0"], cwd=directory, timeout=120,
-        capture_output=True)
-    if done.returncode:
-        print("not checked, npm install failed: its driver")
+    if not npm_install(directory, "cassandra-driver@4.8.0"):
         return None
     shutil.copy(os.path.join(SUPPORT, "cql_calls.mjs"), directory)
     return os.path.join(directory, "cql_calls.mjs")
