@@ -309,6 +309,20 @@ event_decode_name(struct bytes payload, struct name_event *name)
 }
 
 int
+event_decode_descriptor(struct bytes payload, struct descriptor_event *event)
+{
+	struct reader r = reader_make(payload);
+
+	event->server = get_endpoint(&r);
+	event->time_ns = get_time(&r);
+	event->name = reader_string(&r);
+	event->file = reader_string(&r);
+	if (!event->name.size || !event->file.size)
+		return ERR_CORRUPT;
+	return ended(&r);
+}
+
+int
 event_decode_process(struct bytes payload, struct process_event *event)
 {
 	struct identity_process *p = &event->process;

@@ -351,6 +351,24 @@ event_encode_name(struct buf *out, const struct name_event *name)
 	finish(out, frame, at);
 }
 
+void
+event_encode_descriptor(struct buf *out, const struct descriptor_event *event)
+{
+	size_t frame;
+	uint8_t *at = start(out, EVENT_DESCRIPTOR,
+			    EVENT_FIXED_MAX + event->name.size +
+				    event->file.size,
+			    &frame);
+
+	if (!at)
+		return;
+	at = put_endpoint(at, &event->server);
+	at = put_time(at, event->time_ns);
+	at = put_string(at, event->name);
+	at = put_string(at, event->file);
+	finish(out, frame, at);
+}
+
 static size_t
 process_strings(const struct identity_process *p,
 		struct bytes strings[PROCESS_STRINGS])

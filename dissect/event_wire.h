@@ -26,6 +26,7 @@ enum event_type {
 	EVENT_DONE,     /* struct event_progress; the parser exits 0 after it */
 	EVENT_FAULT,    /* text; the parser gives up */
 	EVENT_PROCESS,
+	EVENT_DESCRIPTOR,
 };
 
 #define EVENT_FRAME_LIMIT (24u << 20)
@@ -73,6 +74,10 @@ void event_encode_name(struct buf *out, const struct name_event *name);
 /* EVENT_PROCESS: its strings cut to IDENTITY_STRING_MAX */
 void event_encode_process(struct buf *out, const struct process_event *event);
 
+/* EVENT_DESCRIPTOR */
+void event_encode_descriptor(struct buf *out,
+			     const struct descriptor_event *event);
+
 /* EVENT_PROGRESS */
 void event_encode_progress(struct buf *out, const struct event_progress *p);
 
@@ -100,6 +105,10 @@ int event_decode_name(struct bytes payload, struct name_event *name);
 
 /* EVENT_PROCESS */
 int event_decode_process(struct bytes payload, struct process_event *event);
+
+/* EVENT_DESCRIPTOR: neither name nor file is empty. */
+int event_decode_descriptor(struct bytes payload,
+			    struct descriptor_event *event);
 
 /* EVENT_PROGRESS and EVENT_DONE */
 int event_decode_progress(struct bytes payload, struct event_progress *p);

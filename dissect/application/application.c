@@ -10,6 +10,7 @@
 #include "dissect/application/json_scan.h"
 #include "dissect/application/jsonrpc.h"
 #include "dissect/application/operations.h"
+#include "dissect/application/reflection.h"
 #include "dissect/content.h"
 #include "dissect/payload.h"
 
@@ -24,6 +25,7 @@ struct application {
 	struct buf head; /* of the request */
 	struct reading reading;
 	struct operations *operations; /* begun in WebSockets */
+	struct reflection *reflection; /* NULL: nobody asked for types yet */
 };
 
 struct application *
@@ -60,7 +62,21 @@ application_free(struct application *a)
 	buf_free(&a->reading.error);
 	buf_free(&a->reading.summary);
 	operations_free(a->operations);
+	reflection_free(a->reflection);
 	free(a);
+}
+
+/* What the server says of its types is for all calls, whoever has them. */
+static void
+reflect(struct application *a, const struct grpc_reader *reader,
+	const struct call_event *call)
+{
+	if (!a->options.reflected.file ||
+	    !reflection_is_method(call->fields[FIELD_METHOD]))
+		return;
+	if (!a->reflection)
+		a->reflection = reflection_new(a->options.reflected);
+	reflection_call(a->reflection, reader, call);
 }
 
 static void
@@ -87,6 +103,7 @@ grpc_call(struct application *a, struct call_event *call)
 			      &a->messages[side]);
 		halves[side]->messages = buf_view(&a->messages[side]);
 	}
+	reflect(a, &reader, call);
 }
 
 /* The body of a half without its encoding; empty when that is not undone. */

@@ -15,6 +15,7 @@ struct application_options {
 	uint32_t ratio_limit; /* as for payload_options */
 	const struct descriptors
 		*descriptors; /* borrowed, linked; NULL: none */
+	struct descriptor_sink reflected; /* no function: not wanted */
 };
 
 struct application;

@@ -12,6 +12,7 @@
 #define NAME_MAX_SIZE  512        /* of a full name */
 #define LABEL_MAX      128        /* of a field or a value of an enum */
 #define NESTING_MAX    32
+#define SCOPES_MAX     (2 * NESTING_MAX) /* that a name is looked for in */
 #define LABEL_REPEATED 3
 
 struct type {
@@ -360,15 +361,56 @@ find_named(const struct buf *items, size_t item_size, struct bytes name)
 		     : DESCRIPTORS_NONE;
 }
 
-/* ".shop.Cart": names of types are whole, and say so by a dot. */
+/* The scope that this one is in, empty at the root. */
+static struct bytes
+outer_scope(struct bytes scope)
+{
+	while (scope.size && scope.data[scope.size - 1] != '.')
+		scope.size--;
+	scope.size -= scope.size > 0;
+	return scope;
+}
+
+/* "Item" in the scope "shop.Order" is "shop.Order.Item", else "shop.Item", else
+ * "Item", as in C++ (descriptor.proto, FieldDescriptorProto.type_name). */
 static uint32_t
-find_type(const struct descriptors *d, struct bytes name, bool is_enum)
+find_in_scopes(const struct descriptors *d, struct bytes scope,
+	       struct bytes name)
+{
+	uint8_t whole[NAME_MAX_SIZE];
+	uint32_t type = DESCRIPTORS_NONE;
+
+	for (unsigned i = 0; i < SCOPES_MAX && type == DESCRIPTORS_NONE; i++) {
+		size_t size = scope.size + (scope.size > 0);
+
+		if (size + name.size <= sizeof(whole)) {
+			memcpy(whole, scope.data, scope.size);
+			whole[scope.size] = '.';
+			memcpy(whole + size, name.data, name.size);
+			type = find_named(&d->types, sizeof(struct type),
+					  bytes_make(whole, size + name.size));
+		}
+		if (!scope.size)
+			break;
+		scope = outer_scope(scope);
+	}
+	return type;
+}
+
+/* ".shop.Cart" is a whole name; without the dot it is one in a scope. */
+static uint32_t
+find_type(const struct descriptors *d, struct bytes scope, struct bytes name,
+	  bool is_enum)
 {
 	uint32_t type;
 
-	if (!name.size || name.data[0] != '.')
+	if (!name.size)
 		return DESCRIPTORS_NONE;
-	type = find_named(&d->types, sizeof(struct type), bytes_from(name, 1));
+	if (name.data[0] == '.')
+		type = find_named(&d->types, sizeof(struct type),
+				  bytes_from(name, 1));
+	else
+		type = find_in_scopes(d, scope, name);
 	if (type != DESCRIPTORS_NONE &&
 	    ITEMS(d->types, type)[type].is_enum != is_enum)
 		return DESCRIPTORS_NONE;
@@ -406,25 +448,42 @@ sort_members(struct descriptors *d, const struct type *type)
 		      sizeof(struct member), compare_numbers);
 }
 
+static void
+link_fields(struct descriptors *d, const struct type *type)
+{
+	struct member *fields = ITEMS(d->fields, member);
+
+	for (uint32_t i = 0; i < type->count && !type->is_enum; i++) {
+		struct member *f = &fields[type->first + i];
+
+		f->known.type = find_type(d, type->name, f->type_name,
+					  f->known.kind == DESCRIPTOR_ENUM);
+	}
+}
+
+static void
+link_method(struct descriptors *d, struct method *m)
+{
+	const uint8_t *slash = memchr(m->name.data, '/', m->name.size);
+	struct bytes service = m->name;
+
+	if (slash)
+		service.size = (size_t)(slash - service.data);
+	m->request = find_type(d, service, m->request_name, false);
+	m->response = find_type(d, service, m->response_name, false);
+}
+
 void
 descriptors_link(struct descriptors *d)
 {
 	sort_named(&d->types, sizeof(struct type));
 	sort_named(&d->methods, sizeof(struct method));
-	for (size_t i = 0; i < COUNT(d->types, type); i++)
+	for (size_t i = 0; i < COUNT(d->types, type); i++) {
 		sort_members(d, &ITEMS(d->types, type)[i]);
-	for (size_t i = 0; i < COUNT(d->fields, member); i++) {
-		struct member *f = &ITEMS(d->fields, member)[i];
-
-		f->known.type = find_type(d, f->type_name,
-					  f->known.kind == DESCRIPTOR_ENUM);
+		link_fields(d, &ITEMS(d->types, type)[i]);
 	}
-	for (size_t i = 0; i < COUNT(d->methods, method); i++) {
-		struct method *m = &ITEMS(d->methods, method)[i];
-
-		m->request = find_type(d, m->request_name, false);
-		m->response = find_type(d, m->response_name, false);
-	}
+	for (size_t i = 0; i < COUNT(d->methods, method); i++)
+		link_method(d, &ITEMS(d->methods, method)[i]);
 }
 
 /* Asking. */

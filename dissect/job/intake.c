@@ -56,8 +56,10 @@ take_call(struct store_writer *store, struct parser *p, struct bytes payload)
 	    !own_id(p, call.connection) ||
 	    !known_ref(p, call.request.head_ref, false) ||
 	    !known_ref(p, call.request.body_ref, true) ||
+	    !known_ref(p, call.request.messages_ref, true) ||
 	    !known_ref(p, call.response.head_ref, false) ||
-	    !known_ref(p, call.response.body_ref, true))
+	    !known_ref(p, call.response.body_ref, true) ||
+	    !known_ref(p, call.response.messages_ref, true))
 		return ERR_CORRUPT;
 	return store_writer_call(store, &call);
 }
@@ -95,6 +97,17 @@ take_process(struct store_writer *store, struct bytes payload)
 }
 
 static int
+take_descriptor(struct descriptor_list *descriptors, struct bytes payload)
+{
+	struct descriptor_event event;
+
+	if (event_decode_descriptor(payload, &event) < 0)
+		return ERR_CORRUPT;
+	descriptor_list_add(descriptors, &event);
+	return 0;
+}
+
+static int
 take_progress(struct parser *p, struct bytes payload, bool done)
 {
 	struct event_progress progress;
@@ -116,8 +129,8 @@ take_fault(struct parser *p, struct bytes payload)
 }
 
 int
-intake_frame(struct store_writer *store, struct parser *p,
-	     const struct frame *frame)
+intake_frame(struct store_writer *store, struct descriptor_list *descriptors,
+	     struct parser *p, const struct frame *frame)
 {
 	if (p->done) /* it said that there would be no more */
 		return ERR_CORRUPT;
@@ -132,6 +145,8 @@ intake_frame(struct store_writer *store, struct parser *p,
 		return take_name(store, frame->payload);
 	case EVENT_PROCESS:
 		return take_process(store, frame->payload);
+	case EVENT_DESCRIPTOR:
+		return take_descriptor(descriptors, frame->payload);
 	case EVENT_PROGRESS:
 		return take_progress(p, frame->payload, false);
 	case EVENT_DONE:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/frame.h"
+#include "dissect/job/descriptor_list.h"
 #include "dissect/job/parser.h"
 #include "dissect/store/store_writer.h"
 
@@ -15,5 +16,6 @@
  * store is as before; other errors are the store's and final.  A parser that
  * gives up is failed with its own words.
  */
-int intake_frame(struct store_writer *store, struct parser *p,
+int intake_frame(struct store_writer *store,
+		 struct descriptor_list *descriptors, struct parser *p,
 		 const struct frame *frame);

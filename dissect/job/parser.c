@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "dissect/job/confined.h"
 #include "dissect/job/parser_limits.h"
 #include "dissect/job/segment_channel.h"
 
@@ -201,30 +202,13 @@ parser_stop(struct parser *p)
 	kill_process(p);
 }
 
-/* What a signal most likely means, where that helps. */
-static const char *
-likely_cause(const struct parser *p, int signal)
-{
-	if (signal == SIGABRT)
-		return ": out of the memory it may use, or a bug";
-	if (signal == SIGXCPU || (signal == SIGKILL && p->cpu_limited))
-		return ": its CPU seconds are used up";
-	return "";
-}
-
 /* The words for how the process ended, when it had not said it was done. */
 static void
 explain(struct parser *p, const siginfo_t *how)
 {
-	const char *name;
+	char text[CONFINED_END_SIZE];
 
-	if (how->si_code == CLD_EXITED) {
-		parser_fail(p, "ended with exit status %d", how->si_status);
-		return;
-	}
-	name = sigabbrev_np(how->si_status);
-	parser_fail(p, "was killed by signal %d (SIG%s)%s", how->si_status,
-		    name ? name : "?", likely_cause(p, how->si_status));
+	parser_fail(p, "%s", confined_end(how, p->cpu_limited, text));
 }
 
 bool

@@ -44,6 +44,13 @@ parser_address_space(const struct parser_setup *setup)
 	return share(setup) + UNTOUCHED_BYTES;
 }
 
+/* It was forked from the writer, and has what that has. */
+uint64_t
+naming_address_space(const struct job_options *options)
+{
+	return options->memory_bytes + UNTOUCHED_BYTES;
+}
+
 /*
  * A small request or datagram takes about 100 bytes of events and came in
  * about as many bytes of packet; pipelined ones of 16 bytes are the worst

@@ -21,6 +21,9 @@ struct parser_limits parser_limits(const struct parser_setup *setup);
  * room that code and untouched reservations take. */
 uint64_t parser_address_space(const struct parser_setup *setup);
 
+/* The same for the process of naming.h, which runs when the parsers are gone. */
+uint64_t naming_address_space(const struct job_options *options);
+
 /* Bytes of events that an honest parser cannot exceed, whatever the packets:
  * what a hostile one can make the writer store. */
 uint64_t parser_event_limit(const struct parser_setup *setup);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/job/parser_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +16,7 @@
 #include "dissect/application/application.h"
 #include "dissect/engine.h"
 #include "dissect/event_wire.h"
+#include "dissect/job/confined.h"
 #include "dissect/job/parser_limits.h"
 #include "dissect/payload.h"
 #include "dissect/job/segment_channel.h"
@@ -33,7 +31,7 @@
 #define CLOCK_PACKETS 512 /* packets between looks at the clock */
 
 /* Descriptors of the sandboxed process. */
-enum { EVENTS_FD = 3, CHANNEL_FD = 4, FIRST_CLOSED_FD = 5 };
+enum { EVENTS_FD = CONFINED_FIRST_FD, CHANNEL_FD };
 
 struct parser_state {
 	const struct parser_setup *setup;
@@ -147,6 +145,14 @@ take_process(void *context, const struct process_event *process)
 	event_encode_process(&p->pending, process);
 	if (p->pending.size >= PENDING_BYTES)
 		flush(p);
+}
+
+static void
+take_descriptor(void *context, const struct descriptor_event *descriptor)
+{
+	struct parser_state *p = context;
+
+	event_encode_descriptor(&p->pending, descriptor);
 }
 
 static void
@@ -264,40 +270,6 @@ finish(struct parser_state *p)
 	send_frames(&p->pending);
 }
 
-/* Signals of the terminal are for the writer, which ends its parsers itself;
- * without it they have no reason to live. */
-static void
-bind_to_parent(pid_t parent)
-{
-	sigset_t none;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void
-keep_descriptors(int events, int channel)
-{
-	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	/* Above the numbers they will get, so that none overwrites another. */
-	events = fcntl(events, F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
-	channel = fcntl(channel, F_DUPFD_CLOEXEC, FIRST_CLOSED_FD);
-	if (nothing < 0 || events < 0 || channel < 0 ||
-	    dup2(nothing, STDIN_FILENO) < 0 ||
-	    dup2(nothing, STDOUT_FILENO) < 0 ||
-	    dup2(events, EVENTS_FD) < 0 || dup2(channel, CHANNEL_FD) < 0 ||
-	    close_range(FIRST_CLOSED_FD, ~0U, 0) < 0)
-		_exit(1);
-}
-
 static void
 prepare(struct parser_state *p, const struct parser_setup *setup,
 	struct segment_channel *channel)
@@ -312,6 +284,8 @@ prepare(struct parser_state *p, const struct parser_setup *setup,
 	buf_init(&p->pending, FRAMES_MAX);
 	p->descriptors = setup->descriptors.size ? descriptors_new() : NULL;
 	limits.application.descriptors = p->descriptors;
+	limits.application.reflected =
+		(struct descriptor_sink){ p, take_descriptor };
 	p->application = application_new(&limits.application);
 	p->packer = payload_packer_new(&limits.payload, take_block, p);
 	p->engine = engine_new(&limits.engine, events);
@@ -340,8 +314,7 @@ parser_process_run(const struct parser_setup *setup, int events, int channel,
 	struct parser_state state;
 	struct error why;
 
-	bind_to_parent(parent);
-	keep_descriptors(events, channel);
+	confined_begin(parent, (int[]){ events, channel }, 2);
 	segments = segment_channel_new(CHANNEL_FD, setup->segments,
 				       setup->segment_count, setup->window);
 	prepare(&state, setup, segments);

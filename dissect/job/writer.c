@@ -18,7 +18,9 @@
 #include "dissect/job/intake.h"
 #include "dissect/job/job_result.h"
 #include "dissect/job/job_secrets.h"
+#include "dissect/job/naming.h"
 #include "dissect/job/parser.h"
+#include "dissect/job/parser_limits.h"
 #include "dissect/job/segment_channel.h"
 #include "dissect/store/store_writer.h"
 
@@ -39,6 +41,9 @@ struct writer {
 	struct parser parsers[JOB_PARSERS_MAX];
 	unsigned parser_count;
 	struct store_writer *store;
+	struct buf given;                    /* --descriptors */
+	struct descriptor_list *descriptors; /* of servers' reflection */
+	char *naming_fault;                  /* owned; NULL: none */
 	int signals;
 	bool cancelled;
 	struct error failure; /* of the store: the run cannot go on */
@@ -70,7 +75,7 @@ take_frames(struct writer *w, struct parser *p)
 	int rc;
 
 	while ((rc = parser_frame(p, &offset, &frame)) == 1) {
-		rc = intake_frame(w->store, p, &frame);
+		rc = intake_frame(w->store, w->descriptors, p, &frame);
 		if (rc < 0 || p->state == PARSER_FAILED)
 			break;
 	}
@@ -188,13 +193,20 @@ handle_parser(struct writer *w, struct parser *p, const struct pollfd fds[2])
 	bury(p);
 }
 
+/* Who may want the run to end. */
 static void
-handle(struct writer *w, const struct poll_set *set)
+handle_ends(struct writer *w, const struct poll_set *set)
 {
 	if (set->fds[POLL_SIGNALS].revents)
 		read_signals(w);
 	if (set->fds[POLL_LIFELINE].revents && !w->cancelled)
 		read_lifeline(w);
+}
+
+static void
+handle(struct writer *w, const struct poll_set *set)
+{
+	handle_ends(w, set);
 	for (unsigned i = 0; i < w->parser_count && !w->failure.code; i++)
 		handle_parser(w, &w->parsers[i],
 			      &set->fds[POLL_PARSERS + 2 * i]);
@@ -228,6 +240,9 @@ static void
 update_status(struct writer *w)
 {
 	job_result_progress(&w->status, w->parsers, w->parser_count);
+	if (w->naming_fault)
+		json_array_append_new(w->status.faults,
+				      json_string(w->naming_fault));
 	if (w->store)
 		w->status.counts = store_writer_counts(w->store);
 	(void)job_status_write(&w->status, w->files->status);
@@ -266,6 +281,91 @@ loop(struct writer *w)
 	}
 }
 
+/* Names for messages of gRPC, once all packets have been read. */
+
+static void
+naming_failed(struct writer *w, const char *why)
+{
+	if (w->naming_fault)
+		return;
+	w->naming_fault = alloc_format("names of gRPC's reflection: %s", why);
+	(void)store_writer_fault(w->store, "naming", w->naming_fault);
+}
+
+/* Until it has ended, or the run must. */
+static void
+serve_naming(struct writer *w, struct naming *n)
+{
+	struct poll_set set;
+
+	while (!naming_ended(n) && !w->cancelled && !w->failure.code) {
+		int rc;
+
+		set.count = 0;
+		poll_add(&set, w->signals);
+		poll_add(&set, w->options->lifeline);
+		set.fds[set.count++] = naming_poll(n);
+		if (poll(set.fds, set.count, TICK_MS) > 0) {
+			handle_ends(w, &set);
+			rc = naming_serve(n, set.fds[POLL_PARSERS].revents);
+			if (rc < 0)
+				store_failed(w, rc);
+		}
+		if (!w->failure.code)
+			tick(w);
+	}
+	if (w->cancelled)
+		naming_failed(w, "cancelled before all calls had theirs");
+	else if (naming_fault(n))
+		naming_failed(w, naming_fault(n));
+}
+
+static void
+name_group(struct writer *w, unsigned group)
+{
+	struct parser_setup parser = {
+		.options = w->options,
+		.uncompressed_bytes = job_result_uncompressed(w->snapshot),
+	};
+	struct naming_setup setup = {
+		.options = w->options,
+		.list = w->descriptors,
+		.group = group,
+		.given = buf_view(&w->given),
+		.receive_limit = parser_event_limit(&parser),
+	};
+	struct naming *n = NULL;
+	struct error e;
+	int rc = store_writer_free_block(w->store, &setup.first_block);
+
+	if (rc < 0)
+		store_failed(w, rc);
+	else if (naming_start(&setup, w->store, &n, &e) < 0)
+		naming_failed(w, e.text);
+	else
+		serve_naming(w, n);
+	naming_free(n);
+}
+
+static void
+name_messages(struct writer *w)
+{
+	unsigned groups = descriptor_list_groups(w->descriptors);
+
+	if (!groups || w->cancelled || w->failure.code)
+		return;
+	w->status.phase = "naming";
+	update_status(w);
+	if (store_writer_commit(w->store) < 0) /* all rows are in the table */
+		store_failed(w, ERR_IO);
+	for (unsigned i = 0; i < groups && !w->cancelled && !w->failure.code;
+	     i++)
+		name_group(w, i);
+	if (descriptor_list_left_out(w->descriptors) && !w->failure.code)
+		naming_failed(w, "more descriptors were captured than are "
+				 "kept; some messages have none");
+}
+
 static int
 start_parsers(struct writer *w, struct error *e)
 {
@@ -279,19 +379,16 @@ start_parsers(struct writer *w, struct error *e)
 		.count = w->options->parsers,
 		.secrets = &secrets,
 	};
-	struct buf descriptors;
 	int rc = job_secrets_load(w->options, w->snapshot, &secrets, e);
 
-	buf_init(&descriptors, DESCRIPTORS_MAX);
 	if (rc == 0 && w->options->descriptors)
-		rc = file_read(w->options->descriptors, &descriptors, e);
-	setup.descriptors = buf_view(&descriptors);
+		rc = file_read(w->options->descriptors, &w->given, e);
+	setup.descriptors = buf_view(&w->given);
 	for (; rc == 0 && setup.index < setup.count; setup.index++) {
 		rc = parser_start(&w->parsers[setup.index], &setup, e);
 		w->parser_count += rc == 0;
 	}
 	secrets_free(&secrets);
-	buf_free(&descriptors);
 	return rc;
 }
 
@@ -348,6 +445,9 @@ writer_free(struct writer *w)
 		parser_free(&w->parsers[i]);
 	if (w->signals >= 0)
 		close(w->signals);
+	buf_free(&w->given);
+	descriptor_list_free(w->descriptors);
+	free(w->naming_fault);
 	job_status_free(&w->status);
 	free(w);
 }
@@ -420,6 +520,8 @@ writer_run(const struct job_options *options, const struct snapshot *snapshot,
 	w->snapshot = snapshot;
 	w->files = files;
 	w->signals = -1;
+	w->descriptors = descriptor_list_new();
+	buf_init(&w->given, DESCRIPTORS_MAX);
 	w->window = job_result_window(options, snapshot);
 	job_status_init(&w->status, options->snapshot, options->name,
 			job_options_json(options));
@@ -427,6 +529,7 @@ writer_run(const struct job_options *options, const struct snapshot *snapshot,
 	(void)job_status_write(&w->status, files->status);
 	if (start(w, e) == 0) {
 		loop(w);
+		name_messages(w);
 		state = conclude(w, e);
 	}
 	end_parsers(w);

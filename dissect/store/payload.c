@@ -20,18 +20,63 @@ struct slot {
 
 struct payload_cache {
 	struct slot slots[SLOTS];
-	size_t bytes;
+	size_t bytes, limit;
 	uint64_t clock;
-	sqlite3_stmt *select;
+	struct payload_source source;
+	sqlite3_stmt *select; /* NULL: the source is another */
 };
 
-int
-payload_cache_new(sqlite3 *db, struct payload_cache **out, struct error *e)
+static int
+fetch_row(void *context, int64_t block, int64_t *raw_size, struct bytes *data,
+	  struct error *e)
+{
+	struct payload_cache *cache = context;
+	sqlite3_stmt *s = cache->select;
+	int rc;
+
+	sqlite3_bind_int64(s, 1, block);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_DONE)
+		return 0;
+	if (rc == SQLITE_INTERRUPT)
+		return error_set(e, ERR_CANCELLED, "interrupted");
+	if (rc != SQLITE_ROW)
+		return error_set(e, ERR_CORRUPT,
+				 "payload block %lld cannot be read",
+				 (long long)block);
+	*raw_size = sqlite3_column_int64(s, 0);
+	data->data = sqlite3_column_blob(s, 1);
+	data->size = (size_t)sqlite3_column_bytes(s, 1);
+	return 1;
+}
+
+static void
+row_done(void *context)
+{
+	struct payload_cache *cache = context;
+
+	sqlite3_reset(cache->select);
+}
+
+struct payload_cache *
+payload_cache_from(struct payload_source source, size_t bytes)
 {
 	struct payload_cache *cache = alloc_zero(1, sizeof(*cache));
 
 	for (int i = 0; i < SLOTS; i++)
 		cache->slots[i].block = -1;
+	cache->source = source;
+	cache->limit = bytes;
+	return cache;
+}
+
+int
+payload_cache_new(sqlite3 *db, struct payload_cache **out, struct error *e)
+{
+	struct payload_source source = { NULL, fetch_row, row_done };
+	struct payload_cache *cache = payload_cache_from(source, CACHE_BYTES);
+
+	cache->source.context = cache;
 	if (sqlite3_prepare_v3(db, "SELECT raw_size, data FROM blocks "
 				   "WHERE id = ?", -1,
 			       SQLITE_PREPARE_PERSISTENT, &cache->select,
@@ -78,22 +123,19 @@ make_room(struct payload_cache *cache, size_t size)
 			else if (!oldest || s->used < oldest->used)
 				oldest = s;
 		}
-		if (empty && (!oldest || cache->bytes + size <= CACHE_BYTES))
+		if (empty && (!oldest || cache->bytes + size <= cache->limit))
 			return empty;
 		evict(cache, oldest);
 	}
 }
 
 static int
-decompress(struct payload_cache *cache, int64_t block, struct slot **out,
-	   struct error *e)
+decompress(struct payload_cache *cache, int64_t block, int64_t raw_size,
+	   struct bytes data, struct slot **out, struct error *e)
 {
-	int64_t raw_size = sqlite3_column_int64(cache->select, 0);
-	const void *data = sqlite3_column_blob(cache->select, 1);
-	size_t size = (size_t)sqlite3_column_bytes(cache->select, 1);
 	struct slot *slot;
 
-	if (raw_size <= 0 || raw_size > PAYLOAD_BLOCK_LIMIT || !data)
+	if (raw_size <= 0 || raw_size > PAYLOAD_BLOCK_LIMIT || !data.data)
 		return error_set(e, ERR_CORRUPT, "payload block %lld is damaged",
 				 (long long)block);
 	slot = make_room(cache, (size_t)raw_size);
@@ -101,7 +143,7 @@ decompress(struct payload_cache *cache, int64_t block, struct slot **out,
 	slot->size = (size_t)raw_size;
 	slot->block = block;
 	cache->bytes += slot->size;
-	if (ZSTD_decompress(slot->data, slot->size, data, size) !=
+	if (ZSTD_decompress(slot->data, slot->size, data.data, data.size) !=
 	    slot->size) {
 		evict(cache, slot);
 		return error_set(e, ERR_CORRUPT, "payload block %lld is damaged",
@@ -116,7 +158,9 @@ static int
 load(struct payload_cache *cache, int64_t block, struct slot **out,
      struct error *e)
 {
-	int rc, code = 0;
+	struct bytes data;
+	int64_t raw_size;
+	int code;
 
 	*out = NULL;
 	for (int i = 0; i < SLOTS; i++)
@@ -124,17 +168,11 @@ load(struct payload_cache *cache, int64_t block, struct slot **out,
 			*out = &cache->slots[i];
 	if (*out)
 		return 0;
-	sqlite3_bind_int64(cache->select, 1, block);
-	rc = sqlite3_step(cache->select);
-	if (rc == SQLITE_ROW)
-		code = decompress(cache, block, out, e);
-	else if (rc == SQLITE_INTERRUPT)
-		code = error_set(e, ERR_CANCELLED, "interrupted");
-	else if (rc != SQLITE_DONE)
-		code = error_set(e, ERR_CORRUPT,
-				 "payload block %lld cannot be read",
-				 (long long)block);
-	sqlite3_reset(cache->select);
+	code = cache->source.fetch(cache->source.context, block, &raw_size,
+				   &data, e);
+	if (code == 1)
+		code = decompress(cache, block, raw_size, data, out, e);
+	cache->source.done(cache->source.context);
 	return code;
 }
 

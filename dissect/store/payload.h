@@ -14,9 +14,22 @@
 
 struct payload_cache;
 
+/* Where blocks come from. */
+struct payload_source {
+	void *context;
+	/* 1 with a block as its row has it, borrowed until `done`; 0: there is
+	 * none; or an error. */
+	int (*fetch)(void *context, int64_t block, int64_t *raw_size,
+		     struct bytes *data, struct error *e);
+	void (*done)(void *context);
+};
+
 /* Reads from the table blocks of `db`, which must live longer. */
 int payload_cache_new(sqlite3 *db, struct payload_cache **out,
 		      struct error *e);
+/* Reads from a source, and keeps about `bytes` of it. */
+struct payload_cache *payload_cache_from(struct payload_source source,
+					 size_t bytes);
 void payload_cache_free(struct payload_cache *cache);
 
 /*

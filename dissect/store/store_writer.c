@@ -50,6 +50,17 @@ static const char *const statement_texts[WRITER_STATEMENT_COUNT] = {
 	[WRITER_FAULT] = "INSERT INTO faults (kind, text) VALUES (?,?)",
 	[WRITER_META] = "INSERT OR REPLACE INTO meta VALUES (?,?)",
 	[WRITER_COVERAGE] = "INSERT INTO coverage VALUES (?,?,?)",
+	[WRITER_VISIT] =
+		/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text */
+		"SELECT id, (SELECT key FROM addresses WHERE id = c.server),"
+		" server_port, (SELECT text FROM strings WHERE id = c.method),"
+		" payload FROM calls c WHERE id > ? AND protocol = ?"
+		" AND payload IS NOT NULL ORDER BY id",
+	[WRITER_READ_BLOCK] = "SELECT raw_size, data FROM blocks WHERE id = ?",
+	[WRITER_LAST_BLOCK] = "SELECT coalesce(max(id), 0) FROM blocks",
+	[WRITER_PAYLOAD] =
+		"SELECT payload FROM calls WHERE id = ? AND protocol = ?",
+	[WRITER_SET_PAYLOAD] = "UPDATE calls SET payload = ? WHERE id = ?",
 };
 
 int

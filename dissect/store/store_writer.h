@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "dissect/event.h"
 
@@ -45,6 +46,38 @@ int store_writer_name(struct store_writer *w, const struct name_event *name);
  * known of it. */
 int store_writer_process(struct store_writer *w,
 			 const struct process_event *event);
+
+/*
+ * Afterwards: messages of calls that are there already (payload_refs.h) may be
+ * replaced, once more is known of them.
+ */
+struct store_call_payload {
+	int64_t id;
+	uint8_t server[16];
+	uint16_t server_port;
+	struct bytes method, payload; /* borrowed until the visitor returns */
+};
+
+/* Visits the calls of a protocol with payload, in order, from behind `after`
+ * until the visitor returns false. */
+int store_writer_visit(struct store_writer *w, enum protocol protocol,
+		       int64_t after,
+		       bool (*visit)(void *context,
+				     const struct store_call_payload *call),
+		       void *context);
+
+/* A block as it was given, its bytes appended to `out`.  ERR_NOTFOUND: there is
+ * none. */
+int store_writer_read_block(struct store_writer *w, uint64_t block,
+			    uint32_t *raw_size, struct buf *out);
+
+/* An id above those of all blocks. */
+int store_writer_free_block(struct store_writer *w, uint64_t *block);
+
+/* The messages of a call of that protocol, of request and response; those of
+ * size 0 stay what they are. */
+int store_writer_messages(struct store_writer *w, enum protocol protocol,
+			  int64_t call, const struct payload_ref messages[2]);
 
 /* A fault of the run itself ("parser 2 was killed by signal 31"). */
 int store_writer_fault(struct store_writer *w, const char *kind,

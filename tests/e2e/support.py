@@ -146,14 +146,15 @@ class Aftertap:
                  for key, value in arguments.items()]
         return self.json("tool", name, *pairs)
 
-    def rows(self, db, columns, condition="1"):
+    def rows(self, db, columns, condition="1", *options):
         """All rows of api_calls, the id first; pages by id."""
         last = 0
         while True:
             page = self.json(
                 "--db", db, "sql",
                 f"SELECT id, {columns} FROM api_calls WHERE ({condition})"
-                f" AND id > {last} ORDER BY id", "--limit", "1000")["rows"]
+                f" AND id > {last} ORDER BY id", "--limit", "1000",
+                *options)["rows"]
             if not page:
                 return
             last = page[-1][0]

@@ -101,7 +101,8 @@ def check_by_number(failures, calls, truth):
     failures.check("messages", shown, 60 + 45 + 15 * 4)
 
 
-def check_by_name(failures, calls, truth, directory, descriptors):
+def check_by_name(failures, calls, truth, directory, descriptors, count=165,
+                  what="messages by name, as the library reads them"):
     """Google's library makes the message of ours again, and compares."""
     path = os.path.join(directory, "named.json")
     with open(path, "w") as file:
@@ -125,8 +126,8 @@ def check_by_name(failures, calls, truth, directory, descriptors):
         "print(same)\n")
     done = subprocess.run([PYTHON, "-c", program, descriptors, path],
                           capture_output=True, text=True)
-    failures.check("messages by name, as the library reads them",
-                   (done.stdout.strip(), done.stderr[-600:]), ("165", ""))
+    failures.check(what, (done.stdout.strip(), done.stderr[-600:]),
+                   (str(count), ""))
 
 
 def messages(aftertap, db):

@@ -45,6 +45,7 @@ check_others(const struct frame *frame, struct buf *once, struct buf *twice)
 	struct payload_block block;
 	struct name_event name;
 	struct process_event process;
+	struct descriptor_event descriptor;
 	struct event_progress progress;
 
 	if (frame->type == EVENT_BLOCK &&
@@ -59,6 +60,10 @@ check_others(const struct frame *frame, struct buf *once, struct buf *twice)
 		   event_decode_process(frame->payload, &process) == 0) {
 		event_encode_process(once, &process);
 		event_encode_process(twice, &process);
+	} else if (frame->type == EVENT_DESCRIPTOR &&
+		   event_decode_descriptor(frame->payload, &descriptor) == 0) {
+		event_encode_descriptor(once, &descriptor);
+		event_encode_descriptor(twice, &descriptor);
 	} else if ((frame->type == EVENT_PROGRESS ||
 		    frame->type == EVENT_DONE) &&
 		   event_decode_progress(frame->payload, &progress) == 0) {

@@ -27,6 +27,7 @@ struct fixture {
 	struct event_memory last_call;
 	char path[40];
 	struct store_writer *store;
+	struct descriptor_list *descriptors;
 	struct parser parser;
 	struct buf wire;
 };
@@ -47,6 +48,7 @@ setup(void **state)
 	f->parser = (struct parser){ .index = INDEX, .count = COUNT,
 				     .process = -1, .events = -1,
 				     .channel = -1 };
+	f->descriptors = descriptor_list_new();
 	buf_init(&f->wire, 1 << 20);
 	*state = f;
 	return 0;
@@ -58,6 +60,7 @@ teardown(void **state)
 	struct fixture *f = *state;
 
 	store_writer_abort(f->store);
+	descriptor_list_free(f->descriptors);
 	parser_free(&f->parser);
 	buf_free(&f->wire);
 	free(f);
@@ -73,7 +76,7 @@ take(struct fixture *f)
 	int rc;
 
 	assert_int_equal(frame_next(&in, EVENT_FRAME_LIMIT, &frame), 1);
-	rc = intake_frame(f->store, &f->parser, &frame);
+	rc = intake_frame(f->store, f->descriptors, &f->parser, &frame);
 	buf_reset(&f->wire);
 	return rc;
 }
