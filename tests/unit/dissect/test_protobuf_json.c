@@ -11,22 +11,7 @@
 
 #include "base/buf.h"
 #include "dissect/application/protobuf_json.h"
-
-static void
-put_varint(struct buf *out, uint64_t value)
-{
-	for (; value >= 0x80; value >>= 7)
-		buf_u8(out, (uint8_t)(value | 0x80));
-	buf_u8(out, (uint8_t)value);
-}
-
-static void
-put_field(struct buf *out, uint32_t number, struct bytes value)
-{
-	put_varint(out, (uint64_t)number << 3 | PROTOBUF_BYTES);
-	put_varint(out, value.size);
-	buf_bytes(out, value);
-}
+#include "tests/support/protos.h"
 
 /* The message in `b` as JSON; it must be one that is not longer than said. */
 static json_t *
@@ -69,10 +54,10 @@ names_at_the_end(void **state)
 
 		buf_init(&b, 1u << 20);
 		for (uint32_t i = 0; i < 8; i++)
-			put_field(&b, 100000000 + i,
+			protos_bytes(&b, 100000000 + i,
 				  text_of(room, i < 7 ? 4096 : size));
-		put_field(&b, 100000010, bytes_of("the last but one"));
-		put_field(&b, 100000011, bytes_of("the last"));
+		protos_bytes(&b, 100000010, bytes_of("the last but one"));
+		protos_bytes(&b, 100000011, bytes_of("the last"));
 		json = shown(&b, NULL, DESCRIPTORS_NONE);
 		json_object_foreach(json, name, value) {
 			if (strcmp(name, "...") == 0)
@@ -97,7 +82,7 @@ elements_are_counted(void **state)
 	(void)state;
 	buf_init(&b, 1u << 20);
 	for (int i = 0; i < 100; i++)
-		put_field(&b, 1, text_of(room, sizeof(room)));
+		protos_bytes(&b, 1, text_of(room, sizeof(room)));
 	json = shown(&b, NULL, DESCRIPTORS_NONE);
 	array = json_object_get(json, "1");
 	assert_true(json_array_size(array) > 20);
@@ -120,16 +105,16 @@ numbers_type(uint32_t *type)
 	buf_init(&service, 100);
 	buf_init(&method, 100);
 	buf_init(&file, 200);
-	put_field(&message, 1, bytes_of("M"));
-	put_field(&message, 2, bytes_make(field, sizeof(field) - 1));
-	put_field(&method, 1, bytes_of("R"));
-	put_field(&method, 2, bytes_of(".M"));
-	put_field(&method, 3, bytes_of(".M"));
-	put_field(&service, 1, bytes_of("S"));
-	put_field(&service, 2, buf_view(&method));
-	put_field(&file, 1, bytes_of("m.proto"));
-	put_field(&file, 4, buf_view(&message));
-	put_field(&file, 6, buf_view(&service));
+	protos_bytes(&message, 1, bytes_of("M"));
+	protos_bytes(&message, 2, bytes_make(field, sizeof(field) - 1));
+	protos_bytes(&method, 1, bytes_of("R"));
+	protos_bytes(&method, 2, bytes_of(".M"));
+	protos_bytes(&method, 3, bytes_of(".M"));
+	protos_bytes(&service, 1, bytes_of("S"));
+	protos_bytes(&service, 2, buf_view(&method));
+	protos_bytes(&file, 1, bytes_of("m.proto"));
+	protos_bytes(&file, 4, buf_view(&message));
+	protos_bytes(&file, 6, buf_view(&service));
 	assert_true(descriptors_add_file(d, buf_view(&file)));
 	descriptors_link(d);
 	assert_true(descriptors_method(d, bytes_of("S/R"), type, type));
@@ -152,8 +137,8 @@ packed_numbers_are_counted(void **state)
 	buf_init(&b, 1u << 20);
 	buf_init(&packed, 1u << 20);
 	for (int i = 0; i < 50000; i++)
-		put_varint(&packed, 7);
-	put_field(&b, 1, buf_view(&packed));
+		protos_varint(&packed, 7);
+	protos_bytes(&b, 1, buf_view(&packed));
 	json = shown(&b, d, type);
 	array = json_object_get(json, "n");
 	assert_true(json_array_size(array) > 10000);

@@ -407,6 +407,9 @@ blocks_names_and_progress_survive_the_wire(void **state)
 {
 	struct payload_block block = { 5, true, 4000, bytes_of("zstd") };
 	struct name_event name = { { 1, 2 }, bytes_of("example.test"), 99 };
+	struct descriptor_event descriptor = {
+		{ { 1, 2, 3 }, 50051 }, 98, bytes_of("a.proto"), bytes_of("file")
+	};
 	struct event_progress progress = { .bytes_read = 1, .packets = 2,
 					   .time_ns = 3,
 					   .damaged_segments = 4 };
@@ -433,6 +436,19 @@ blocks_names_and_progress_survive_the_wire(void **state)
 	assert_int_equal(name.ip[1], 2);
 	assert_int_equal(name.time_ns, 99);
 	assert_true(bytes_equal(name.name, bytes_of("example.test")));
+
+	buf_reset(&wire);
+	event_encode_descriptor(&wire, &descriptor);
+	memset(&descriptor, 0, sizeof(descriptor));
+	assert_int_equal(event_decode_descriptor(
+				 payload_of(&wire, EVENT_DESCRIPTOR),
+				 &descriptor),
+			 0);
+	assert_int_equal(descriptor.server.ip[2], 3);
+	assert_int_equal(descriptor.server.port, 50051);
+	assert_int_equal(descriptor.time_ns, 98);
+	assert_true(bytes_equal(descriptor.name, bytes_of("a.proto")));
+	assert_true(bytes_equal(descriptor.file, bytes_of("file")));
 
 	buf_reset(&wire);
 	event_encode_done(&wire, &progress);

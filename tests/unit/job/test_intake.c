@@ -180,6 +180,44 @@ payload_must_be_in_a_block_that_came_before(void **state)
 }
 
 static void
+messages_must_be_in_a_block_that_came_before(void **state)
+{
+	struct fixture *f = *state;
+	struct call_event call = { .protocol = PROTOCOL_grpc,
+				   .connection = INDEX,
+				   .flags = CALL_HAS_RESPONSE,
+				   .status = -1 };
+
+	for (int came = 0; came < 2; came++) {
+		call.response.messages_ref =
+			(struct payload_ref){ BODIES_BLOCK, 0, 10 };
+		event_encode_call(&f->wire, &f->last_call, &call);
+		assert_int_equal(take(f), came ? 0 : ERR_CORRUPT);
+		if (!came)
+			assert_int_equal(take_block(f, BODIES_BLOCK, true), 0);
+	}
+}
+
+static void
+descriptors_are_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct descriptor_event event = { .name = bytes_of("a.proto"),
+					  .file = bytes_of("what it says") };
+
+	event_encode_descriptor(&f->wire, &event);
+	assert_int_equal(take(f), 0);
+	assert_int_equal(descriptor_list_groups(f->descriptors), 1);
+	event.file = bytes_make(NULL, 0);
+	event_encode_descriptor(&f->wire, &event);
+	assert_int_equal(take(f), ERR_CORRUPT);
+	event.file = bytes_of("what it says");
+	event.name = bytes_make(NULL, 0);
+	event_encode_descriptor(&f->wire, &event);
+	assert_int_equal(take(f), ERR_CORRUPT);
+}
+
+static void
 a_connection_that_ends_twice_is_refused_and_the_next_is_welcome(void **state)
 {
 	struct fixture *f = *state;
@@ -254,6 +292,8 @@ main(void)
 		TEST(ids_of_another_shard_are_refused),
 		TEST(a_block_comes_once_in_order_and_of_its_kind),
 		TEST(payload_must_be_in_a_block_that_came_before),
+		TEST(messages_must_be_in_a_block_that_came_before),
+		TEST(descriptors_are_kept),
 		TEST(a_connection_that_ends_twice_is_refused_and_the_next_is_welcome),
 		TEST(nothing_comes_after_the_end),
 		TEST(a_process_is_taken_or_refused),
