@@ -30,7 +30,8 @@ enum job_state {
 
 struct job_status {
 	enum job_state state;
-	const char *phase;     /* "reading", "indexing"; NULL at the end */
+	const char *phase;     /* "reading", "naming", "indexing"; NULL at
+				* the end */
 	const char *snapshot, *name;
 	json_t *options;       /* owned */
 	json_t *faults;        /* array of strings, owned: what did not stop it */
