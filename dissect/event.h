@@ -196,21 +196,6 @@ struct name_event {
 	int64_t time_ns;
 };
 
-/* A FileDescriptorProto that a server of gRPC answered with when it was asked
- * for its types. */
-struct descriptor_event {
-	struct endpoint server;
-	int64_t time_ns; /* of the answer */
-	struct bytes name; /* of the file */
-	struct bytes file;
-};
-
-/* Who wants to have them. */
-struct descriptor_sink {
-	void *context;
-	void (*file)(void *context, const struct descriptor_event *event);
-};
-
 /* What a dissection rests on; every counter is a total of one parser. */
 #define COVERAGE_MAP(X)                                                       \
 	X(packets, "packets read in the window")                              \

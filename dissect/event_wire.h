@@ -14,6 +14,7 @@
 #pragma once
 
 #include "base/frame.h"
+#include "dissect/descriptor_event.h"
 #include "dissect/event.h"
 #include "dissect/payload.h"
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "dissect/application/descriptors.h"
+#include "dissect/descriptor_event.h"
 #include "dissect/event.h"
 
 struct application_options {

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "dissect/application/grpc_frame.h"
-#include "dissect/event.h"
+#include "dissect/descriptor_event.h"
 
 /* What is passed on, of one parser: files, and bytes of them in all. */
 #define REFLECTION_FILES_MAX 4096

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "dissect/application/descriptors.h"
-#include "dissect/event.h"
+#include "dissect/descriptor_event.h"
 
 #define DESCRIPTOR_LIST_FILES   4096
 #define DESCRIPTOR_LIST_BYTES   (4u << 20)

@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "dissect/job/naming.h"
+#include "dissect/job/naming_setup.h"
 
 /* The writer's frames have at most that many bytes. */
 #define NAMING_FRAME_LIMIT ((32u << 20) + 4096)
