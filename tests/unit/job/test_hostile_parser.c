@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writer against parsers that an attacker has taken over: real processes,
- * real pipes, but the body of the parser is ours.
+ * The writer against parsers that an attacker has taken over, and against the
+ * process that names messages: real processes, real pipes, but their bodies are
+ * ours.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "base/file.h"
 #include "dissect/event_wire.h"
 #include "dissect/job/job_files.h"
+#include "dissect/job/naming_process.h"
 #include "dissect/job/parser_limits.h"
 #include "dissect/job/parser_process.h"
 #include "dissect/job/writer.h"
@@ -58,6 +60,18 @@ parser_process_run(const struct parser_setup *setup, int events, int channel,
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	attack(events, channel);
+	_exit(0);
+}
+
+/* The same for the process that comes after the parsers. */
+static void (*naming_attack)(pid_t writer);
+
+_Noreturn void
+naming_process_run(const struct naming_setup *setup, int channel, pid_t parent)
+{
+	(void)setup;
+	(void)channel;
+	naming_attack(parent);
 	_exit(0);
 }
 
@@ -130,6 +144,37 @@ segment_that_is_not_there(int events, int channel)
 	(void)events;
 	if (sent == sizeof(index))
 		pause();
+}
+
+/* A good parser, which saw a server tell its types. */
+static void
+types_of_a_server(int events, int channel)
+{
+	struct descriptor_event event = { .name = bytes_of("a.proto"),
+					  .file = bytes_of("\x0a\x01x") };
+	struct event_progress progress = { .packets = 1 };
+	struct buf wire;
+
+	(void)channel;
+	buf_init(&wire, 1 << 20);
+	event_encode_descriptor(&wire, &event);
+	event_encode_done(&wire, &progress);
+	send_all(events, &wire);
+}
+
+static void
+naming_never_ends(pid_t writer)
+{
+	kill(writer, SIGTERM);
+	pause();
+}
+
+static void
+naming_crashes(pid_t writer)
+{
+	(void)writer;
+	signal(SIGSYS, SIG_DFL); /* cmocka has one */
+	raise(SIGSYS);
 }
 
 static int
@@ -252,6 +297,46 @@ a_segment_of_somebody_else(void **state)
 		     "a segment it may not have", 1 << 20);
 }
 
+/* Whatever becomes of names: the calls are there, and the run is complete. */
+static void
+naming_fails(struct fixture *f, void (*how)(pid_t), const char *why)
+{
+	struct error e = { 0 };
+	sqlite3_stmt *s;
+	sqlite3 *db;
+
+	attack = types_of_a_server;
+	naming_attack = how;
+	assert_int_equal(writer_run(&f->options, &f->snapshot, &f->files, &e),
+			 JOB_COMPLETED);
+	assert_int_equal(sqlite3_open(f->database, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+					    "SELECT (SELECT value FROM meta "
+					    "WHERE key = 'state'), text "
+					    "FROM faults WHERE kind = 'naming'",
+					    -1, &s, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(s, 0),
+			    "\"completed\"");
+	assert_non_null(strstr((const char *)sqlite3_column_text(s, 1), why));
+	assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+}
+
+static void
+naming_that_is_cancelled(void **state)
+{
+	naming_fails(*state, naming_never_ends, "cancelled before");
+}
+
+static void
+naming_that_dies(void **state)
+{
+	naming_fails(*state, naming_crashes, "killed by signal 31 (SIGSYS)");
+}
+
 int
 main(void)
 {
@@ -264,6 +349,10 @@ main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_segment_of_somebody_else,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(naming_that_is_cancelled,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(naming_that_dies, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
