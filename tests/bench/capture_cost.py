@@ -10,6 +10,7 @@ Loads, all on loopback:
   paced      one TCP stream at 2 Gbit/s (super-packets of 33 kB on average)
   small      12,000 UDP datagrams a second of 100 bytes
   saturated  wrk against nginx, 100 kB a response, as fast as it goes
+  requests   the same with 1 kB, so that a disk can keep up
   idle       nothing but what the machine does anyway
 
 In-path cost is what the load's own processes use more than without a recorder;
@@ -230,11 +231,12 @@ class Small(Iperf):
 
 class Saturated:
     name, unit = "saturated", "requests"
+    body = 100_000
 
     def __init__(self, folder, seconds):
         self.seconds = seconds
         with open(os.path.join(folder, "body"), "wb") as file:
-            file.write(os.urandom(100_000))
+            file.write(os.urandom(self.body))
         configuration = os.path.join(folder, "nginx.conf")
         with open(configuration, "w", encoding="utf-8") as file:
             file.write(
@@ -260,6 +262,10 @@ class Saturated:
         self.server.wait()
 
 
+class Requests(Saturated):
+    name, body = "requests", 1_000
+
+
 class Idle:
     name, unit = "idle", "s"
 
@@ -274,7 +280,7 @@ class Idle:
         pass
 
 
-LOADS = (Paced, Small, Saturated, Idle)
+LOADS = (Paced, Small, Saturated, Requests, Idle)
 
 
 def one_run(recorder_type, load, build, scratch):
