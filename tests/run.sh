@@ -8,5 +8,4 @@ sh tests/support/packages.sh test
 preset=${PRESET:-dev}
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset"
-exec ctest --test-dir "build/$preset" --output-on-failure --no-tests=error \
-	-LE 'bench|tidy' "$@"
+exec sh tests/support/ctest.sh "build/$preset" -LE 'bench|tidy' "$@"

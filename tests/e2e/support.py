@@ -46,11 +46,12 @@ def need(*programs):
 def need_root():
     if os.geteuid() != 0:
         skip("needs root for network namespaces and recording")
-    probe = subprocess.run(["ip", "netns", "add", "aftertap-probe"],
+    name = f"aftertap-probe-{os.getpid()}"
+    probe = subprocess.run(["ip", "netns", "add", name],
                            capture_output=True, text=True)
     if probe.returncode:
         skip("no network namespaces here: " + probe.stderr.strip())
-    subprocess.run(["ip", "netns", "delete", "aftertap-probe"], check=True)
+    subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
 def wait_for(what, truth, seconds=60):
