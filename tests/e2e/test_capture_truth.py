@@ -35,11 +35,10 @@ import http.client, os, sys
 host, port, count, name = sys.argv[1:5]
 for turn in range(int(count)):
     connection = http.client.HTTPConnection(host, int(port))
-    connection.request("GET", "/%s/%d" % (name, turn))
-    local = connection.sock.getsockname()[1]
-    answer = connection.getresponse()
-    answer.read()
-    print(os.getpid(), local, answer.status, flush=True)
+    path = "/%s/%d" % (name, turn)
+    connection.request("GET", path)
+    connection.getresponse().read()
+    print(os.getpid(), path, flush=True)
     connection.close()
 """
 
@@ -107,7 +106,8 @@ def start_nginx(folder, namespace=None):
 pid {folder}/pid; error_log {folder}/error.log; worker_processes 2;
 daemon off; events {{ worker_connections 1024; }}
 http {{
-  log_format truth '$pid $remote_port $status $request_method $request_uri';
+  log_format truth '$pid $remote_addr $remote_port $status $request_method '
+                   '$request_uri';
   access_log {log} truth;
   keepalive_requests 100000;
   server {{
@@ -153,7 +153,8 @@ def start_postgres(folder):
 
 
 def load(folder, requests, address):
-    """HTTP by processes of known ids, and by wrk; (pid, port) of the former."""
+    """HTTP by processes of known ids, and by wrk; what was asked for by the
+    former, and their ids.  A port says less: others get it later."""
     script = os.path.join(folder, "client.py")
     with open(script, "w", encoding="utf-8") as file:
         file.write(CLIENT)
@@ -164,8 +165,8 @@ def load(folder, requests, address):
         for name in ("ok", "missing")]
     for client in clients:
         for line in client.stdout:
-            pid, port, _ = map(int, line.split())
-            known[port] = pid
+            pid, path = line.split()
+            known[address, path] = int(pid)
         client.wait()
     where = f"[{address}]" if ":" in address else address
     subprocess.run(["wrk", "-t1", "-c4", "-d1s",
@@ -249,7 +250,8 @@ def check_packets(failures, ours, large, theirs, lost):
     failures.that("tcpdump recorded something", len(theirs) > 1000,
                   len(theirs))
     failures.check("packets that tcpdump has and we have not",
-                   sum(not is_part(packet, large) for packet in lacking), 0)
+                   [packet[:120].hex() for packet in lacking
+                    if not is_part(packet, large)], [])
     beyond = len(ours.keys() - theirs.keys())
     failures.that("packets that we have and tcpdump has not", beyond <= lost,
                   f"{beyond}, lost by tcpdump {lost}")
@@ -260,22 +262,23 @@ def check_http(failures, tool, db, server, log, known):
     said, workers = collections.Counter(), {}
     with open(log, encoding="utf-8") as file:
         for line in file:
-            pid, port, status, method, uri = line.split()
+            pid, peer, port, status, method, uri = line.split()
             said[method, uri, int(status)] += 1
-            workers[int(port)] = int(pid)
+            workers[peer, int(port), uri] = int(pid)
     rows = list(tool.rows(
         db, "method, path, status, src_port, src_pid, dst_pid, src_process,"
-        " dst_process", f"protocol = 'http' AND dst_port = {WEB} AND "
-        f"dst_ip IN ({server})"))
+        " dst_process, src_ip, dst_ip", f"protocol = 'http'"
+        f" AND dst_port = {WEB} AND dst_ip IN ({server})"))
     failures.check("calls equal nginx's log",
                    collections.Counter((r[1], r[2], r[3]) for r in rows), said)
     failures.check("calls whose server process is not the logged worker",
-                   sum(r[6] != workers.get(r[4]) for r in rows), 0)
+                   sum(r[6] != workers.get((r[9], r[4], r[2]))
+                       for r in rows), 0)
     failures.check("servers' names", {r[8] for r in rows}, {"nginx"})
-    ours = [r for r in rows if r[4] in known]
+    ours = [r for r in rows if (r[10], r[2]) in known]
     failures.check("clients of known pid", len(ours), len(known))
     failures.check("calls whose client process is not the known one",
-                   sum(r[5] != known[r[4]] for r in ours), 0)
+                   sum(r[5] != known[r[10], r[2]] for r in ours), 0)
     failures.check("clients' names", {r[7] for r in rows} -
                    {"python3", os.path.basename(sys.executable)}, {"wrk"})
 
