@@ -23,7 +23,7 @@ enum inflate_form { INFLATE_RAW = -15, INFLATE_ZLIB = 15, INFLATE_GZIP = 31 };
 
 struct content_decoder {
 	z_stream inflate;
-	ZSTD_DCtx *zstd;
+	ZSTD_DCtx *zstd; /* NULL: not needed yet */
 	uint8_t scratch[SCRATCH_SIZE]; /* output that is counted, not kept */
 };
 
@@ -47,10 +47,6 @@ content_decoder_new(void)
 
 	if (inflateInit2(&d->inflate, INFLATE_GZIP) != Z_OK)
 		abort();
-	d->zstd = ZSTD_createDCtx();
-	if (!d->zstd)
-		abort();
-	ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
 	return d;
 }
 
@@ -158,13 +154,26 @@ decode_brotli(struct output *o, struct bytes in)
 						     ATTEMPT_SHORT;
 }
 
+static void
+begin_zstd(struct content_decoder *d)
+{
+	if (!d->zstd) {
+		d->zstd = ZSTD_createDCtx();
+		if (!d->zstd)
+			abort();
+		ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax,
+				       ZSTD_WINDOW_LOG);
+	}
+	ZSTD_DCtx_reset(d->zstd, ZSTD_reset_session_only);
+}
+
 static enum attempt
 decode_zstd(struct output *o, struct bytes in)
 {
 	ZSTD_inBuffer source = { in.data, in.size, 0 };
 	size_t code = 1;
 
-	ZSTD_DCtx_reset(o->decoder->zstd, ZSTD_reset_session_only);
+	begin_zstd(o->decoder);
 	for (;;) {
 		uint8_t *at;
 		size_t room = output_room(o, &at);

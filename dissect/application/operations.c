@@ -18,7 +18,7 @@ struct slot {
 };
 
 struct operations {
-	struct slot slots[SLOTS];
+	struct slot *slots; /* NULL: none has begun */
 };
 
 struct operations *
@@ -30,6 +30,8 @@ operations_new(void)
 void
 operations_free(struct operations *o)
 {
+	if (o)
+		free(o->slots);
 	free(o);
 }
 
@@ -51,8 +53,11 @@ operations_begin(struct operations *o, uint64_t connection, enum side side,
 		 struct bytes id, struct bytes name)
 {
 	uint64_t hash = hash_of(side, id);
-	struct slot *slot = &o->slots[slot_of(connection, hash)];
+	struct slot *slot;
 
+	if (!o->slots)
+		o->slots = alloc_zero(SLOTS, sizeof(*o->slots));
+	slot = &o->slots[slot_of(connection, hash)];
 	name = bytes_first(name, sizeof(slot->name));
 	slot->connection = connection;
 	slot->hash = hash;
@@ -66,8 +71,11 @@ operations_name(const struct operations *o, uint64_t connection, enum side side,
 		struct bytes id)
 {
 	uint64_t hash = hash_of(side, id);
-	const struct slot *slot = &o->slots[slot_of(connection, hash)];
+	const struct slot *slot;
 
+	if (!o->slots)
+		return bytes_make(NULL, 0);
+	slot = &o->slots[slot_of(connection, hash)];
 	if (slot->connection != connection || slot->hash != hash)
 		return bytes_make(NULL, 0);
 	return bytes_make(slot->name, slot->size);

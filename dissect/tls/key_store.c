@@ -26,10 +26,15 @@ struct key_entry {
 	uint8_t value[SECRET_SIZE_MAX];
 };
 
+/* The newest entry of a port, at our end and at the other. */
+struct key_ports {
+	uint32_t local[UINT16_MAX + 1];
+	uint32_t remote[UINT16_MAX + 1];
+};
+
 struct key_store {
-	struct map *by_random;  /* the newest entry of a random */
-	uint32_t by_local[UINT16_MAX + 1]; /* those without, by port */
-	uint32_t by_remote[UINT16_MAX + 1];
+	struct map *by_random;     /* the newest entry of a random */
+	struct key_ports *by_port; /* those without; NULL: there are none */
 	struct key_entry *entries;
 	uint32_t count, capacity, limit;
 };
@@ -52,6 +57,7 @@ key_store_free(struct key_store *k)
 	if (k->entries)
 		explicit_bzero(k->entries, k->capacity * sizeof(*k->entries));
 	free(k->entries);
+	free(k->by_port);
 	map_free(k->by_random);
 	free(k);
 }
@@ -98,10 +104,12 @@ link_entry(struct key_store *k, struct key_entry *entry,
 		*first = number;
 		return;
 	}
-	entry->next = k->by_local[s->local_port];
-	k->by_local[s->local_port] = number;
-	entry->next_remote = k->by_remote[s->remote_port];
-	k->by_remote[s->remote_port] = number;
+	if (!k->by_port)
+		k->by_port = alloc_zero(1, sizeof(*k->by_port));
+	entry->next = k->by_port->local[s->local_port];
+	k->by_port->local[s->local_port] = number;
+	entry->next_remote = k->by_port->remote[s->remote_port];
+	k->by_port->remote[s->remote_port] = number;
 }
 
 bool
@@ -225,13 +233,14 @@ key_store_find(const struct key_store *k, const struct key_query *query,
 			     bytes_make(entry->value, entry->size), found);
 		i = entry->next;
 	}
-	if (ranking.count)
+	if (ranking.count || !k->by_port)
 		return ranking.count;
-	rank_chain(k, query, k->by_local[query->client.port], false, &ranking,
-		   found);
-	rank_chain(k, query, k->by_remote[query->client.port], true, &ranking,
-		   found);
+	rank_chain(k, query, k->by_port->local[query->client.port], false,
+		   &ranking, found);
+	rank_chain(k, query, k->by_port->remote[query->client.port], true,
+		   &ranking, found);
 	if (!ranking.count)
-		rank_chain(k, query, k->by_local[0], false, &ranking, found);
+		rank_chain(k, query, k->by_port->local[0], false, &ranking,
+			   found);
 	return ranking.count;
 }
