@@ -167,7 +167,40 @@ behind_colon(struct bytes in, size_t at)
 	return at < in.size && in.data[at] == ':' ? skip_space(in, at + 1) : 0;
 }
 
-/* "name" : "value" | 'value' | number */
+/* Where the value is of the member of this name at `at`; 0: it is not there. */
+static size_t
+member_value(struct bytes in, size_t at, const char *name)
+{
+	size_t quote = quote_at(in, at);
+
+	if (!quote || !starts_at(in, at + quote, name))
+		return 0;
+	at += quote + strlen(name);
+	return quote_at(in, at) == quote ? behind_colon(in, at + quote) : 0;
+}
+
+/* {"size":9000,"base64":"…"}: how bytes are shown that are no text, which the
+ * size is of when not all are there.  Where their string begins; `at` when it
+ * is not that. */
+static size_t
+into_bytes(struct bytes in, size_t at)
+{
+	size_t member, value;
+
+	if (!starts_at(in, at, "{"))
+		return at;
+	member = skip_space(in, at + 1);
+	value = member_value(in, member, "size");
+	if (value && is_number_start(in, value)) {
+		value = skip_space(in, word_end(in, value, ",}\"'"));
+		member = starts_at(in, value, ",") ? skip_space(in, value + 1)
+						   : value;
+	}
+	value = member_value(in, member, "base64");
+	return value && quote_at(in, value) ? value : at;
+}
+
+/* "name" : "value" | 'value' | number | {"base64":"value"} */
 static bool
 json_value(struct bytes in, size_t at, struct assignment *a)
 {
@@ -176,6 +209,7 @@ json_value(struct bytes in, size_t at, struct assignment *a)
 	at = behind_colon(in, at);
 	if (!at)
 		return false;
+	at = into_bytes(in, at);
 	quote = quote_at(in, at);
 	a->from = at + quote;
 	if (quote)

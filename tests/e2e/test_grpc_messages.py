@@ -134,7 +134,7 @@ def messages(aftertap, db):
     calls = []
     for _, method, request, response in aftertap.rows(
             db, "method, messages(id, 'request'), messages(id, 'response')",
-            "protocol = 'grpc'"):
+            "protocol = 'grpc'", "--reveal"):
         calls.append({"method": method} | {
             side: [json.loads(line) for line in text.splitlines()]
             for side, text in (("request", request), ("response", response))})

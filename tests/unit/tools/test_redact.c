@@ -67,6 +67,14 @@ static const struct {
 	{ "{\"password\":\"cut off he", "cut off he" },
 	{ "{\"log\":\"{\\\"pwd\\\":\\\"ab\\\\\\\"hunter2\\\"}\"}", "hunter2" },
 	{ "{\"log\":\"{\\n\\\"pwd\\\":\\n \\\"hunter2\\\"}\"}", "hunter2" },
+	/* bytes in a message of gRPC, of Kafka … */
+	{ "{\"token\":{\"base64\":\"aHVudGVyMg==\"}}", "aHVudGVyMg" },
+	{ "{\n \"token\": {\n  \"base64\": \"aHVudGVyMg==\"\n }\n}",
+	  "aHVudGVyMg" },
+	{ "{\"secret\":{\"size\":9000,\"base64\":\"aHVudGVyMg==\"}}",
+	  "aHVudGVyMg" },
+	{ "{\"text\":\"{\\\"secret\\\":{\\\"base64\\\":\\\"aHVudGVyMg==\\\"}}\"}",
+	  "aHVudGVyMg" },
 	/* events of a stream, and members of theirs on two lines */
 	{ "data: {\"auth\":\"hunter2\"}\n\n", "hunter2" },
 	{ "data: {\"auth\":\r\ndata: \"hunter2\"}\n\n", "hunter2" },
@@ -155,6 +163,8 @@ static const char *const harmless[] = {
 	"{\"max_tokens\":4096,\"total_tokens\":12,\"tokens\":[1,2]}",
 	"{\"nextPageToken\":\"CAUQAA\",\"next_token\":\"abc\"}",
 	"{\"password\":null,\"secret\":false}",
+	"{\"password\":{\"size\":3,\"value\":\"x\"},\"base64\":\"bXVn\"}",
+	"{\"thumbnail\":{\"size\":9000,\"base64\":\"bXVn\"}}",
 	"/items?page_token=abc&continuationToken=7",
 	"/secretary/of/state?author=x&tokens=3",
 	"the password is wrong",
@@ -393,6 +403,8 @@ hostile_repetitions_cost_linear_time(void **state)
 		"' replace '", "password for ", "password for a@b = '[redacted ",
 		"''", "password = '' ", "password\\n", "password:\\n",
 		"password:\ndata:", "password%3A%22%5C", "password%20",
+		"password\":{", "password\":{\"size\":", "password\":{\"size\":7",
+		"password\":{\"size\":7 ", "\"password\":{\"base64\":",
 		"password:\"\"\"", "password:\\\\\\\"\\\\", ";password:",
 		"-----BEGIN PRIVATE KEY-----[redacted ",
 	};
