@@ -5,7 +5,8 @@ find_package(Threads REQUIRED)
 foreach(dependency
 		LIBUV:libuv>=1.44 JANSSON:jansson>=2.14 SQLITE:sqlite3>=3.40
 		ZSTD:libzstd>=1.5 LZ4:liblz4 ZLIB:zlib BROTLI:libbrotlidec
-		XXHASH:libxxhash NGHTTP2:libnghttp2>=1.50 SECCOMP:libseccomp CAP:libcap CRYPTO:libcrypto>=3 OPENSSL:openssl>=3
+		XXHASH:libxxhash NGHTTP2:libnghttp2>=1.50 NGHTTP3:libnghttp3>=0.8
+		SECCOMP:libseccomp CAP:libcap CRYPTO:libcrypto>=3 OPENSSL:openssl>=3
 		BPF:libbpf>=1.1 ELF:libelf PCAP:libpcap)
 	string(REPLACE ":" ";" parts "${dependency}")
 	list(GET parts 0 name)

@@ -159,6 +159,9 @@ bool sink_is_open(const struct sink *s);
  * channel are not counted by position. */
 void sink_wire(struct sink *s, uint64_t bytes);
 
+/* Some of the selected message came now: it lasts until here at least. */
+void sink_seen(struct sink *s);
+
 /* The exchange of the selected channel failed: an error of its response, or of
  * its request when there is none. */
 void sink_fail(struct sink *s, struct bytes error);

@@ -20,6 +20,18 @@ const struct stream_identity *sink_identity(const struct sink *s);
 int64_t sink_time(struct sink *s);
 
 /*
+ * When what is told came, and in which packet: that of the datagram being fed,
+ * unless what is told had to wait for others.  Of datagrams only; once set it
+ * holds until the next one.
+ */
+struct sink_moment {
+	int64_t time_ns;
+	struct packet_ref packet;
+};
+struct sink_moment sink_moment(const struct sink *s);
+void sink_set_moment(struct sink *s, const struct sink_moment *moment);
+
+/*
  * A stream begins inside, of both sides, whose calls carry `tls` (FIELD_TLS,
  * copied, cut to INNER_LABEL_MAX).  One that was open ends.  False when there
  * is no memory left for it.

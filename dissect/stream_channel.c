@@ -193,6 +193,15 @@ sink_wire(struct sink *s, uint64_t bytes)
 }
 
 void
+sink_seen(struct sink *s)
+{
+	const struct lane *lane = &s->stream->lanes[s->side];
+
+	if (lane->open)
+		lane->open->last_ns = lane->now.time_ns;
+}
+
+void
 sink_fail(struct sink *s, struct bytes error)
 {
 	struct message *m;

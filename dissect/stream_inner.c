@@ -54,6 +54,23 @@ sink_time(struct sink *s)
 	return lane_mark(lane, lane->position)->time_ns;
 }
 
+struct sink_moment
+sink_moment(const struct sink *s)
+{
+	const struct mark *now = &s->stream->lanes[s->side].now;
+
+	return (struct sink_moment){ now->time_ns, now->packet };
+}
+
+void
+sink_set_moment(struct sink *s, const struct sink_moment *moment)
+{
+	struct mark *now = &s->stream->lanes[s->side].now;
+
+	now->time_ns = moment->time_ns;
+	now->packet = moment->packet;
+}
+
 bool
 sink_inner_open(struct sink *s, struct bytes tls)
 {

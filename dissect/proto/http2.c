@@ -24,7 +24,7 @@ struct http2_block {
 	bool end_stream;
 	bool emit;
 	bool trailers;
-	struct http2_fields fields;
+	struct http_fields fields;
 };
 
 struct http2_side {

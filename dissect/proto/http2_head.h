@@ -2,15 +2,11 @@
 /* Header blocks of HTTP/2: HPACK (RFC 7541) by libnghttp2. */
 #pragma once
 
-#include "dissect/sink.h"
+#include "dissect/proto/http_fields.h"
 
 /* Dynamic tables are followed up to this size; a peer that agrees on a larger
  * one is not understood from the first block on that needs it. */
 #define HTTP2_TABLE_LIMIT 65536
-
-/* The name of fields that stand for an entry of the dynamic table that was made
- * before the capture began, or in a hole. */
-#define HTTP2_UNKNOWN ":unknown"
 
 struct http2_head;
 
@@ -23,19 +19,11 @@ struct http2_head *http2_head_new(bool midway, size_t *memory);
 /* NULL is allowed. */
 void http2_head_free(struct http2_head *h);
 
-/* What a block said, as far as the call depends on it. */
-struct http2_fields {
-	int32_t status;      /* :status; -1: none */
-	int32_t grpc_status; /* -1: none */
-	uint32_t size;       /* of names and values so far */
-	bool grpc;           /* content-type is gRPC's */
-};
-
 /*
  * Decodes a fragment of a block, `last` when the block ends with it.  Each
  * field goes to the sink when `emit`.  False: not HPACK, or beyond what is
  * followed; the decoder must be freed.
  */
 bool http2_head_decode(struct http2_head *h, struct bytes fragment, bool last,
-		       bool emit, struct http2_fields *fields,
+		       bool emit, struct http_fields *fields,
 		       struct sink *sink);

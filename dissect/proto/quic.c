@@ -5,11 +5,14 @@
 
 #include "base/alloc.h"
 #include "dissect/proto/quic_parts.h"
+#include "dissect/proto/quic_segment.h"
 #include "dissect/registry.h"
 
 #define CHANNEL_STATE 1
-/* Packets of a datagram that are looked at. */
+/* Packets of a datagram that are looked at, and datagrams that may be captured
+ * as one (UDP_MAX_SEGMENTS of Linux). */
 #define PACKETS 16
+#define SEGMENTS 64
 /* How often the keys of another version are made for a datagram, which takes
  * longer than to open a packet: once for each session that there may be. */
 #define TRIES QUIC_SESSIONS
@@ -120,7 +123,7 @@ initial(struct quic_feed *f, const struct quic_packet *packet)
 		f->session->ends[f->side] = quic_id_make(packet->from);
 		if (quic_say_begin(f))
 			sink_wire(f->sink, packet->whole.size);
-		quic_frames(f, plain);
+		quic_frames(f, QUIC_INITIAL, plain);
 	}
 	free(out);
 	return plain.size > 0;
@@ -165,10 +168,50 @@ negotiation(struct quic_feed *f, const struct quic_packet *packet)
 	return true;
 }
 
-/* What is encrypted tells how far they are: a client that sends 1-RTT packets
- * has verified the server's Finished. */
+/* Opens a packet with the secrets of the session that it belongs to. */
+static struct bytes
+open_secret(struct quic_feed *f, struct quic_packet *packet, uint8_t *out)
+{
+	struct bytes plain = bytes_make(NULL, 0);
+	bool named = false;
+
+	f->session = NULL;
+	while (!plain.size &&
+	       (f->session = quic_session_find(f->conn, f->session, f->side,
+					       packet))) {
+		named = true;
+		plain = quic_segment_open(f->session, f->side, packet, out);
+	}
+	/* An id that was given to the peer out of sight. */
+	if (named || packet->type != QUIC_SHORT)
+		return plain;
+	for (struct quic_session *s = f->conn->sessions;
+	     s && !plain.size && f->tries < TRIES; s = s->next) {
+		f->tries++;
+		f->session = s;
+		plain = quic_segment_open(s, f->side, packet, out);
+	}
+	return plain;
+}
+
+/* How far they are: a client that sends 1-RTT packets has verified the
+ * server's Finished. */
 static void
-encrypted(struct quic_feed *f, const struct quic_packet *packet)
+progress(struct quic_feed *f, const struct quic_packet *packet)
+{
+	if (f->side == SIDE_CLIENT && packet->type == QUIC_SHORT) {
+		f->session->handshake.sent[SIDE_CLIENT] = true;
+		quic_say_end(f);
+	} else if (f->side == SIDE_SERVER && packet->type == QUIC_HANDSHAKE &&
+		   quic_say_begin(f)) {
+		sink_wire(f->sink, packet->whole.size);
+		sink_seen(f->sink);
+	}
+}
+
+/* What cannot be opened tells the same. */
+static void
+unreadable(struct quic_feed *f, const struct quic_packet *packet)
 {
 	struct quic_session *s = quic_session_find(f->conn, NULL, f->side,
 						   packet);
@@ -182,13 +225,30 @@ encrypted(struct quic_feed *f, const struct quic_packet *packet)
 	if (!s || !s->handshake.chosen)
 		return;
 	f->session = s;
-	if (f->side == SIDE_CLIENT && packet->type == QUIC_SHORT) {
-		s->handshake.sent[SIDE_CLIENT] = true;
-		quic_say_end(f);
-	} else if (f->side == SIDE_SERVER && packet->type == QUIC_HANDSHAKE &&
-		   quic_say_begin(f)) {
-		sink_wire(f->sink, packet->whole.size);
+	progress(f, packet);
+}
+
+static void
+encrypted(struct quic_feed *f, struct quic_packet *packet)
+{
+	struct bytes plain = bytes_make(NULL, 0);
+	uint8_t *out = NULL;
+
+	if (sink_context(f->sink)->keys) {
+		out = alloc_resize(NULL, packet->whole.size, 1);
+		plain = open_secret(f, packet, out);
 	}
+	if (!plain.size) {
+		unreadable(f, packet);
+	} else {
+		if (packet->type != QUIC_SHORT)
+			f->session->ends[f->side] = quic_id_make(packet->from);
+		progress(f, packet);
+		quic_frames(f, packet->type, plain);
+		if (f->session->streams)
+			quic_streams_tick(f->session->streams, f->sink);
+	}
+	free(out);
 }
 
 static struct step
@@ -199,8 +259,11 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 	struct quic_packet packet;
 	struct bytes rest = in;
 
-	for (int i = 0; i < PACKETS && quic_packet_read(rest, &packet); i++) {
+	for (int i = 0, segments = 0; i < PACKETS && segments < SEGMENTS &&
+				      quic_packet_read(rest, &packet);) {
 		bool known = true;
+
+		*(packet.type == QUIC_SHORT ? &segments : &i) += 1;
 
 		if (packet.type == QUIC_INITIAL)
 			known = initial(&f, &packet);
@@ -215,6 +278,9 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 		rest = bytes_from(rest, packet.whole.size);
 	}
 	sink_undissected(sink, rest.size);
+	/* What was read of streams has said when it came. */
+	if (f.session && f.session->streams)
+		sink_channel(sink, 0, side, false);
 	return step_done(in.size);
 }
 
@@ -238,12 +304,15 @@ finish(void *state, enum side side, struct bytes pending, bool clean,
 
 	(void)pending;
 	(void)clean;
-	if (side != SIDE_SERVER)
-		return;
 	for (f.session = f.conn->sessions; f.session;
-	     f.session = f.session->next)
-		if (f.session->answered && !f.session->ended[SIDE_SERVER])
+	     f.session = f.session->next) {
+		/* Of both sides, before the first is told that it ends. */
+		if (side == SIDE_CLIENT && f.session->streams)
+			quic_streams_flush(f.session->streams, sink);
+		if (side == SIDE_SERVER && f.session->answered &&
+		    !f.session->ended[SIDE_SERVER])
 			quic_say_end(&f);
+	}
 }
 
 static void

@@ -28,13 +28,21 @@ void quic_say_server_hello(struct quic_feed *f, struct bytes body);
 /* The versions that the server speaks, none of which was asked for. */
 void quic_say_versions(struct quic_feed *f, struct bytes versions);
 
+/* Another message of the handshake, which was encrypted. */
+void quic_say_message(struct quic_feed *f, uint8_t type, struct bytes body);
+
 /* A CONNECTION_CLOSE of the side that speaks (RFC 9000 §19.19). */
-void quic_say_close(struct quic_feed *f, uint64_t code, struct bytes reason);
+struct quic_closed {
+	uint64_t code;
+	bool by_application; /* the code is one of HTTP/3 */
+	struct bytes reason;
+};
+void quic_say_close(struct quic_feed *f, const struct quic_closed *closed);
 
 /* Ends the server's half, if it is there, and with it the call. */
 void quic_say_end(struct quic_feed *f);
 
 /* Frames (dissect/proto/quic_frame.c). */
 
-/* Takes the frames of an Initial packet of the session. */
-void quic_frames(struct quic_feed *f, struct bytes plain);
+/* Takes the frames of a packet of the session that was opened. */
+void quic_frames(struct quic_feed *f, enum quic_type type, struct bytes plain);

@@ -106,6 +106,30 @@ quic_say_begin(struct quic_feed *f)
 	return true;
 }
 
+/* "h3", or a draft of it: "h3-29". */
+static bool
+is_http3(struct bytes name)
+{
+	return bytes_starts_with(name, "h3") &&
+	       (name.size == 2 || name.data[2] == '-');
+}
+
+/* Whether nothing else is offered. */
+static bool
+offers_http3(struct bytes body)
+{
+	struct hello hello;
+	struct bytes name;
+	bool all;
+
+	if (!hello_read(body, true, &hello) || !hello.alpn.size)
+		return false;
+	all = true;
+	while (hello_next_alpn(&hello.alpn, &name))
+		all &= is_http3(name);
+	return all;
+}
+
 void
 quic_say_client_hello(struct quic_feed *f, struct bytes body)
 {
@@ -119,6 +143,9 @@ quic_say_client_hello(struct quic_feed *f, struct bytes body)
 		sink_flags(f->sink, MESSAGE_IS_ERROR);
 	}
 	end_half(f, SIDE_CLIENT);
+	s->is_http3 = offers_http3(body);
+	if (s->handshake.asked)
+		quic_session_has_hello(s, f->sink);
 }
 
 void
@@ -126,6 +153,28 @@ quic_say_server_hello(struct quic_feed *f, struct bytes body)
 {
 	if (select_half(f, SIDE_SERVER))
 		handshake_server_hello(&f->session->handshake, body, f->sink);
+}
+
+void
+quic_say_message(struct quic_feed *f, uint8_t type, struct bytes body)
+{
+	struct quic_session *s = f->session;
+	struct handshake *h = &s->handshake;
+
+	/* Certificates are those of TLS 1.3 when the ServerHello was seen. */
+	if (type == HANDSHAKE_CERTIFICATE && !h->chosen)
+		return;
+	select_half(f, SIDE_SERVER);
+	handshake_message(h, f->side, type, body, f->sink);
+	if (type != HANDSHAKE_ENCRYPTED_EXTENSIONS || f->side != SIDE_SERVER)
+		return;
+	if (h->alpn.size)
+		s->is_http3 = is_http3(bytes_make(h->alpn.data, h->alpn.size));
+	/* What the server has refused the client sends again, or otherwise. */
+	if (s->streams && h->early_offered && !h->early_accepted) {
+		quic_streams_free(s->streams, f->sink);
+		s->streams = NULL;
+	}
 }
 
 static void
@@ -160,8 +209,12 @@ close_call(struct quic_feed *f)
 	f->session->ended[SIDE_SERVER] = true;
 	if (sink_channel(f->sink, f->session->channel, f->side, false))
 		sink_channel_close(f->sink, false);
-	quic_session_drop_crypto(f->session, SIDE_CLIENT, f->sink);
-	quic_session_drop_crypto(f->session, SIDE_SERVER, f->sink);
+	for (int side = 0; side < 2; side++) {
+		quic_session_drop_crypto(&f->session->crypto[side], f->sink);
+		if (f->session->opened)
+			quic_session_drop_crypto(
+				&f->session->opened->crypto[side], f->sink);
+	}
 }
 
 void
@@ -237,41 +290,64 @@ put_code(struct buf *out, uint64_t code)
 		buf_format(out, "0x%" PRIx64, code);
 }
 
+/* "the server closed the connection: CONNECTION_REFUSED: …" */
 static void
-put_failure(const struct quic_feed *f, uint64_t code, struct bytes reason,
+put_failure(const struct quic_feed *f, const struct quic_closed *closed,
 	    struct buf *out)
 {
-	const char *meaning = code > CRYPTO_ERROR && code <= CRYPTO_ERROR + 0xff
-				      ? alert_meaning((uint8_t)code)
-				      : NULL;
+	uint64_t code = closed->code;
+	const char *meaning = NULL;
+	char text[32];
 
 	buf_format(out, "the %s closed the connection: ",
 		   f->side == SIDE_SERVER ? "server" : "client");
-	put_code(out, code);
+	if (closed->by_application) {
+		buf_text(out, http3_error_name(code, text));
+	} else {
+		put_code(out, code);
+		if (code > CRYPTO_ERROR && code <= CRYPTO_ERROR + 0xff)
+			meaning = alert_meaning((uint8_t)code);
+	}
 	if (meaning)
 		buf_format(out, " (%s)", meaning);
-	if (reason.size)
+	if (closed->reason.size)
 		buf_text(out, ": ");
-	buf_bytes(out, bytes_first(reason, REASON_SHOWN));
+	buf_bytes(out, bytes_first(closed->reason, REASON_SHOWN));
 }
 
-void
-quic_say_close(struct quic_feed *f, uint64_t code, struct bytes reason)
+/* Calls in the connection are over. */
+static void
+close_streams(struct quic_feed *f, const struct quic_closed *closed)
+{
+	uint64_t none = closed->by_application ? HTTP3_NO_ERROR : 0;
+	struct buf text;
+
+	buf_init(&text, TEXT_MAX);
+	put_failure(f, closed, &text);
+	quic_streams_close(f->session->streams,
+			   closed->code == none || text.failed
+				   ? NULL
+				   : buf_cstr(&text),
+			   f->sink);
+	buf_free(&text);
+}
+
+/* The handshake has failed. */
+static void
+fail_handshake(struct quic_feed *f, const struct quic_closed *closed)
 {
 	struct buf text, name;
 
-	if (f->session->ended[SIDE_SERVER])
-		return;
 	buf_init(&text, TEXT_MAX);
 	buf_init(&name, TEXT_MAX);
-	put_failure(f, code, reason, &text);
-	put_code(&name, code);
+	put_failure(f, closed, &text);
+	put_code(&name, closed->code);
 	end_request(f);
 	if (select_half(f, SIDE_SERVER)) {
 		put_negotiated(f);
 		handshake_tell(&f->session->handshake, false, f->sink);
-		if (code <= INT32_MAX)
-			sink_status(f->sink, (int32_t)code);
+		if (closed->code <= INT32_MAX)
+			sink_status(f->sink, (int32_t)closed->code);
 		sink_field(f->sink, FIELD_STATUS_TEXT, buf_view(&name));
 		put_failed(f, buf_view(&text));
 		end_half(f, SIDE_SERVER);
@@ -282,4 +358,15 @@ quic_say_close(struct quic_feed *f, uint64_t code, struct bytes reason)
 	close_call(f);
 	buf_free(&text);
 	buf_free(&name);
+}
+
+void
+quic_say_close(struct quic_feed *f, const struct quic_closed *closed)
+{
+	if (!f->session->ended[SIDE_SERVER] && closed->by_application)
+		quic_say_end(f);
+	else if (!f->session->ended[SIDE_SERVER])
+		fail_handshake(f, closed);
+	if (f->session->streams)
+		close_streams(f, closed);
 }

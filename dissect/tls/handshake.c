@@ -392,7 +392,7 @@ put_summary(const struct handshake *h, struct sink *sink)
 		buf_text(&line, suite_name(h->suite, text));
 	}
 	if (h->alpn.size) {
-		buf_text(&line, " ");
+		buf_text(&line, h->chosen ? " " : "");
 		buf_append(&line, h->alpn.data, h->alpn.size);
 	}
 	if (resumption(h))

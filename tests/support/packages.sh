@@ -7,7 +7,7 @@ set -eu
 
 build="gcc clang cmake ninja-build pkg-config libuv1-dev libjansson-dev
 	libsqlite3-dev libzstd-dev liblz4-dev zlib1g-dev libbrotli-dev
-	libxxhash-dev libnghttp2-dev libseccomp-dev libcap-dev libssl-dev node-llhttp
+	libxxhash-dev libnghttp2-dev libnghttp3-dev libseccomp-dev libcap-dev libssl-dev node-llhttp
 	libbpf-dev libelf-dev libpcap-dev bpftool linux-libc-dev
 	python3 tcpdump curl"
 test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
