@@ -9,7 +9,6 @@
  * 16-bit size in big endian, and as many bytes of frames.
  */
 #include <assert.h>
-#include <openssl/evp.h>
 
 #include "base/buf.h"
 #include "base/reader.h"
@@ -17,9 +16,8 @@
 #include "dissect/stream.h"
 #include "dissect/tls/key_store.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/quic_seal.h"
 
-#define TAG 16
-#define NUMBER 4
 #define FRAMES_MAX 2000
 #define PACKET_MAX (FRAMES_MAX + 64)
 
@@ -32,65 +30,17 @@ enum { OF_SERVER = 1, VERSION_2 = 8, SHORT = 16, HELLOS = 32, LATER = 64 };
 struct sent {
 	uint8_t kind;
 	uint32_t count; /* its number */
-	struct bytes head, frames;
+	struct bytes frames;
 };
 
-/* AES-128 of one block, or the AEAD of RFC 9001 §5.3. */
-static void
-mask(const uint8_t *key, const uint8_t *sample, uint8_t out[TAG])
-{
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-	int size = 0;
-
-	assert(EVP_EncryptInit_ex(c, EVP_aes_128_ecb(), NULL, key, NULL));
-	assert(EVP_EncryptUpdate(c, out, &size, sample, TAG));
-	EVP_CIPHER_CTX_free(c);
-}
-
-static void
-seal(const struct quic_protection *p, const uint8_t *iv, struct bytes head,
-     struct bytes frames, uint8_t *out)
-{
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-	int size = 0;
-
-	assert(EVP_EncryptInit_ex(c, EVP_aes_128_gcm(), NULL, p->key, iv));
-	assert(EVP_EncryptUpdate(c, NULL, &size, head.data, (int)head.size));
-	assert(EVP_EncryptUpdate(c, out, &size, frames.data,
-				 (int)frames.size));
-	assert(EVP_EncryptFinal_ex(c, out + frames.size, &size));
-	assert(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG,
-				   out + frames.size));
-	EVP_CIPHER_CTX_free(c);
-}
-
-/* Protects what follows a head that ends with the number; its size. */
 static size_t
-protect(const struct sent *sent, const struct quic_protection *p,
-	uint8_t out[PACKET_MAX])
-{
-	size_t size = sent->head.size, at = size - NUMBER;
-	uint8_t bits[TAG], iv[12];
-
-	memcpy(iv, p->iv, sizeof(iv));
-	for (int i = 0; i < NUMBER; i++)
-		iv[8 + i] ^= (uint8_t)(sent->count >> (24 - 8 * i));
-	seal(p, iv, sent->head, sent->frames, out + size);
-	mask(p->header, out + at + NUMBER, bits);
-	memcpy(out, sent->head.data, size);
-	out[0] ^= bits[0] & (sent->kind & SHORT ? 0x1f : 0x0f);
-	for (size_t i = 0; i < NUMBER; i++)
-		out[at + i] ^= bits[1 + i];
-	return size + sent->frames.size + TAG;
-}
-
-static size_t
-protect_initial(struct sent *sent, uint8_t out[PACKET_MAX])
+protect_initial(const struct sent *sent, uint8_t out[PACKET_MAX])
 {
 	uint8_t connection = sent->kind >> 1 & 3;
 	bool server = sent->kind & OF_SERVER, second = sent->kind & VERSION_2;
 	uint32_t version = second ? 0x6b3343cf : 1, count = sent->count;
-	size_t length = NUMBER + sent->frames.size + TAG;
+	size_t length = QUIC_SEAL_NUMBER + sent->frames.size +
+			QUIC_SEAL_TAG;
 	uint8_t head[] = { second ? 0xd3 : 0xc3,
 			   (uint8_t)(version >> 24),
 			   (uint8_t)(version >> 16),
@@ -111,13 +61,13 @@ protect_initial(struct sent *sent, uint8_t out[PACKET_MAX])
 
 	assert(quic_protection_initial(quic_version_find(version),
 				       bytes_make(&connection, 1), keys));
-	sent->head = bytes_make(head, sizeof(head));
-	return protect(sent, &keys[server], out);
+	return quic_seal(&keys[server], bytes_make(head, sizeof(head)), count,
+			 sent->frames, out);
 }
 
 /* The secrets of all connections are zeros. */
 static size_t
-protect_short(struct sent *sent, uint8_t out[PACKET_MAX])
+protect_short(const struct sent *sent, uint8_t out[PACKET_MAX])
 {
 	static const uint8_t secret[32];
 	uint8_t connection = sent->kind >> 1 & 3;
@@ -134,8 +84,8 @@ protect_short(struct sent *sent, uint8_t out[PACKET_MAX])
 				      suite_find(SUITE),
 				      bytes_make(secret, sizeof(secret)),
 				      &keys));
-	sent->head = bytes_make(head, sizeof(head));
-	return protect(sent, &keys, out);
+	return quic_seal(&keys, bytes_make(head, sizeof(head)), sent->count,
+			 sent->frames, out);
 }
 
 /* CRYPTO with a hello of connection `connection` that speaks of h3 alone. */

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys behind Initial packets, and streams put together, of QUIC. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "dissect/proto/http3_qpack.h"
+#include "dissect/proto/quic_half.h"
+#include "dissect/proto/quic_keys.h"
+#include "dissect/stream_parts.h"
+
+#define VERSION_1 1
+#define VERSION_2 0x6b3343cfu
+#define CHACHA 0x1303
+#define STREAM_SIZE 600
+
+struct hex {
+	uint8_t data[128];
+	size_t size;
+};
+
+static struct hex
+hex(const char *digits)
+{
+	struct hex out = { .size = strlen(digits) / 2 };
+
+	assert_true(out.size <= sizeof(out.data));
+	for (size_t i = 0; i < out.size; i++)
+		out.data[i] =
+			(uint8_t)(text_hex_digit((uint8_t)digits[2 * i]) << 4 |
+				  text_hex_digit((uint8_t)digits[2 * i + 1]));
+	return out;
+}
+
+static struct key_store *
+store_of(const char *secret_digits, enum secret_label label,
+	 uint8_t random)
+{
+	struct key_store *store = key_store_new(4);
+	struct hex value = hex(secret_digits);
+	struct secret secret = { .label = (uint8_t)label,
+				 .has_random = true,
+				 .size = (uint8_t)value.size };
+
+	memset(secret.random, random, sizeof(secret.random));
+	memcpy(secret.value, value.data, value.size);
+	assert_true(key_store_add(store, &secret));
+	return store;
+}
+
+/* The samples of RFC 9001 and RFC 9369, appendix A.5: a secret, its packet,
+ * and the secret behind a key update. */
+static void
+check_sample(uint32_t number, const char *packet_digits, const char *updated)
+{
+	static const uint8_t random[KEY_RANDOM_SIZE] = { 0 };
+	const struct quic_version *version = quic_version_find(number);
+	struct key_query query = { .random = random };
+	struct key_store *store = store_of(
+		"9ac312a7f877468ebe69422748ad00a15443f18203a07d6060f688f30f21"
+		"632b",
+		SECRET_CLIENT_TRAFFIC, 0);
+	struct hex whole = hex(packet_digits), next = hex(updated);
+	struct quic_packet packet = {
+		.type = QUIC_SHORT,
+		.whole = bytes_make(whole.data, whole.size),
+		.number_at = 1,
+	};
+	struct quic_keys keys;
+	uint8_t out[sizeof(whole.data)];
+	struct bytes plain;
+
+	quic_keys_begin(&keys, store, &query);
+	keys.expected[SIDE_CLIENT][QUIC_LEVEL_TRAFFIC] = 654360000;
+	plain = quic_keys_open(&keys, SIDE_SERVER, version, &packet, out);
+	assert_int_equal(plain.size, 0);
+	plain = quic_keys_open(&keys, SIDE_CLIENT, version, &packet, out);
+	assert_true(bytes_equal(plain, bytes_make("\x01", 1)));
+	assert_int_equal(keys.levels[0][QUIC_LEVEL_TRAFFIC].suite->id, CHACHA);
+	assert_true(keys.expected[0][QUIC_LEVEL_TRAFFIC] == 654360565);
+	assert_memory_equal(keys.traffic[SIDE_CLIENT].secret, next.data,
+			    next.size);
+	whole.data[8] ^= 1;
+	plain = quic_keys_open(&keys, SIDE_CLIENT, version, &packet, out);
+	assert_int_equal(plain.size, 0);
+	quic_keys_end(&keys);
+	key_store_free(store);
+}
+
+static void
+secrets_are_those_of_the_appendices(void **state)
+{
+	(void)state;
+	check_sample(VERSION_1, "4cfe4189655e5cd55c41f69080575d7999c25a5bfb",
+		     "1223504755036d556342ee9361d253421a826c9ecdf3c7148684b36b"
+		     "714881f9");
+	check_sample(VERSION_2, "5558b1c60ae7b6b932bc27d786f4bc2bb20f2162ba",
+		     "c69374c49e3d2a9466fa689e49d476db5d0dfbc87d32ceeaa6343fd0"
+		     "ae4c7d88");
+}
+
+/* Without the right secret the attempts end. */
+static void
+attempts_are_bounded(void **state)
+{
+	static const uint8_t random[KEY_RANDOM_SIZE] = { 1 };
+	struct key_query query = { .random = random };
+	struct key_store *store = store_of(
+		"0000000000000000000000000000000000000000000000000000000000"
+		"000000",
+		SECRET_CLIENT_TRAFFIC, 1);
+	struct hex whole = hex("4cfe4189655e5cd55c41f69080575d7999c25a5bfb");
+	struct quic_packet packet = {
+		.type = QUIC_SHORT,
+		.whole = bytes_make(whole.data, whole.size),
+		.number_at = 1,
+	};
+	struct quic_keys keys;
+	uint8_t out[sizeof(whole.data)];
+
+	(void)state;
+	quic_keys_begin(&keys, store, &query);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(quic_keys_open(&keys, SIDE_CLIENT,
+						quic_version_find(1), &packet,
+						out)
+					 .size,
+				 0);
+	assert_int_equal(keys.failures[SIDE_CLIENT][QUIC_LEVEL_TRAFFIC], 100);
+	assert_null(keys.levels[SIDE_CLIENT][QUIC_LEVEL_TRAFFIC].suite);
+	quic_keys_end(&keys);
+	key_store_free(store);
+}
+
+/* A stream to talk to. */
+
+static struct coverage coverage;
+static struct stream_context context;
+static struct stream *stream;
+
+static void
+ignore_call(void *unused, const struct call_event *call)
+{
+	(void)unused;
+	(void)call;
+}
+
+static int
+make_stream(void **state)
+{
+	struct stream_identity identity = { .ip_protocol = 17 };
+
+	(void)state;
+	context = (struct stream_context){
+		.options = { .body_limit = 1 << 16,
+			     .head_limit = 1 << 16,
+			     .pending_limit = 8 },
+		.events = { .call = ignore_call },
+		.coverage = &coverage,
+		.buffered_limit = 4u << 20,
+	};
+	stream = stream_new(&context, &identity);
+	return 0;
+}
+
+static int
+free_stream(void **state)
+{
+	(void)state;
+	stream_free(stream, CALL_REASON_NO_RESPONSE);
+	return context.buffered != 0;
+}
+
+/* What a half has given so far. */
+struct given {
+	struct quic_half half;
+	uint8_t data[STREAM_SIZE];
+	size_t size;
+};
+
+static void
+take(struct given *g, struct bytes in)
+{
+	assert_true(g->size + in.size <= STREAM_SIZE);
+	if (in.size)
+		memcpy(g->data + g->size, in.data, in.size);
+	g->size += in.size;
+}
+
+static void
+add(struct given *g, const uint8_t *whole, size_t from, size_t size)
+{
+	struct quic_piece *piece;
+	bool full;
+
+	take(g, quic_half_add(&g->half, from, bytes_make(whole + from, size),
+			      &stream->sink, &full));
+	assert_false(full);
+	while ((piece = quic_half_take(&g->half))) {
+		take(g, buf_view(&piece->data));
+		quic_half_free_piece(piece, &stream->sink);
+	}
+}
+
+/* Random pieces in random order, again and again: what is given is what was
+ * sent, as far as there is no gap. */
+static void
+pieces_come_in_order(void **state)
+{
+	uint8_t whole[STREAM_SIZE];
+
+	(void)state;
+	srand(7);
+	for (size_t i = 0; i < STREAM_SIZE; i++)
+		whole[i] = (uint8_t)(i * 31 + i / 256);
+	for (int round = 0; round < 300; round++) {
+		struct given g = { .size = 0 };
+		bool have[STREAM_SIZE] = { false };
+		size_t front;
+
+		quic_half_init(&g.half);
+		for (int i = 0; i < 40; i++) {
+			size_t from = (size_t)rand() % STREAM_SIZE;
+			size_t size = (size_t)rand() % (STREAM_SIZE - from);
+
+			size = size % 60;
+			memset(have + from, true, size);
+			add(&g, whole, from, size);
+		}
+		for (front = 0; front < STREAM_SIZE && have[front]; front++)
+			;
+		assert_int_equal(g.size, front);
+		assert_memory_equal(g.data, whole, front);
+		assert_true(g.half.next == front);
+		for (size_t at = 0; at < STREAM_SIZE; at += 25)
+			add(&g, whole, at, 25);
+		quic_half_end(&g.half, STREAM_SIZE);
+		assert_true(quic_half_is_over(&g.half));
+		assert_memory_equal(g.data, whole, STREAM_SIZE);
+		assert_int_equal(g.half.bytes, 0);
+		assert_null(g.half.pieces);
+	}
+}
+
+/* No more gaps and bytes are kept than there may be. */
+static void
+pieces_are_bounded(void **state)
+{
+	static uint8_t block[1 << 16];
+	struct quic_half half = { .next = 0 };
+	bool full = false;
+	size_t count = 0;
+
+	(void)state;
+	quic_half_init(&half);
+	for (uint64_t at = 1; !full; at += 2, count++)
+		quic_half_add(&half, at, bytes_make(block, 1), &stream->sink,
+			      &full);
+	assert_int_equal(count - 1, QUIC_HALF_PIECES);
+	assert_true(quic_half_skip(&half) == 1);
+	quic_half_drop(&half, &stream->sink);
+	full = false;
+	for (uint64_t at = 10; !full; at += sizeof(block))
+		quic_half_add(&half, at, bytes_make(block, sizeof(block)),
+			      &stream->sink, &full);
+	assert_true(half.bytes <= QUIC_HALF_BYTES);
+	assert_true(half.bytes > QUIC_HALF_BYTES - sizeof(block));
+	quic_half_drop(&half, &stream->sink);
+}
+
+/* RFC 9204 §4.5: what refers to the table, between what does not. */
+static void
+unknown_entries_are_marked(void **state)
+{
+	/* 0x03 0x81: count 2, base 0.  :method GET, an entry, a name of the
+	 * table of the standard, one of an entry, post-base ones, a literal. */
+	struct hex section = hex("0381d1805101724301731002017623616263"
+				 "0164");
+	/* The name as a literal of 8 bytes (prefix of 3 bits). */
+	struct hex expected = hex(
+		"0000d1"
+		"27013a756e6b6e6f776e00"
+		"510172"
+		"27013a756e6b6e6f776e0173"
+		"27013a756e6b6e6f776e00"
+		"27013a756e6b6e6f776e0176"
+		"236162630164");
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1024);
+	http3_qpack_unknown(bytes_make(section.data, section.size), &out);
+	assert_false(out.failed);
+	assert_int_equal(out.size, expected.size);
+	assert_memory_equal(out.data, expected.data, expected.size);
+	buf_free(&out);
+	buf_init(&out, 1024);
+	http3_qpack_unknown(bytes_make(section.data, section.size - 1), &out);
+	assert_true(out.failed);
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secrets_are_those_of_the_appendices),
+		cmocka_unit_test(attempts_are_bounded),
+		cmocka_unit_test_setup_teardown(pieces_come_in_order,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(pieces_are_bounded,
+						make_stream, free_stream),
+		cmocka_unit_test(unknown_entries_are_marked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
