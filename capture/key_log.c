@@ -48,9 +48,12 @@ read_line(struct bytes line, struct secret *secret)
 	struct bytes label = take_until(&line, ' ');
 	struct bytes random = take_until(&line, ' ');
 	int found = secret_label_find(label);
+	size_t digits = 0;
 
-	if (line.size && line.data[line.size - 1] == '\r')
-		line.size--;
+	/* Others read no further either: what is behind came with an editor. */
+	while (digits < line.size && text_hex_digit(line.data[digits]) >= 0)
+		digits++;
+	line.size = digits;
 	if (found < 0 || read_hex(random, secret->random,
 				  SECRET_RANDOM_SIZE) != SECRET_RANDOM_SIZE)
 		return false;

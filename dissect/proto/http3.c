@@ -86,7 +86,9 @@ open_message(struct http3_feed *f)
 	}
 	if (!half->begun) {
 		half->begun = true;
-		begin_message(f);
+		/* Unless two streams say that they are the same push. */
+		if (!sink_is_open(f->sink))
+			begin_message(f);
 	}
 	sink_seen(f->sink);
 	return sink_is_open(f->sink);
@@ -160,12 +162,15 @@ read_section(struct http3_feed *f, struct bytes section, bool emit,
 	struct http3_table *table = &f->http->tables[f->side];
 	enum http3_section result = HTTP3_SECTION_WAITS;
 
+	half_of(f)->needs = 0;
 	*fields = (struct http_fields){ .status = -1, .grpc_status = -1 };
 	if (!http3_qpack_refers(section))
 		return read_plain(f, section, emit, fields);
 	if (table->live)
 		result = http3_qpack_read(table->live, f->stream->id, section,
 					  emit, fields, f->sink);
+	if (table->live && result == HTTP3_SECTION_WAITS)
+		half_of(f)->needs = http3_qpack_needed(table->live);
 	if (table->lost || (f->force && result == HTTP3_SECTION_WAITS))
 		return read_unknown(f, section, emit, fields);
 	if (result == HTTP3_SECTION_BAD)
@@ -482,8 +487,11 @@ http3_over(struct http3_feed *f)
 void
 http3_resume(struct http3_feed *f)
 {
+	const struct http3_qpack *live = f->http->tables[f->side].live;
 	struct http3_half *half = half_of(f);
 
+	if (!f->force && live && http3_qpack_count(live) < half->needs)
+		return;
 	if (half->held.size)
 		take_held(f);
 	half->waits &= !f->force;

@@ -34,7 +34,8 @@ struct http3_half {
 	bool body;         /* … which is DATA */
 	bool begun, ended; /* its message */
 	bool headed;       /* what comes are trailers */
-	bool waits;        /* for the encoder stream, or SETTINGS */
+	bool waits;        /* for the encoder stream, or SETTINGS … */
+	uint64_t needs;    /* … until so many entries were added */
 	bool lost;         /* where frames begin is not known any more */
 	bool over;         /* nothing comes behind what is held */
 };

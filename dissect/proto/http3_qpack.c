@@ -16,6 +16,7 @@ struct http3_qpack {
 	nghttp3_qpack_decoder *decoder;
 	nghttp3_mem mem;
 	size_t capacity;
+	uint64_t needed;
 };
 
 static void
@@ -125,11 +126,24 @@ http3_qpack_read(struct http3_qpack *q, uint64_t stream, struct bytes section,
 		result = HTTP3_SECTION_READ;
 	else if (flags & NGHTTP3_QPACK_DECODE_FLAG_BLOCKED)
 		result = HTTP3_SECTION_WAITS;
+	q->needed = nghttp3_qpack_stream_context_get_ricnt(context);
 	nghttp3_qpack_stream_context_del(context);
 	if (result == HTTP3_SECTION_BAD && !q->capacity)
 		renew(q); /* it believes its peer to be wrong for good */
 	drop_answers(q);
 	return result;
+}
+
+uint64_t
+http3_qpack_count(const struct http3_qpack *q)
+{
+	return nghttp3_qpack_decoder_get_icnt(q->decoder);
+}
+
+uint64_t
+http3_qpack_needed(const struct http3_qpack *q)
+{
+	return q->needed;
 }
 
 /* Sections without their dynamic table. */

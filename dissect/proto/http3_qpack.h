@@ -37,6 +37,11 @@ enum http3_section http3_qpack_read(struct http3_qpack *q, uint64_t stream,
 				    struct http_fields *fields,
 				    struct sink *sink);
 
+/* How many entries were ever added; how many there have to be for the last
+ * section that waits. */
+uint64_t http3_qpack_count(const struct http3_qpack *q);
+uint64_t http3_qpack_needed(const struct http3_qpack *q);
+
 /* The section with HTTP_FIELDS_UNKNOWN in the place of all that refers to the
  * dynamic table, for a decoder of capacity 0; appended to `out`, which fails
  * when it is none. */

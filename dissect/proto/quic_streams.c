@@ -30,8 +30,8 @@ find(const struct quic_streams *s, uint64_t id)
 }
 
 static void
-set_waiting(struct quic_streams *s, struct quic_stream *stream, int side,
-	    int64_t since)
+set_waiting(struct quic_streams *s, struct quic_stream *stream,
+	    enum side side, int64_t since)
 {
 	if (!stream->since[side] == !since)
 		return;
@@ -48,7 +48,7 @@ forget(struct quic_streams *s, struct quic_stream *stream, struct sink *sink)
 	*(stream->older ? &stream->older->newer : &s->oldest) = stream->newer;
 	*(stream->newer ? &stream->newer->older : &s->newest) = stream->older;
 	for (int side = 0; side < 2; side++) {
-		set_waiting(s, stream, side, 0);
+		set_waiting(s, stream, (enum side)side, 0);
 		s->bytes -= stream->halves[side].bytes;
 		quic_half_drop(&stream->halves[side], sink);
 	}
@@ -301,6 +301,17 @@ give_up(struct direction *d)
 	sink_set_moment(sink, &now);
 }
 
+/* More waits than may: gaps are given up, not the end. */
+static void
+make_way(struct direction *d)
+{
+	struct sink_moment now = sink_moment(d->feed.sink);
+
+	while (d->half->pieces && skip_gap(d))
+		;
+	sink_set_moment(d->feed.sink, &now);
+}
+
 /* A server that answers has the head of the request: what is missing of it was
  * not captured. */
 static void
@@ -346,8 +357,7 @@ quic_streams_data(struct quic_streams *s, enum side side,
 		give_pieces(&d, false);
 	}
 	if (full || s->bytes > QUIC_STREAMS_BYTES)
-		while (d.half->pieces && skip_gap(&d))
-			;
+		make_way(&d);
 	end_if_over(&d);
 	settle(&d);
 	react(s, sink);

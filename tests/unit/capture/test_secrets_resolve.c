@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/key_log.h"
 #include "capture/secrets_resolve.h"
 
 #include <setjmp.h>
@@ -201,6 +202,40 @@ key_log_lines(void **state)
 	free(matches);
 }
 
+static int
+keep_secret(void *context, const struct secret *secret)
+{
+	*(struct secret *)context = *secret;
+	return 0;
+}
+
+/* As Wireshark reads them: what an editor left behind a secret is not its. */
+static void
+key_log_lines_with_more(void **state)
+{
+	static const char line[] =
+		"SERVER_TRAFFIC_SECRET_0 "
+		"abababababababababababababababababababababababababababababababab"
+		" "
+		"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+	static const char *const tails[] = { "", "\n", "\r\n", "\\\n", " x\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
+		struct secret secret = { .size = 0 };
+		struct buf text;
+
+		buf_init(&text, 1024);
+		buf_text(&text, line);
+		buf_text(&text, tails[i]);
+		key_log_visit(buf_view(&text), 0, keep_secret, &secret);
+		assert_int_equal(secret.label, SECRET_SERVER_TRAFFIC);
+		assert_int_equal(secret.size, 32);
+		assert_int_equal(secret.value[31], 0x0f);
+		buf_free(&text);
+	}
+}
+
 int
 main(void)
 {
@@ -212,6 +247,7 @@ main(void)
 		cmocka_unit_test(translated_addresses),
 		cmocka_unit_test(time_keeps_candidates),
 		cmocka_unit_test(key_log_lines),
+		cmocka_unit_test(key_log_lines_with_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
