@@ -8,7 +8,11 @@
 
 #include <stddef.h>
 
+/* As malloc(3). */
 void *counted_memory_malloc(size_t size, void *count);
+/* As free(3). */
 void counted_memory_free(void *block, void *count);
+/* As calloc(3). */
 void *counted_memory_calloc(size_t number, size_t size, void *count);
+/* As realloc(3). */
 void *counted_memory_realloc(void *block, size_t size, void *count);
