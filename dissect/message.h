@@ -32,6 +32,7 @@ struct message {
 	bool truncated;     /* the body is longer than was kept */
 	bool has_id;
 	bool alone;         /* of the server, answers nothing */
+	bool late;          /* a request: what answers it may have passed */
 	bool claimed;       /* a request: a response has begun that answers it */
 	bool timed;         /* when parts of the body came is kept */
 	bool framed;        /* of a channel: wire_bytes counts, not start and end */

@@ -25,6 +25,7 @@ pair_start(struct pair *p, enum protocol protocol, enum pairing kind)
 	p->kind = kind;
 	p->chain = p->place.identity->midstream ? CHAIN_LOST : CHAIN_CERTAIN;
 	p->answered_known = p->has_last = p->has_response = false;
+	p->has_stray = false;
 }
 
 /* The queue. */
@@ -159,6 +160,9 @@ request_begin(struct pair *p, struct message *r)
 	p->has_last = true;
 	if (never_seen(p, SIDE_SERVER))
 		flush_one_direction(p, r->acknowledged);
+	r->late = p->has_stray && r->start < p->stray_acknowledged;
+	if (r->late)
+		return;
 	push(p, r);
 	limit_open(p);
 }
@@ -168,6 +172,13 @@ request_end(struct pair *p, struct message *r)
 {
 	struct message *response = r->peer;
 
+	if (r->late) {
+		exchange_emit(&p->place, r, NULL,
+			      r->flags & MESSAGE_NO_RESPONSE
+				      ? CALL_REASON_NONE
+				      : CALL_REASON_RESPONSE_NOT_CAPTURED);
+		return;
+	}
 	if (r->claimed) {
 		if (response)
 			exchange_emit(&p->place, r, response,
@@ -380,6 +391,9 @@ response_begin(struct pair *p, struct message *response)
 	}
 	if (response->peer)
 		return;
+	if (!p->has_stray || p->stray_acknowledged < response->acknowledged)
+		p->stray_acknowledged = response->acknowledged;
+	p->has_stray = true;
 	p->chain = CHAIN_LOST;
 	p->answered_known = false;
 	flush_lost(p, response);
@@ -436,8 +450,9 @@ static void
 response_end(struct pair *p, struct message *response)
 {
 	struct message *r = response->peer;
+	bool guessed = p->lanes[SIDE_SERVER].broken; /* where it ends */
 
-	for (const struct message *m = p->first; m; m = m->next)
+	for (const struct message *m = p->first; m && !guessed; m = m->next)
 		if (m->acknowledged > response->start &&
 		    m->acknowledged < response->end)
 			p->pipelined = true;

@@ -21,6 +21,10 @@
  * A response whose acknowledgement is not above r->start was sent before the
  * server had any byte of r, and never answers it (an unsolicited 408).
  *
+ * A request that is understood only after the server, which had received it,
+ * was heard to answer something unknown (its side was being searched for a
+ * message) may have been answered so, and is left alone.
+ *
  * tests/unit/dissect/test_pair.c plays this against a simulated network.
  */
 #pragma once
@@ -52,6 +56,8 @@ struct pair {
 	bool has_last;
 	uint64_t response_acknowledged; /* of the newest final response */
 	bool has_response;
+	uint64_t stray_acknowledged; /* most of responses without a request */
+	bool has_stray;
 };
 
 /* Nothing is open; `lanes` (two, by side) outlive the pair. */

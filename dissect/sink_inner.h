@@ -64,5 +64,12 @@ void sink_inner_data(struct sink *s, struct bytes plain, size_t offset,
  * next is carried at `end` of the slice given to feed, or beyond. */
 void sink_inner_gap(struct sink *s, uint64_t missing, size_t end);
 
+/* To be said before sink_inner_open: not all of that side will be inside. */
+void sink_inner_lost(struct sink *s, enum side side);
+
+/* What comes next inside is carried by what begins at the front of the slice
+ * given to feed, of which sink_inner_data will be given a later one. */
+void sink_inner_resume(struct sink *s);
+
 /* The side being fed has said all. */
 void sink_inner_finish(struct sink *s);

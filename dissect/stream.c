@@ -353,6 +353,7 @@ lost(struct stream *s, enum side side)
 			s->protocol = PROTOCOL_UNKNOWN;
 		return;
 	}
+	inner_hole(s->inner, side, s->lanes[side].position);
 	s->dissector->gap(s->conn, side, bytes_make(NULL, 0), 0, &s->sink);
 	end_open(s, side);
 	look_for_message(&s->lanes[side], true);
@@ -509,8 +510,10 @@ break_off(struct stream *s, enum side side, uint64_t missing)
 	s->sink.side = side;
 	stream_deselect(s, lane);
 	if (s->dissector->gap(s->conn, side, held(lane), missing, &s->sink)) {
-		if (lane->open)
+		if (lane->open) {
 			lane->open->incomplete = true;
+			lane->broken = true; /* its end may be guessed */
+		}
 		lane->position += lane->held.size;
 		lane_drop(lane, s->context, lane->held.size);
 		lane->wanted = 0;
@@ -559,6 +562,7 @@ give_up(struct stream *s, enum side side, struct bytes in)
 
 	s->context->coverage->bytes_given_up += in.size + lane->held.size;
 	force_detection(s);
+	inner_hole(s->inner, side, lane->position);
 	if (lane->state == LANE_RUN)
 		break_off(s, side, 0);
 	drop_held(s, lane);
@@ -599,6 +603,13 @@ void
 stream_gap(struct stream *s, enum side side, uint64_t missing,
 	   const struct stream_at *at)
 {
+	stream_hole(s, side, missing, at->position, at->position + missing);
+}
+
+void
+stream_hole(struct stream *s, enum side side, uint64_t missing,
+	    uint64_t position, uint64_t behind)
+{
 	struct lane *lane;
 	uint64_t left = missing;
 
@@ -608,10 +619,11 @@ stream_gap(struct stream *s, enum side side, uint64_t missing,
 		return;
 	if (!lane->started) {
 		lane->started = true;
-		lane->origin = lane->position = at->position;
+		lane->origin = lane->position = position;
 	}
+	inner_hole(s->inner, side, position);
 	lane->holes++;
-	lane->hole_end = lane->arrived = at->position + missing;
+	lane->hole_end = lane->arrived = behind;
 	if (lane->state == LANE_DETECT)
 		force_detection(s);
 	force_search(s, side);

@@ -16,10 +16,18 @@
  * sender has in flight when the packets still wait for each other. */
 #define INNER_ENDS 32
 
-/* One side: where the bytes inside stand relative to those outside. */
+/*
+ * One side: where the bytes inside stand relative to those outside.  Behind a
+ * hole outside it is not known yet how much is missing inside, but the other
+ * side acknowledges what comes there: until the next bytes inside, positions
+ * are as far from each other as those outside are.
+ */
 struct inner_side {
 	uint64_t position; /* of the next byte inside */
 	bool finished;
+	bool open;         /* there is such a hole … */
+	bool told;         /* … and the stream inside knows of it */
+	uint64_t hole;     /* outside: where `position` is */
 	unsigned count;    /* ends noted so far */
 	struct {
 		uint64_t outside, inside;
@@ -94,8 +102,13 @@ sink_inner_open(struct sink *s, struct bytes tls)
 		memcpy(inner->label, tls.data, tls.size);
 	identity.midstream = false;
 	identity.tls = bytes_make(inner->label, tls.size);
-	for (int side = 0; side < 2; side++)
+	for (int side = 0; side < 2; side++) {
 		inner->sides[side].position = 1;
+		inner->sides[side].open = outer->inner_lost[side] ||
+					  outer->lanes[side].broken;
+		inner->sides[side].hole = outer->lanes[side].origin;
+		outer->inner_lost[side] = false;
+	}
 	inner->stream = stream_new(context, &identity);
 	outer->inner = inner;
 	return true;
@@ -128,6 +141,8 @@ inside_of(const struct inner_side *side, uint64_t outside)
 	unsigned kept = side->count < INNER_ENDS ? side->count : INNER_ENDS;
 	uint64_t oldest = 1;
 
+	if (side->open && outside >= side->hole)
+		return side->position + (outside - side->hole);
 	for (unsigned i = 1; i <= kept; i++) {
 		unsigned at = (side->count - i) % INNER_ENDS;
 
@@ -148,6 +163,49 @@ note_end(struct inner_side *side, uint64_t outside)
 }
 
 void
+inner_hole(struct inner *inner, enum side side, uint64_t outside)
+{
+	if (!inner || inner->sides[side].open)
+		return;
+	inner->sides[side].open = true;
+	inner->sides[side].told = false;
+	inner->sides[side].hole = outside;
+}
+
+/* `missing` bytes inside (0: unknown), and what comes next is carried at
+ * `outside`. */
+static void
+tell_hole(struct inner *inner, enum side number, uint64_t missing,
+	  uint64_t outside)
+{
+	struct inner_side *side = &inner->sides[number];
+	uint64_t at = side->position, passed = missing ? missing : 1;
+
+	if (side->open && outside > side->hole)
+		passed = outside - side->hole;
+	side->position += passed;
+	side->told = true;
+	side->hole = outside;
+	stream_hole(inner->stream, number, missing, at, side->position);
+	note_end(side, outside);
+}
+
+void
+sink_inner_resume(struct sink *s)
+{
+	struct inner *inner = s->stream->inner;
+	uint64_t position = s->stream->lanes[s->side].position;
+	struct inner_side *side;
+
+	if (!inner)
+		return;
+	side = &inner->sides[s->side];
+	if (side->open && (!side->told || side->hole < position))
+		tell_hole(inner, s->side, 0, position);
+	side->open = false;
+}
+
+void
 sink_inner_data(struct sink *s, struct bytes plain, size_t offset, size_t end)
 {
 	struct stream *outer = s->stream;
@@ -159,6 +217,7 @@ sink_inner_data(struct sink *s, struct bytes plain, size_t offset, size_t end)
 	if (!inner || !plain.size)
 		return;
 	side = &inner->sides[s->side];
+	sink_inner_resume(s);
 	last = lane->position + end - 1;
 	while (plain.size) {
 		const struct mark *mark = lane_mark(lane, outside);
@@ -188,16 +247,19 @@ sink_inner_data(struct sink *s, struct bytes plain, size_t offset, size_t end)
 void
 sink_inner_gap(struct sink *s, uint64_t missing, size_t end)
 {
-	struct inner *inner = s->stream->inner;
-	struct inner_side *side;
+	struct stream *outer = s->stream;
 
-	if (!inner)
-		return;
-	side = &inner->sides[s->side];
-	stream_gap(inner->stream, s->side, missing,
-		   &(struct stream_at){ .position = side->position });
-	side->position += missing;
-	note_end(side, s->stream->lanes[s->side].position + end);
+	if (!outer->inner)
+		outer->inner_lost[s->side] = true;
+	else
+		tell_hole(outer->inner, s->side, missing,
+			  outer->lanes[s->side].position + end);
+}
+
+void
+sink_inner_lost(struct sink *s, enum side side)
+{
+	s->stream->inner_lost[side] = true;
 }
 
 void

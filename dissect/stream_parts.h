@@ -37,6 +37,7 @@ struct stream {
 	struct pair pair;
 	struct sink sink;
 	struct inner *inner; /* what the dissector found inside; or NULL */
+	bool inner_lost[2]; /* and before it was found, by side: not all */
 	uint32_t messages;  /* since the dissector was chosen */
 	bool upgrade;       /* the message that just ended changes protocol */
 	struct upgrade next;
@@ -65,6 +66,13 @@ void inner_finish(struct inner *inner, enum side side, bool clean);
 void inner_free(struct inner *inner, enum call_reason reason);
 /* The stream itself, NULL when there is none. */
 const struct stream *inner_stream(const struct inner *inner);
+
+/* From `outside` on, bytes of a side are missing or not understood. */
+void inner_hole(struct inner *inner, enum side side, uint64_t outside);
+/* stream_gap at `position`, of bytes that end at `behind`: `missing` is what
+ * a dissector may count with. */
+void stream_hole(struct stream *s, enum side side, uint64_t missing,
+		 uint64_t position, uint64_t behind);
 
 /* The next protocol begins. */
 void stream_adopt_next(struct stream *s);

@@ -285,6 +285,7 @@ begin_frame(struct mysql_conn *conn, struct mysql_inflate *f,
 	f->plain = f->squeezed ? frame->plain : frame->size;
 	f->uses_zstd = begins_zstd(frame->content);
 	f->broken = !open_inner(conn, sink);
+	sink_inner_resume(sink);
 	if (f->broken)
 		sink_context(sink)->coverage->bytes_given_up += frame->size;
 	else if (f->squeezed)

@@ -369,6 +369,10 @@ data(struct tls_conn *conn, const struct session_opened *opened,
 		buf_init(&label, INNER_LABEL_MAX);
 		handshake_label(&conn->handshake, opened->suite, &label);
 		conn->inner_stale = false;
+		for (int side = 0; side < 2; side++)
+			if (conn->sides[side].unread ||
+			    conn->sides[side].unread_unknown)
+				sink_inner_lost(sink, (enum side)side);
 		if (!sink_inner_open(sink, buf_view(&label)))
 			sink_context(sink)->coverage->bytes_given_up +=
 				opened->plain.data.size;

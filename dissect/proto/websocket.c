@@ -382,7 +382,6 @@ gap(void *state, enum side which, struct bytes pending, uint64_t missing,
 	struct websocket_conn *conn = state;
 	struct websocket_side *side = &conn->sides[which];
 
-	(void)pending;
 	if (!side->in_frame || side->skipping || !missing ||
 	    missing > side->left) {
 		side->in_frame = side->skipping = side->inside = false;
@@ -393,7 +392,8 @@ gap(void *state, enum side which, struct bytes pending, uint64_t missing,
 	side->lost |= side->compressed;
 	side->left -= missing;
 	if (side->inside)
-		sink_inner_gap(sink, side->compressed ? 0 : missing, 0);
+		sink_inner_gap(sink, side->compressed ? 0 : missing,
+			       pending.size + (size_t)missing);
 	if (select_message(which, false, false, sink))
 		sink_incomplete(sink);
 	if (!side->left)
