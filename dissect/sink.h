@@ -166,6 +166,12 @@ void sink_seen(struct sink *s);
  * its request when there is none. */
 void sink_fail(struct sink *s, struct bytes error);
 
+/* What is paired in the selected channel may be a wrong pair, since bytes are
+ * missing; `by_order`: it is the order of messages alone that pairs them. */
+void sink_uncertain(struct sink *s, bool by_order);
+/* It is no wrong pair, as is known now. */
+void sink_certain(struct sink *s);
+
 /* The selected channel is over: what is open is incomplete; what has no other
  * half is alone, because of a reset or else for want of an answer.  The channel
  * and its state are gone. */

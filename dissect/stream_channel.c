@@ -217,6 +217,29 @@ sink_fail(struct sink *s, struct bytes error)
 	m->flags |= MESSAGE_IS_ERROR;
 }
 
+static void
+set_doubt(struct sink *s, enum call_reason reason)
+{
+	struct message *request =
+		s->channel ? s->channel->halves[SIDE_CLIENT] : NULL;
+
+	if (request)
+		request->reason = reason;
+}
+
+void
+sink_uncertain(struct sink *s, bool by_order)
+{
+	set_doubt(s, by_order ? CALL_REASON_PIPELINED_HOLE
+			      : CALL_REASON_HOLE_BEFORE);
+}
+
+void
+sink_certain(struct sink *s)
+{
+	set_doubt(s, CALL_REASON_NONE);
+}
+
 void
 sink_channel_close(struct sink *s, bool reset)
 {

@@ -7,8 +7,6 @@
 #include "dissect/registry.h"
 #include "dissect/sink.h"
 
-#define PROTOCOL_HEADER "AMQP\0\0\x09\x01"
-#define PROTOCOL_HEADER_SIZE 8
 /* Frames that are waited for as a whole: all but those of bodies. */
 #define FRAME_HELD (192u << 10)
 #define VALUE_LIMIT 2048
@@ -24,6 +22,7 @@ struct waiting {
 	uint64_t id;
 	uint16_t channel;
 	bool lost[2]; /* bytes of that side have been missing since */
+	bool crowded; /* others waited in its channel */
 };
 
 /* State of a channel of the stream: a content that is being read. */
@@ -39,6 +38,7 @@ struct amqp_side {
 	uint32_t body;     /* bytes of the frame's body */
 	uint16_t channel;  /* whose frame it is */
 	uint32_t holes;    /* so far */
+	bool lost;         /* nothing was read since the last of them */
 };
 
 struct amqp_conn {
@@ -66,16 +66,8 @@ struct frame {
 static enum verdict
 probe(enum transport transport, struct bytes client, struct bytes server)
 {
-	struct bytes head = bytes_first(client, PROTOCOL_HEADER_SIZE);
-
 	(void)transport;
-	if (client.size && client.data[0] == 'A') {
-		if (memcmp(head.data, PROTOCOL_HEADER, head.size) != 0)
-			return VERDICT_NO;
-		return head.size < PROTOCOL_HEADER_SIZE ? VERDICT_MAYBE
-							: VERDICT_YES;
-	}
-	return amqp_frame_probe(client.size ? client : server, false);
+	return amqp_frame_start(client, server);
 }
 
 static enum verdict
@@ -90,9 +82,16 @@ resync(enum side side, struct bytes in)
 static void
 remember(struct frame *f, const struct amqp_method *method, uint64_t id)
 {
-	f->conn->waiting[f->conn->next++ % WAITING] = (struct waiting){
-		.method = method, .id = id, .channel = f->channel
-	};
+	struct waiting now = { .method = method, .id = id,
+			       .channel = f->channel };
+
+	for (unsigned i = 0; i < WAITING; i++) {
+		const struct waiting *w = &f->conn->waiting[i];
+
+		now.crowded |= w->method && w->channel == f->channel &&
+			       !w->lost[SIDE_SERVER];
+	}
+	f->conn->waiting[f->conn->next++ % WAITING] = now;
 }
 
 static bool
@@ -113,6 +112,16 @@ forget(struct frame *f, struct waiting *w)
 	sink_channel(f->sink, w->id, SIDE_CLIENT, false);
 	sink_channel_close(f->sink, false);
 	w->method = NULL;
+}
+
+/* The answer that came is to `w`, if not to others that asked the same. */
+static void
+doubt(struct frame *f, const struct waiting *w)
+{
+	if (!w->crowded || !w->lost[SIDE_SERVER])
+		return;
+	sink_channel(f->sink, w->id, SIDE_CLIENT, false);
+	sink_uncertain(f->sink, true);
 }
 
 /*
@@ -140,6 +149,8 @@ find_waiting(struct frame *f, uint32_t id, bool any_channel)
 		forget(f, found);
 		found = w;
 	}
+	if (found)
+		doubt(f, found);
 	return found;
 }
 
@@ -148,6 +159,7 @@ note_hole(struct amqp_conn *conn, enum side side, struct sink *sink)
 {
 	struct frame f = { .conn = conn, .sink = sink };
 
+	conn->sides[side].holes++;
 	for (unsigned i = 0; i < WAITING; i++) {
 		struct waiting *w = &conn->waiting[i];
 
@@ -691,7 +703,7 @@ start_frame(struct amqp_conn *conn, enum side side, struct bytes in,
 	uint32_t size;
 
 	if (in.size && in.data[0] == 'A')
-		return in.size < PROTOCOL_HEADER_SIZE ? step_more(8)
+		return in.size < AMQP_PROTOCOL_HEADER ? step_more(8)
 		       : bytes_starts_with(in, "AMQP") ? step_done(8)
 						       : step_bad();
 	f.type = reader_u8(&r);
@@ -747,6 +759,9 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 {
 	struct amqp_conn *conn = state;
 
+	if (conn->sides[side].lost) /* some may have been answered unread */
+		note_hole(conn, side, sink);
+	conn->sides[side].lost = false;
 	return conn->sides[side].state == SIDE_FRAME
 		       ? start_frame(conn, side, in, sink)
 		       : body(conn, side, in, sink);
@@ -761,7 +776,7 @@ gap(void *state, enum side side, struct bytes pending, uint64_t missing,
 	(void)pending;
 	(void)missing;
 	conn->sides[side].state = SIDE_FRAME;
-	conn->sides[side].holes++;
+	conn->sides[side].lost = true;
 	note_hole(conn, side, sink);
 	return false;
 }

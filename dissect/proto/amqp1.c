@@ -384,6 +384,9 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 	struct amqp1_frame f = { .conn = conn, .sink = sink, .side = side };
 	struct step step;
 
+	if (s->lost) /* what was asked until here may be answered unread */
+		amqp1_note_hole(conn, side, sink);
+	s->lost = false;
 	if (s->state == AMQP1_IN_PAYLOAD && !s->left)
 		amqp1_transfer_end(&f, 0);
 	if (s->state == AMQP1_AT_FRAME)
@@ -404,8 +407,8 @@ gap(void *state, enum side side, struct bytes pending, uint64_t missing,
 	(void)missing;
 	conn->sides[side].state = AMQP1_AT_FRAME;
 	conn->sides[side].left = 0;
-	conn->sides[side].holes++;
 	amqp1_note_hole(conn, side, sink);
+	conn->sides[side].lost = true;
 	return false;
 }
 

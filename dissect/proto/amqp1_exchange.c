@@ -92,6 +92,8 @@ amqp1_answer(struct amqp1_frame *f, struct amqp1_waiting *w)
 
 	sink_channel(f->sink, exchange, SIDE_SERVER, true);
 	sink_begin(f->sink);
+	if (w && w->lost[f->side] && !w->name) /* it may be the second */
+		sink_uncertain(f->sink, false);
 	say_performative(f);
 	say_node(f);
 	if (!sink_value(f->sink, FIELD_STATUS_TEXT).size)
@@ -121,6 +123,7 @@ amqp1_single(struct amqp1_frame *f)
 void
 amqp1_note_hole(struct amqp1_conn *conn, enum side side, struct sink *sink)
 {
+	conn->sides[side].holes++;
 	for (unsigned i = 0; i < AMQP1_WAITING; i++) {
 		struct amqp1_waiting *w = &conn->waiting[i];
 
@@ -173,6 +176,18 @@ is_stale(const struct amqp1_conn *conn, const struct amqp1_unsettled *u)
 	       u->holes[1] != conn->sides[1].holes;
 }
 
+/* Whether a state may have been told before, to which that of a range that is
+ * told later says nothing (§2.6.12). */
+static bool
+may_be_settled(const struct amqp1_frame *f, const struct amqp1_unsettled *u)
+{
+	struct amqp1_value first = amqp1_field(&f->body, 1);
+	struct amqp1_value last = amqp1_field(&f->body, 2);
+
+	return u->holes[f->side] != f->conn->sides[f->side].holes &&
+	       last.kind != AMQP1_NULL && last.number != first.number;
+}
+
 /* The state of a delivery; `wire` bytes are counted as its. */
 static void
 settle(struct amqp1_frame *f, const struct amqp1_unsettled *u,
@@ -185,6 +200,8 @@ settle(struct amqp1_frame *f, const struct amqp1_unsettled *u,
 		return;
 	sink_channel(f->sink, u->exchange, SIDE_SERVER, false);
 	sink_begin(f->sink);
+	if (may_be_settled(f, u))
+		sink_uncertain(f->sink, false);
 	sink_wire(f->sink, wire);
 	amqp1_say_begin(f, u->side == SIDE_CLIENT ? "transfer" : "deliver");
 	amqp1_say_state(f, state, u->side);

@@ -74,6 +74,7 @@ struct amqp1_side {
 	bool more;               /* other frames of it follow */
 	uint8_t header;          /* protocol id of the last header + 1 */
 	uint32_t holes;
+	bool lost;               /* nothing was read since the last of them */
 };
 
 struct amqp1_conn {

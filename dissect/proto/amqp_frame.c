@@ -35,3 +35,17 @@ amqp_frame_probe(struct bytes in, bool known)
 		return VERDICT_NO;
 	return known || type != AMQP_FRAME_BEAT ? VERDICT_YES : VERDICT_MAYBE;
 }
+
+enum verdict
+amqp_frame_start(struct bytes client, struct bytes server)
+{
+	struct bytes head = bytes_first(client, AMQP_PROTOCOL_HEADER);
+
+	if (client.size && client.data[0] == 'A') {
+		if (memcmp(head.data, "AMQP\0\0\x09\x01", head.size) != 0)
+			return VERDICT_NO;
+		return head.size < AMQP_PROTOCOL_HEADER ? VERDICT_MAYBE
+							: VERDICT_YES;
+	}
+	return amqp_frame_probe(client.size ? client : server, false);
+}

@@ -4,6 +4,7 @@
 
 #include "dissect/dissector.h"
 
+#define AMQP_PROTOCOL_HEADER 8 /* octets */
 #define AMQP_FRAME_HEAD 7
 #define AMQP_FRAME_END 0xce
 #define AMQP_FRAME_LIMIT (16u << 20)
@@ -18,3 +19,7 @@ enum amqp_frame_type {
 /* Whether a frame begins here; on a connection that is `known` to speak AMQP
  * less is asked. */
 enum verdict amqp_frame_probe(struct bytes in, bool known);
+
+/* The same of the first bytes of both sides, either of which may be empty: the
+ * client begins with the protocol's header. */
+enum verdict amqp_frame_start(struct bytes client, struct bytes server);

@@ -206,9 +206,11 @@ open_response(const struct imap_conn *conn,
 	sink_begin(sink);
 	if (exchange->kind == IMAP_IDLE)
 		sink_timed(sink);
-	/* Some of it may be in a hole since the command. */
-	if (exchange->serial && exchange->holes != conn->holes)
-		sink_incomplete(sink);
+	/* Some of it, or all and another command, may be in a hole since. */
+	if (!exchange->serial || exchange->holes == conn->holes)
+		return;
+	sink_incomplete(sink);
+	sink_uncertain(sink, true);
 }
 
 /* Data without a command that waits for it. */
@@ -349,6 +351,7 @@ tagged(struct imap_conn *conn, struct bytes line, size_t size,
 	failed = result[0] != 'O';
 	exchange = sink_channel(sink, id, SIDE_SERVER, true);
 	open_response(conn, exchange, sink);
+	sink_certain(sink);
 	for (int i = 0; i < WORDS; i++)
 		if (exchange->counts[i])
 			attribute_header(sink, "untagged", "%u %s",

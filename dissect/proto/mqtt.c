@@ -410,6 +410,9 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 	struct mqtt_frame f = { .conn = conn, .sink = sink, .side = side };
 	enum verdict verdict;
 
+	/* What was asked until here may have been answered unread. */
+	conn->sides[side].holes += conn->sides[side].lost;
+	conn->sides[side].lost = false;
 	if (conn->sides[side].state == MQTT_IN_PAYLOAD)
 		end_publish(&f, &conn->sides[side], 0);
 	if (!in.size)
@@ -459,6 +462,7 @@ gap(void *state, enum side which, struct bytes pending, uint64_t missing,
 		sink_end(sink, 0);
 	}
 	side->state = MQTT_AT_PACKET;
+	side->lost = true;
 	mqtt_aliases_free(side, sink);
 	return false;
 }

@@ -22,6 +22,7 @@ struct mqtt_side {
 	uint64_t channel;  /* of the PUBLISH whose payload it is */
 	uint32_t left;     /* bytes of it to come */
 	uint32_t holes;    /* so far */
+	bool lost;         /* nothing was read since the last of them */
 	struct mqtt_alias *aliases; /* MQTT_ALIASES of them, or NULL; owned */
 };
 

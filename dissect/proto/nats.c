@@ -109,6 +109,9 @@ begin_answer(struct nats_frame *f, uint64_t id)
 	if (!asked || sink_is_open(f->sink))
 		return NULL;
 	sink_begin(f->sink);
+	/* The answer may be lost, and this what came after it. */
+	if (asked->holes[f->side] != f->conn->sides[f->side].holes)
+		sink_uncertain(f->sink, false);
 	return asked;
 }
 
@@ -339,6 +342,9 @@ feed(void *state, enum side side, struct bytes in, struct sink *sink)
 	struct nats_frame f = { .conn = conn, .sink = sink, .side = side };
 	enum verdict verdict;
 
+	/* What was asked until here may have been answered unread. */
+	conn->sides[side].holes += conn->sides[side].lost;
+	conn->sides[side].lost = false;
 	if (conn->sides[side].state != NATS_AT_LINE)
 		return payload(&f, in);
 	verdict = nats_line_read(in, side, &f.line);
@@ -378,6 +384,7 @@ gap(void *state, enum side which, struct bytes pending, uint64_t missing,
 			sink_incomplete(sink);
 		end_message(&f, 0);
 	}
+	side->lost = true;
 	return false;
 }
 

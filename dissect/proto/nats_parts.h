@@ -13,6 +13,7 @@ struct nats_side {
 	uint64_t channel;         /* whose it is */
 	uint32_t left;            /* bytes of its payload to come */
 	uint32_t holes;           /* so far */
+	bool lost;                /* nothing was read since the last of them */
 	uint32_t pings, answered; /* that this side asked, so far */
 };
 
