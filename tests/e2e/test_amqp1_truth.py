@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, skip, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, skip, tshark_fields, workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's proton is for
 PORT, PEER = "7356", "7357"
@@ -303,6 +303,7 @@ def check_errors(failures, aftertap, db, told, peer):
 
 
 def impaired(failures, aftertap, pcap, directory):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5], "--max-body", "256KiB")
         wrong, whole = [], 0

@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, skip, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, skip, tshark_fields, workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's pika is for
 PORT = "7355"
@@ -164,6 +164,7 @@ def check_bodies(failures, aftertap, db, told):
 
 
 def impaired(failures, aftertap, pcap, directory):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5],
                                 "--max-body", "256KiB")

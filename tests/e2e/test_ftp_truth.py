@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 PORT = "7421"  # not FTP's own
 FILES = 80
@@ -173,6 +173,7 @@ def pairs_of(aftertap, db):
 def impaired(failures, aftertap, pcap, directory):
     sizes = {name(i): str(len(f"this is {i} ") * (i * 7 + 1))
              for i in range(FILES)}
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5])
         pairs = pairs_of(aftertap, db)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
-                     need, need_root, tshark_fields, workspace)
+                     need, need_root, no_wrong_pairs, tshark_fields, workspace)
 
 NGINX = """
 daemon off; worker_processes 1; pid nginx.pid; error_log stderr;
@@ -201,6 +201,7 @@ def same(sent, got, path, body):
 def check_mutations(failures, aftertap, pcap, directory):
     """Every request's x-id comes back as x-echo and in the body."""
     few = {"client_only": 0, "server_only": 0, "snap200": 1}
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory):
         name = variant[:-5]
         db = aftertap.dissected(path, "h2" + name)

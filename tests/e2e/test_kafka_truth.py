@@ -20,7 +20,8 @@ import threading
 import time
 
 from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
-                     need, need_root, skip, tshark_fields, wait_for, workspace)
+                     need, need_root, no_wrong_pairs, skip, tshark_fields,
+                     wait_for, workspace)
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import kafka_messages as kafka  # noqa: E402
@@ -247,6 +248,7 @@ def check_records(failures, aftertap, db, read, read_in_python):
 
 
 def impaired(failures, aftertap, pcap, directory):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, FLEXIBLE_PORT):
         if variant == "client_only.pcap" or variant == "server_only.pcap":
             continue  # the broker has several ports

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 PORT = "7415"  # not LDAP's own
 ADMIN, PASSWORD = "cn=admin,dc=example,dc=com", "s3cret-of-the-admin"
@@ -242,6 +242,7 @@ def check(failures, aftertap, db, pcap, log):
 
 
 def impaired(failures, aftertap, pcap, directory, theirs):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5])
         ours = searches(aftertap, db)

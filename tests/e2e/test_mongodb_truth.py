@@ -16,8 +16,8 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
-                     need, need_root, npm_install, skip, tshark_fields,
-                     workspace)
+                     need, need_root, no_wrong_pairs, npm_install, skip,
+                     tshark_fields, workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's pymongo is for
 SUPPORT = os.path.join(ROOT, "tests", "support")
@@ -178,6 +178,7 @@ def check_documents(failures, aftertap, db, told, node):
 
 
 def impaired(failures, aftertap, pcap, directory):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5], "--max-body", "1MiB")
         wrong, pairs = [], 0

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 PORT = "7356"
 BROKER = "/usr/sbin/mosquitto"
@@ -174,6 +174,7 @@ def check_outcomes(failures, aftertap, db):
 
 
 def impaired(failures, aftertap, pcap, directory):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5])
         wrong, whole = [], 0

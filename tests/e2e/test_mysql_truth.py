@@ -20,7 +20,7 @@ import time
 import zlib
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 PORT = "7413"  # not MySQL's own
 MARKERS = 1500
@@ -422,6 +422,7 @@ def markers(aftertap, db, certain=""):
 
 
 def impaired(failures, aftertap, pcap, keys, directory):
+    no_wrong_pairs(failures, aftertap, pcap, keys)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5],
                                 "--tls-keylog", keys)

@@ -16,7 +16,7 @@ import sys
 import dovecot
 from dovecot import SECRET, USER, mail
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 PORT = "7410"  # not POP3's own
 MAILS = 120
@@ -118,6 +118,7 @@ def main(binary):
         db = aftertap.dissected(pcap, "keys", "--tls-keylog", keys)
         failures.check("mails with those behind STLS", wrong(aftertap, db),
                        ([], MAILS + 5))
+        no_wrong_pairs(failures, aftertap, pcap)
         for variant, path in impaired_captures(pcap, directory, PORT):
             db = aftertap.dissected(path, variant[:-5])
             bad, count = wrong(aftertap, db, "NOT uncertain AND has_request")

@@ -15,7 +15,7 @@ import sys
 import time
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, skip, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, skip, tshark_fields, workspace)
 
 PORT = "7412"  # not PostgreSQL's own
 MARKERS = 1500
@@ -194,6 +194,7 @@ def markers(aftertap, db, certain=""):
 
 
 def impaired(failures, aftertap, pcap, directory):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5])
         pairs = list(markers(aftertap, db, " AND NOT uncertain"))

@@ -15,7 +15,7 @@ import sys
 import time
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 PORT = "7311"  # not Redis's own
 KEYS = 400
@@ -192,6 +192,7 @@ def main(binary):
 
 
 def impaired(failures, aftertap, pcap, directory):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5])
         rows = [(row[0], row[1], row[2]) for row in aftertap.rows(

@@ -13,7 +13,7 @@ import re
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 CALLS = 100
 PORTS = {"u1": "7460", "t1": "7462"}  # not SIP's own
@@ -76,6 +76,7 @@ def impaired(failures, aftertap, pcap, directory, transport):
     """Both halves have one Call-ID and one CSeq, or are no pair."""
     home = os.path.join(directory, transport)
     os.mkdir(home)
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, home, PORTS[transport]):
         db = aftertap.dissected(path, f"{transport}-{variant[:-5]}")
         pairs = [row[1:] for row in aftertap.rows(

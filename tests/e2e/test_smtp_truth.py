@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, workspace)
 
 PORT = "7425"  # not SMTP's own
 MAILS = 100
@@ -268,6 +268,7 @@ def inside(failures, aftertap, pcap, keys, taken):
 
 
 def impaired(failures, aftertap, pcap, directory, taken):
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5])
         pairs = list(pairs_of(aftertap, db, " AND NOT uncertain"))

@@ -15,7 +15,8 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
-                     need, need_root, skip, tshark_fields, workspace)
+                     need, need_root, no_wrong_pairs, skip, tshark_fields,
+                     workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's websockets is for
 MARKED = 0x3f0  # incomplete, truncated or undecoded (dissect/event.h)
@@ -77,6 +78,7 @@ def check_tshark(failures, pcap, truth):
 
 def check_loss(failures, aftertap, pcap, truth, directory):
     known = {(k[2], k[5]) for k in truth}
+    no_wrong_pairs(failures, aftertap, pcap)
     for variant, path in impaired_captures(pcap, directory):
         name = variant[:-5]
         db = aftertap.dissected(path, "ws" + name)
