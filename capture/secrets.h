@@ -50,6 +50,7 @@ enum secret_hook {
 	SECRET_HOOK_OPENSSL = 1,
 	SECRET_HOOK_GO = 2,
 	SECRET_HOOK_GNUTLS = 3,
+	SECRET_HOOK_BORINGSSL = 4,
 };
 
 struct secret {

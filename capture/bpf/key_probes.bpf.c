@@ -71,7 +71,7 @@ struct task_struct {
 /* A thread: its last TCP socket, and where it is in a derivation. */
 struct thread {
 	__u64 cookie;
-	__u64 output;     /* of the HKDF that is running */
+	__u64 output;     /* of the HKDF that is running, or was last */
 	__u16 local_port, remote_port;
 	__u8 local[16], remote[16];
 	__u8 pending;     /* 1 + label whose secret comes next, by OpenSSL */
@@ -257,6 +257,27 @@ label_of(const char w[12], __u32 size)
 	return 0;
 }
 
+/* The label of an HkdfLabel, of which 21 bytes were read. */
+static __always_inline __u8
+info_label(const char info[24])
+{
+	__u8 size = info[2];
+
+	if (size < 6 || info[3] != 't' || info[4] != 'l' || info[5] != 's')
+		return 0;
+	return label_of(info + 9, size - 6);
+}
+
+/* Whether it begins as "key expansion" of TLS 1.2 does (RFC 5246 §6.3). */
+static __always_inline _Bool
+is_key_text(__u64 at)
+{
+	char text[4] = { 0 };
+
+	bpf_probe_read_user(text, 4, (void *)at);
+	return text[0] == 'k' && text[1] == 'e' && text[2] == 'y';
+}
+
 /* OSSL_PARAM(3): a public structure. */
 struct parameter {
 	__u64 key;
@@ -312,13 +333,10 @@ static __always_inline int
 derive_keys_12(const struct derivation *d)
 {
 	struct key_event *e;
-	char text[4] = { 0 };
 
 	if (d->seeds[0].size != 13 || d->secret.size != 48 ||
-	    d->seeds[2].size != KEY_RANDOM_SIZE)
-		return 0;
-	bpf_probe_read_user(text, 4, (void *)d->seeds[0].data);
-	if (text[0] != 'k' || text[1] != 'e' || text[2] != 'y')
+	    d->seeds[2].size != KEY_RANDOM_SIZE ||
+	    !is_key_text(d->seeds[0].data))
 		return 0;
 	e = event_begin(KEY_HOOK_OPENSSL, KEY_MASTER);
 	if (!e)
@@ -407,15 +425,12 @@ control_seed(struct thread *t, __u64 size, __u64 data)
 {
 	__u8 number = t->seeds;
 	struct key_event *e;
-	char text[4] = { 0 };
 
 	if (!number || t->input_size != 48)
 		return 0;
 	t->seeds = number + 1;
 	if (number == 1) {
-		bpf_probe_read_user(text, 4, (void *)data);
-		if (size != 13 || text[0] != 'k' || text[1] != 'e' ||
-		    text[2] != 'y')
+		if (size != 13 || !is_key_text(data))
 			t->seeds = 0;
 		return 0;
 	}
@@ -529,6 +544,19 @@ key_go(struct pt_regs *ctx)
 	return 0;
 }
 
+/* What a label made. */
+static __always_inline void
+expanded_send(struct thread *t, __u8 hook)
+{
+	__u8 label = t->expanding - 1;
+	struct key_event *e;
+
+	t->expanding = 0;
+	e = event_begin(hook, label);
+	if (e)
+		event_send(e, t->output, t->output_size);
+}
+
 /*
  * void nettle_hkdf_expand(void *mac_ctx, update, digest, size_t digest_size,
  *	size_t info_size, const uint8_t *info, size_t length, uint8_t *dst)
@@ -541,15 +569,12 @@ key_hkdf(struct pt_regs *ctx)
 	__u64 stack[2] = { 0 };
 	char info[24] = { 0 };
 	struct thread *t;
-	__u8 label, size;
+	__u8 label;
 
 	if (PT_REGS_PARM5(ctx) < 22 ||
 	    bpf_probe_read_user(info, 21, (void *)ctx->r9))
 		return 0;
-	size = info[2];
-	if (size < 6 || info[3] != 't' || info[4] != 'l' || info[5] != 's')
-		return 0;
-	label = label_of(info + 9, size - 6);
+	label = info_label(info);
 	if (!label || bpf_probe_read_user(stack, sizeof(stack),
 					  (void *)(PT_REGS_SP(ctx) + 8)))
 		return 0;
@@ -569,17 +594,10 @@ int
 key_hkdf_return(struct pt_regs *ctx)
 {
 	struct thread *t = thread_get(0);
-	struct key_event *e;
-	__u8 label;
 
 	(void)ctx;
-	if (!t || !t->expanding)
-		return 0;
-	label = t->expanding - 1;
-	t->expanding = 0;
-	e = event_begin(KEY_HOOK_GNUTLS, label);
-	if (e)
-		event_send(e, t->output, t->output_size);
+	if (t && t->expanding)
+		expanded_send(t, KEY_HOOK_GNUTLS);
 	return 0;
 }
 
@@ -594,14 +612,11 @@ int
 key_prf(struct pt_regs *ctx)
 {
 	struct key_event *e;
-	char text[4] = { 0 };
 	__u64 seed = 0;
 
 	if (PT_REGS_PARM2(ctx) != 48 || PT_REGS_PARM4(ctx) != 13 ||
-	    ctx->r9 != 2 * KEY_RANDOM_SIZE)
-		return 0;
-	bpf_probe_read_user(text, 4, (void *)PT_REGS_PARM5(ctx));
-	if (text[0] != 'k' || text[1] != 'e' || text[2] != 'y')
+	    ctx->r9 != 2 * KEY_RANDOM_SIZE ||
+	    !is_key_text(PT_REGS_PARM5(ctx)))
 		return 0;
 	bpf_probe_read_user(&seed, sizeof(seed), (void *)(PT_REGS_SP(ctx) + 8));
 	e = event_begin(KEY_HOOK_GNUTLS, KEY_MASTER);
@@ -611,6 +626,71 @@ key_prf(struct pt_regs *ctx)
 	bpf_probe_read_user(e->random, KEY_RANDOM_SIZE,
 			    (void *)(seed + KEY_RANDOM_SIZE));
 	event_send(e, PT_REGS_PARM3(ctx), 48);
+	return 0;
+}
+
+/*
+ * int HKDF_expand(uint8_t *out, size_t size, const EVP_MD *,
+ *	const uint8_t *key, size_t key_size, const uint8_t *info,
+ *	size_t info_size) of BoringSSL; info is an HkdfLabel
+ *
+ * The secrets of both sides are derived one after the other, keys from them
+ * later: what a label made is read when the thread derives something next,
+ * which is at once, so that no return has to be probed.
+ */
+SEC("uprobe")
+int
+key_boringssl(struct pt_regs *ctx)
+{
+	struct thread *t = thread_get(0);
+	__u64 size = PT_REGS_PARM2(ctx);
+	char info[24] = { 0 };
+	__u8 label;
+
+	if (t && t->expanding)
+		expanded_send(t, KEY_HOOK_BORINGSSL);
+	if ((size != 32 && size != 48) ||
+	    bpf_probe_read_user(info, 21, (void *)ctx->r9))
+		return 0;
+	label = info_label(info);
+	if (!label)
+		return 0;
+	t = thread_get(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return 0;
+	t->expanding = label;
+	t->output = PT_REGS_PARM1(ctx);
+	t->output_size = size;
+	return 0;
+}
+
+/*
+ * int CRYPTO_tls1_prf(const EVP_MD *, uint8_t *out, size_t size,
+ *	const uint8_t *secret, size_t secret_size, const char *label,
+ *	size_t label_size, const uint8_t *seed1, size_t seed1_size,
+ *	const uint8_t *seed2, size_t seed2_size) of BoringSSL
+ * For keys the seeds are the server's random and the client's.
+ */
+SEC("uprobe")
+int
+key_boringssl_prf(struct pt_regs *ctx)
+{
+	__u64 stack[5] = { 0 }; /* from label_size on */
+	struct key_event *e;
+
+	if (PT_REGS_PARM5(ctx) != 48 ||
+	    bpf_probe_read_user(stack, sizeof(stack),
+				(void *)(PT_REGS_SP(ctx) + 8)))
+		return 0;
+	if (stack[0] != 13 || stack[2] != KEY_RANDOM_SIZE ||
+	    stack[4] != KEY_RANDOM_SIZE || !is_key_text(ctx->r9))
+		return 0;
+	e = event_begin(KEY_HOOK_BORINGSSL, KEY_MASTER);
+	if (!e)
+		return 0;
+	e->has_random = 1;
+	bpf_probe_read_user(e->random, KEY_RANDOM_SIZE, (void *)stack[3]);
+	event_send(e, PT_REGS_PARM4(ctx), 48);
 	return 0;
 }
 

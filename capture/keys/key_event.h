@@ -25,6 +25,7 @@ enum key_hook {
 	KEY_HOOK_OPENSSL = 1,
 	KEY_HOOK_GO = 2,
 	KEY_HOOK_GNUTLS = 3,
+	KEY_HOOK_BORINGSSL = 4,
 };
 
 /* A secret, from the ring "secrets". */

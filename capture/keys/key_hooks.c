@@ -96,6 +96,21 @@ hooks_openssl_1(struct elf_file *f, bool is_program, struct key_hooks *hooks)
 	return true;
 }
 
+/* Both, for a program may have BoringSSL for its cryptography alone. */
+static bool
+hooks_boringssl(struct elf_file *f, bool is_program, struct key_hooks *hooks)
+{
+	uint64_t expand, prf;
+
+	if (!elf_file_function(f, "HKDF_expand", is_program, &expand) ||
+	    !elf_file_function(f, "CRYPTO_tls1_prf", is_program, &prf))
+		return false;
+	hooks_add(hooks, KEY_PROGRAM_BORINGSSL, expand);
+	hooks_add(hooks, KEY_PROGRAM_BORINGSSL_PRF, prf);
+	hooks->name = "BoringSSL HKDF_expand, CRYPTO_tls1_prf";
+	return true;
+}
+
 static bool
 hooks_gnutls(struct elf_file *f, bool is_program, struct key_hooks *hooks)
 {
@@ -147,7 +162,7 @@ hooks_known_data(struct elf_file *f)
 		const char *text, *why;
 	} known[] = {
 		{ "rustls", "rustls: no exported function has the secrets" },
-		{ "BoringSSL", "static BoringSSL: not supported" },
+		{ "BoringSSL", "static BoringSSL whose symbols are gone" },
 		{ "AWS-LC", "static AWS-LC: not supported" },
 		{ "OpenSSL 1.1", "static OpenSSL 1.1 whose symbols are gone" },
 		{ "OpenSSL 3.", "static OpenSSL 3 whose symbols are gone" },
@@ -181,6 +196,7 @@ key_hooks_find(int fd, const char *path, bool is_program, bool thorough)
 		return hooks;
 	if (!hooks_go(f, &hooks) && !hooks_openssl(f, is_program, &hooks) &&
 	    !hooks_openssl_1(f, is_program, &hooks) &&
+	    !hooks_boringssl(f, is_program, &hooks) &&
 	    !hooks_gnutls(f, is_program, &hooks)) {
 		hooks.why = hooks_known_library(path);
 		if (!hooks.why && is_program && thorough)

@@ -44,6 +44,10 @@ loader_program(const struct key_probes *s, enum key_program_kind kind)
 		return s->progs.key_hkdf_return;
 	case KEY_PROGRAM_PRF:
 		return s->progs.key_prf;
+	case KEY_PROGRAM_BORINGSSL:
+		return s->progs.key_boringssl;
+	case KEY_PROGRAM_BORINGSSL_PRF:
+		return s->progs.key_boringssl_prf;
 	case KEY_PROGRAM_COUNT:
 		break;
 	}

@@ -27,7 +27,8 @@ _Static_assert(KEY_SERVER_TRAFFIC == (int)SECRET_SERVER_TRAFFIC &&
 	       KEY_MASTER == (int)SECRET_MASTER &&
 	       KEY_CLIENT_HANDSHAKE == (int)SECRET_CLIENT_HANDSHAKE,
 	       "labels are handed on as they are");
-_Static_assert(KEY_HOOK_GNUTLS == (int)SECRET_HOOK_GNUTLS &&
+_Static_assert(KEY_HOOK_BORINGSSL == (int)SECRET_HOOK_BORINGSSL &&
+	       KEY_HOOK_GNUTLS == (int)SECRET_HOOK_GNUTLS &&
 	       KEY_HOOK_GO == (int)SECRET_HOOK_GO,
 	       "hooks are handed on as they are");
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 PROGRAMS = {"key_openssl", "key_openssl_1",
-            "key_go", "key_hkdf", "key_hkdf_return", "key_prf",
+            "key_boringssl", "key_boringssl_prf", "key_go", "key_hkdf",
+            "key_hkdf_return", "key_prf",
             "program_started", "socket_received", "socket_sent"}
 
 
