@@ -182,8 +182,7 @@ static int32_t
 files_add(struct key_files *f, const struct process_file *file, int fd,
 	  bool is_program)
 {
-	struct key_hooks hooks =
-		key_hooks_find(fd, file->path, is_program, false);
+	struct key_hooks hooks = key_hooks_find(fd, file->path, is_program);
 	struct key_seen *seen;
 	int32_t target = -1;
 	struct stat st;

@@ -187,7 +187,7 @@ hooks_known_data(struct elf_file *f)
 }
 
 struct key_hooks
-key_hooks_find(int fd, const char *path, bool is_program, bool thorough)
+key_hooks_find(int fd, const char *path, bool is_program)
 {
 	struct key_hooks hooks = { .count = 0 };
 	struct elf_file *f = elf_file_open(fd);
@@ -199,7 +199,7 @@ key_hooks_find(int fd, const char *path, bool is_program, bool thorough)
 	    !hooks_boringssl(f, is_program, &hooks) &&
 	    !hooks_gnutls(f, is_program, &hooks)) {
 		hooks.why = hooks_known_library(path);
-		if (!hooks.why && is_program && thorough)
+		if (!hooks.why && is_program)
 			hooks.why = hooks_known_data(f);
 	}
 	elf_file_close(f);

@@ -36,7 +36,6 @@ struct key_hooks {
 /*
  * Looks into an open file.  `path` is how it is named where it was found;
  * `is_program`: it is what a process was started from, which is looked at more
- * closely; `thorough`: also for TLS that cannot be asked (reads all of it).
+ * closely, its read-only data for TLS that cannot be asked.
  */
-struct key_hooks key_hooks_find(int fd, const char *path, bool is_program,
-				bool thorough);
+struct key_hooks key_hooks_find(int fd, const char *path, bool is_program);

@@ -112,7 +112,7 @@ probe_look(struct probe *p, const struct process_file *file)
 	if (!known || fd < 0)
 		return known;
 	hooks = key_hooks_find(fd, file->path,
-			       process_file_is_program("/proc", file), true);
+			       process_file_is_program("/proc", file));
 	close(fd);
 	known->name = hooks.name;
 	known->why = hooks.why;

@@ -210,11 +210,17 @@ def record(stage, aftertap, workerd, shared, check):
         if shared:
             wanted += stage.ask("shared", version, stage.openssl, check)
             wanted += stage.ask("openssl", version, shared, check)
-    files = child.status()["tls_keys"]["files"]
+    keys = child.status()["keys"]
+    files = keys["files"]
     for path in filter(None, (workerd, shared and "libcrypto.so.0")):
         check.that(f"the status has {path}", any(
             file["path"].endswith(path) and "BoringSSL" in file["hook"]
             for file in files), files)
+    if workerd:
+        check.that("the status has the one without symbols", any(
+            file["path"].endswith("/bare_workerd") and
+            "symbols are gone" in file["why"]
+            for file in keys["not_covered"]), keys["not_covered"])
     check.check("the recorder ends well", child.stop(), 0)
     return wanted
 
@@ -236,7 +242,7 @@ def main():
             expected.append(("peer_boringssl", "ok", "BoringSSL HKDF_expand"))
         if workerd:
             expected += [("workerd", "ok", "BoringSSL HKDF_expand"),
-                         ("bare_workerd", "warning",
+                         ("bare_workerd", "note",
                           "static BoringSSL whose symbols are gone")]
         check_doctor(aftertap, expected, check)
         wanted = record(stage, aftertap, workerd, shared, check)

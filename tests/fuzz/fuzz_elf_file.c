@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = memfd_create("program", MFD_CLOEXEC);
 	assert(fd >= 0);
 	assert(file_write_all(fd, data, size) == 0);
-	hooks = key_hooks_find(fd, "/usr/bin/program", true, true);
+	hooks = key_hooks_find(fd, "/usr/bin/program", true);
 	assert(hooks.count <= KEY_HOOKS_MAX);
 	/* Where code is probed lies within the file. */
 	for (uint32_t i = 0; i < hooks.count; i++)

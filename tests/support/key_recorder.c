@@ -27,7 +27,7 @@ recorder_hooks(const char *path)
 
 	if (fd < 0)
 		return 1;
-	hooks = key_hooks_find(fd, path, true, true);
+	hooks = key_hooks_find(fd, path, true);
 	close(fd);
 	printf("%s|%s", hooks.name ? hooks.name : "", hooks.why ? hooks.why
 								: "");

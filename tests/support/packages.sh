@@ -25,7 +25,8 @@ test="libcmocka-dev libclang-rt-14-dev clang-tidy clang-format cppcheck
 	isc-dhcp-client freediameterd
 	dovecot-pop3d dovecot-imapd
 	vsftpd
-	sip-tester"
+	sip-tester
+	android-libboringssl-dev"
 
 case "${1:-}" in
 build) wanted=$build ;;

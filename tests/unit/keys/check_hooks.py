@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Where functions lie, told by readelf and `go tool nm`, is where capture/keys
-finds them: in the system's libraries, in Go programs stripped and not, as
-and mutated files do no harm.
+finds them: in the system's libraries, in programs with the functions of
+BoringSSL, in Go programs stripped and not; and mutated files do no harm.
 
 check_hooks.py KEY_RECORDER; with AFTERTAP_GO_PIE=1 position-independent Go
 programs as well, for which Go compiles its library anew (two minutes).
@@ -67,6 +67,30 @@ def library(pattern, name):
     print(f"skipped: no {pattern} here")
 
 
+def boringssl(directory):
+    """Both functions, or one, or both without symbols."""
+    if not shutil.which("cc"):
+        print("skipped: no cc here")
+        return
+    names = ("HKDF_expand", "CRYPTO_tls1_prf")
+    source = os.path.join(directory, "main.c")
+    for count in (2, 1):
+        program = os.path.join(directory, f"functions{count}")
+        with open(source, "w", encoding="utf-8") as file:
+            for name in names[:count]:
+                file.write(f"int {name}(int a) {{ return a + 1; }}\n")
+            file.write("int main(void) { return 0; }\n")
+        run("cc", "-o", program, source)
+        symbols = run("nm", program)
+        places = [file_offset(program, int(re.search(
+            rf"(\w+) T {name}$", symbols, re.M)[1], 16))
+            for name in names[:count]]
+        check(f"a program with {names[:count]}", hooks(program)[2],
+              places if count == 2 else [])
+        run("strip", program)
+        check("… stripped", hooks(program), ("", "", []))
+
+
 def go_programs(directory):
     if not shutil.which("go"):
         print("skipped: no go here")
@@ -128,10 +152,13 @@ def main():
         print("skipped: no readelf")
         sys.exit(77)
     library("libcrypto.so.3", "EVP_KDF_derive")
+    library("android/libcrypto.so.0", "HKDF_expand")
+    library("android/libcrypto.so.0", "CRYPTO_tls1_prf")
     library("libnettle.so.*", "nettle_hkdf_expand")
     library("libgnutls.so.*", "_gnutls_prf_raw")
     check("a program without TLS", hooks("/bin/true"), ("", "", []))
     with tempfile.TemporaryDirectory() as directory:
+        boringssl(directory)
         go_programs(directory)
     sys.exit(bool(wrong))
 
