@@ -74,6 +74,14 @@ def tcp_segment(packet):
             int.from_bytes(packet[at + 4:at + 8], "big"), packet[data:])
 
 
+FIN, SYN, RST = 1, 2, 4
+
+
+def tcp_flags(packet):
+    at = packet[0] % 16 * 4 if packet[0] >> 4 == 4 else 40
+    return packet[at + 13]
+
+
 def tcp_ports(packet):
     """(source, destination) of an unfragmented IP packet, else None."""
     at, protocol = (packet[0] % 16 * 4, packet[9]) if packet[0] >> 4 == 4 \
