@@ -28,7 +28,10 @@ import capture_packets  # noqa: E402
 
 WEB, REDIS, POSTGRES = 18541, 18542, 18543
 HERE = ("127.0.0.1", "::1")
-FAR = ("10.213.7.2", "fd13:7::2")
+# A network of this run's own: another's may be left behind by a kill.
+NETWORK = os.getpid() % 250 + 1
+NEAR_END = (f"10.213.{NETWORK}.1", f"fd13:{NETWORK}::1")
+FAR = (f"10.213.{NETWORK}.2", f"fd13:{NETWORK}::2")
 
 CLIENT = """
 import http.client, os, sys
@@ -83,11 +86,12 @@ def pair(name):
         subprocess.run(["ip", "link", "add", host, "type", "veth", "peer",
                         "name", "eth0", "netns", name], check=True)
         for command in (
-                ["ip", "addr", "add", "10.213.7.1/24", "dev", host],
-                ["ip", "addr", "add", "fd13:7::1/64", "dev", host, "nodad"],
+                ["ip", "addr", "add", NEAR_END[0] + "/24", "dev", host],
+                ["ip", "addr", "add", NEAR_END[1] + "/64", "dev", host,
+                 "nodad"],
                 ["ip", "link", "set", host, "up"],
-                [*inside, "addr", "add", "10.213.7.2/24", "dev", "eth0"],
-                [*inside, "addr", "add", "fd13:7::2/64", "dev", "eth0",
+                [*inside, "addr", "add", FAR[0] + "/24", "dev", "eth0"],
+                [*inside, "addr", "add", FAR[1] + "/64", "dev", "eth0",
                  "nodad"],
                 [*inside, "link", "set", "eth0", "up"],
                 [*inside, "link", "set", "lo", "up"]):
