@@ -261,15 +261,6 @@ def tcpdump(path, interface, ports, namespace=None):
     return server
 
 
-def dropped(path):
-    """How many packets tcpdump says that it lost."""
-    with open(path + ".log", encoding="utf-8") as file:
-        for line in file:
-            if "dropped by" in line:
-                return int(line.split()[0])
-    return 0
-
-
 def check_packets(failures, ours, large, theirs, lost):
     """What tcpdump saw once, we saw at egress, at ingress, or at both; what
     tcpdump itself lost it cannot speak of."""
@@ -281,9 +272,10 @@ def check_packets(failures, ours, large, theirs, lost):
                    [packet[:120].hex() for packet in lacking
                     if not is_part(packet, large) and
                     not is_last_word(packet, closed)], [])
-    beyond = len(ours.keys() - theirs.keys())
-    failures.that("packets that we have and tcpdump has not", beyond <= lost,
-                  f"{beyond}, lost by tcpdump {lost}")
+    beyond = [ours[key][:120].hex() for key in ours.keys() - theirs.keys()]
+    failures.that("packets that we have and tcpdump has not",
+                  len(beyond) <= lost,
+                  f"{len(beyond)}, lost by tcpdump {lost}: {beyond[:3]}")
 
 
 def check_http(failures, tool, db, server, log, known):
@@ -371,10 +363,11 @@ def main():
 
 def start_recorders(options, folder, namespace, host):
     ports = (WEB, REDIS, POSTGRES)
+    loopback, veth = files_of(folder)
     return [
         Recorder(options.capture, folder, "node"),
-        tcpdump(os.path.join(folder, "lo.pcap"), "lo", ports),
-        tcpdump(os.path.join(folder, "veth.pcap"), host, ports),
+        tcpdump(loopback, "lo", ports),
+        tcpdump(veth, host, ports),
     ]
 
 
@@ -401,18 +394,22 @@ def run(options, folder, namespace, host):
     clients = [run_client(postgres_program("pgbench"), "-i", "-q", *user)]
     clients.append(run_client(postgres_program("pgbench"), "-n", "-c", "4",
                               "-t", "300", *user))
-    time.sleep(1)
-    for recorder in recorders[1:]:
-        recorder.stop(signal.SIGINT)
+    lost = sum(support.stop_tcpdump(recorder.process, path + ".log")
+               for recorder, path in zip(recorders[1:], files_of(folder)))
     failures.check("the recorder's exit status", recorders[0].stop(), 0)
     for server in (near, far, redis, postgres):
         server.stop(signal.SIGINT if server is postgres else signal.SIGTERM)
     check_all(failures, tool, folder, (near_log, far_log, postgres_log),
-              known, (redis.process.pid, benchmark, clients))
+              known, (redis.process.pid, benchmark, clients), lost)
     failures.exit()
 
 
-def check_all(failures, tool, folder, logs, known, pids):
+def files_of(folder):
+    """What tcpdump writes: loopback, and the way into the namespace."""
+    return [os.path.join(folder, name) for name in ("lo.pcap", "veth.pcap")]
+
+
+def check_all(failures, tool, folder, logs, known, pids, lost):
     capture = tool.json("tool", "list_captures")["captures"][0]
     failures.check("lost packets", capture["drops"], 0)
     tool.run("snapshots", "create", "all")
@@ -420,10 +417,10 @@ def check_all(failures, tool, folder, logs, known, pids):
     exported = os.path.join(folder, "all.pcapng")
     tool.run("export", "all", exported)
     ports = (WEB, REDIS, POSTGRES)
-    paths = [os.path.join(folder, name) for name in ("lo.pcap", "veth.pcap")]
-    theirs = ip_packets(paths[0], ports)[0] | ip_packets(paths[1], ports)[0]
-    check_packets(failures, *ip_packets(exported, ports), theirs,
-                  sum(map(dropped, paths)))
+    theirs = {}
+    for path in files_of(folder):
+        theirs |= ip_packets(path, ports)[0]
+    check_packets(failures, *ip_packets(exported, ports), theirs, lost)
     quoted = [", ".join(f"'{a}'" for a in where) for where in (HERE, FAR)]
     check_http(failures, tool, "all/d", quoted[0], logs[0], known["near"])
     check_http(failures, tool, "all/d", quoted[1], logs[1], known["far"])
