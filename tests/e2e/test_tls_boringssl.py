@@ -9,8 +9,8 @@ BoringSSL is what that log has, and tshark shows the HTTP.
 
 usage: test_tls_boringssl.py AFTERTAP
 
-AFTERTAP_WORKERD names a workerd; else npm is asked for one.  From the autumn of
-2026 on it does TLS by rustls.
+AFTERTAP_WORKERD names a workerd; else npm is asked for one, of June 2026: that
+of November does TLS by rustls.
 """
 import json
 import os
