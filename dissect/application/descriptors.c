@@ -15,8 +15,14 @@
 #define SCOPES_MAX     (2 * NESTING_MAX) /* that a name is looked for in */
 #define LABEL_REPEATED 3
 
-struct type {
+/* How types and methods begin. */
+struct named {
 	struct bytes name;
+	uint32_t rank;
+};
+
+struct type {
+	struct named is;
 	uint32_t first, count; /* in fields, or in values */
 	bool is_enum;
 };
@@ -32,7 +38,7 @@ struct value {
 };
 
 struct method {
-	struct bytes name;
+	struct named is;
 	struct bytes request_name, response_name;
 	uint32_t request, response;
 };
@@ -40,6 +46,7 @@ struct method {
 struct descriptors {
 	struct arena memory; /* names and what they came in */
 	struct buf types, fields, values, methods; /* of those */
+	uint32_t rank; /* of what is added */
 };
 
 struct descriptors *
@@ -159,7 +166,7 @@ add_enum(struct descriptors *d, struct bytes scope, struct bytes in)
 	struct reader r = reader_make(in);
 	struct protobuf_field f;
 	struct type type = {
-		.name = join(d, scope, '.', bytes_of_field(in, 1)),
+		.is = { join(d, scope, '.', bytes_of_field(in, 1)), d->rank },
 		.first = (uint32_t)COUNT(d->values, value),
 		.is_enum = true,
 	};
@@ -167,7 +174,7 @@ add_enum(struct descriptors *d, struct bytes scope, struct bytes in)
 	while (protobuf_next(&r, &f))
 		if (f.number == 2 && !add_value(d, f.bytes))
 			return false;
-	if (r.failed || !type.name.size)
+	if (r.failed || !type.is.name.size)
 		return false;
 	type.count = (uint32_t)COUNT(d->values, value) - type.first;
 	buf_append(&d->types, &type, sizeof(type));
@@ -181,7 +188,7 @@ add_fields(struct descriptors *d, struct bytes name, struct bytes in)
 	struct reader r = reader_make(in);
 	struct protobuf_field f;
 	struct type type = {
-		.name = name,
+		.is = { name, d->rank },
 		.first = (uint32_t)COUNT(d->fields, member),
 	};
 
@@ -218,14 +225,15 @@ static bool
 add_method(struct descriptors *d, struct bytes service, struct bytes in)
 {
 	struct method method = {
-		.name = join(d, service, '/', bytes_of_field(in, 1)),
+		.is = { join(d, service, '/', bytes_of_field(in, 1)),
+			d->rank },
 		.request_name = bytes_of_field(in, 2),
 		.response_name = bytes_of_field(in, 3),
 		.request = DESCRIPTORS_NONE,
 		.response = DESCRIPTORS_NONE,
 	};
 
-	if (!method.name.size)
+	if (!method.is.name.size)
 		return false;
 	buf_append(&d->methods, &method, sizeof(method));
 	return true;
@@ -305,6 +313,12 @@ descriptors_add_set(struct descriptors *d, struct bytes in)
 	return any && !r.failed;
 }
 
+void
+descriptors_rank(struct descriptors *d)
+{
+	d->rank++;
+}
+
 /* Names. */
 
 static int
@@ -318,34 +332,56 @@ compare_names(struct bytes a, struct bytes b)
 	return a.size < b.size ? -1 : a.size > b.size;
 }
 
-/* Every item that has a name begins with it. */
 static int
 compare_named(const void *left, const void *right)
 {
-	const struct bytes *a = left, *b = right;
+	const struct named *a = left, *b = right;
+	int order = compare_names(a->name, b->name);
 
-	return compare_names(*a, *b);
+	if (order)
+		return order;
+	return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
-/* Sorts by name; of several of one name one stays. */
-static void
-sort_named(struct buf *items, size_t item_size)
+/* With a name; every item that has one begins with it. */
+static int
+compare_with_name(const void *name, const void *item)
 {
-	size_t count = items->size / item_size, kept = 0;
+	const struct bytes *a = name;
+	const struct named *b = item;
 
-	if (!count)
-		return;
-	qsort(items->data, count, item_size, compare_named);
-	for (size_t i = 1; i < count; i++) {
-		uint8_t *item = items->data + i * item_size;
-		uint8_t *last = items->data + kept * item_size;
+	return compare_names(*a, b->name);
+}
 
-		if (compare_named(last, item) == 0)
-			continue;
-		kept++;
-		memmove(last + item_size, item, item_size);
+/* Sorts by name.  Of several of one name that say the same one stays; of those
+ * that do not, none: whose is meant is not known.  Only the first rank that
+ * has the name counts. */
+static void
+sort_named(struct descriptors *d, struct buf *items, size_t item_size,
+	   bool (*is_same)(const struct descriptors *d, const void *left,
+			   const void *right))
+{
+	size_t count = items->size / item_size, kept = 0, next;
+
+	if (count)
+		qsort(items->data, count, item_size, compare_named);
+	for (size_t i = 0; i < count; i = next) {
+		const uint8_t *item = items->data + i * item_size;
+		bool same = true;
+
+		for (next = i + 1; next < count; next++) {
+			const uint8_t *other = items->data + next * item_size;
+
+			if (compare_with_name(item, other))
+				break;
+			same &= compare_named(item, other) ||
+				is_same(d, item, other);
+		}
+		if (same)
+			memmove(items->data + kept++ * item_size, item,
+				item_size);
 	}
-	items->size = (kept + 1) * item_size;
+	items->size = kept * item_size;
 }
 
 /* The index of the item of that name, or NONE. */
@@ -356,7 +392,7 @@ find_named(const struct buf *items, size_t item_size, struct bytes name)
 
 	if (items->size)
 		found = bsearch(&name, items->data, items->size / item_size,
-				item_size, compare_named);
+				item_size, compare_with_name);
 	return found ? (uint32_t)((size_t)(found - items->data) / item_size)
 		     : DESCRIPTORS_NONE;
 }
@@ -448,6 +484,50 @@ sort_members(struct descriptors *d, const struct type *type)
 		      sizeof(struct member), compare_numbers);
 }
 
+static bool
+is_same_field(const struct member *a, const struct member *b)
+{
+	return a->known.number == b->known.number &&
+	       a->known.kind == b->known.kind &&
+	       a->known.repeated == b->known.repeated &&
+	       bytes_equal(a->known.name, b->known.name) &&
+	       bytes_equal(a->type_name, b->type_name);
+}
+
+static bool
+is_same_value(const struct value *a, const struct value *b)
+{
+	return a->number == b->number && bytes_equal(a->name, b->name);
+}
+
+/* Of types whose members are sorted. */
+static bool
+is_same_type(const struct descriptors *d, const void *left, const void *right)
+{
+	const struct member *fields = ITEMS(d->fields, member);
+	const struct value *values = ITEMS(d->values, value);
+	const struct type *a = left, *b = right;
+	bool same = a->is_enum == b->is_enum && a->count == b->count;
+
+	for (uint32_t i = 0; same && i < a->count; i++)
+		same = a->is_enum ? is_same_value(&values[a->first + i],
+						  &values[b->first + i])
+				  : is_same_field(&fields[a->first + i],
+						  &fields[b->first + i]);
+	return same;
+}
+
+static bool
+is_same_method(const struct descriptors *d, const void *left,
+	       const void *right)
+{
+	const struct method *a = left, *b = right;
+
+	(void)d;
+	return bytes_equal(a->request_name, b->request_name) &&
+	       bytes_equal(a->response_name, b->response_name);
+}
+
 static void
 link_fields(struct descriptors *d, const struct type *type)
 {
@@ -456,7 +536,7 @@ link_fields(struct descriptors *d, const struct type *type)
 	for (uint32_t i = 0; i < type->count && !type->is_enum; i++) {
 		struct member *f = &fields[type->first + i];
 
-		f->known.type = find_type(d, type->name, f->type_name,
+		f->known.type = find_type(d, type->is.name, f->type_name,
 					  f->known.kind == DESCRIPTOR_ENUM);
 	}
 }
@@ -464,8 +544,8 @@ link_fields(struct descriptors *d, const struct type *type)
 static void
 link_method(struct descriptors *d, struct method *m)
 {
-	const uint8_t *slash = memchr(m->name.data, '/', m->name.size);
-	struct bytes service = m->name;
+	const uint8_t *slash = memchr(m->is.name.data, '/', m->is.name.size);
+	struct bytes service = m->is.name;
 
 	if (slash)
 		service.size = (size_t)(slash - service.data);
@@ -476,12 +556,12 @@ link_method(struct descriptors *d, struct method *m)
 void
 descriptors_link(struct descriptors *d)
 {
-	sort_named(&d->types, sizeof(struct type));
-	sort_named(&d->methods, sizeof(struct method));
-	for (size_t i = 0; i < COUNT(d->types, type); i++) {
+	for (size_t i = 0; i < COUNT(d->types, type); i++)
 		sort_members(d, &ITEMS(d->types, type)[i]);
+	sort_named(d, &d->types, sizeof(struct type), is_same_type);
+	sort_named(d, &d->methods, sizeof(struct method), is_same_method);
+	for (size_t i = 0; i < COUNT(d->types, type); i++)
 		link_fields(d, &ITEMS(d->types, type)[i]);
-	}
 	for (size_t i = 0; i < COUNT(d->methods, method); i++)
 		link_method(d, &ITEMS(d->methods, method)[i]);
 }

@@ -51,12 +51,15 @@ struct descriptors *descriptors_new(void);
 void descriptors_free(struct descriptors *d);
 
 /*
- * Adds what a FileDescriptorSet, or one FileDescriptorProto, says; what is of a
- * name that is there already is left out.  False when `in` is neither, or is
- * more than may be kept.
+ * Adds what a FileDescriptorSet, or one FileDescriptorProto, says.  Types, or
+ * methods, of one name that are not the same are not known.  False when `in` is
+ * neither, or is more than may be kept.
  */
 bool descriptors_add_set(struct descriptors *d, struct bytes in);
 bool descriptors_add_file(struct descriptors *d, struct bytes in);
+
+/* What is added from here on counts where nothing before is of its name. */
+void descriptors_rank(struct descriptors *d);
 
 /* Types refer to each other by name: call it after the last add. */
 void descriptors_link(struct descriptors *d);

@@ -225,6 +225,7 @@ descriptor_list_give(const struct descriptor_list *l, unsigned group,
 
 	if (group)
 		give_own(l, &l->servers[group - 1], out);
+	descriptors_rank(out);
 	for (size_t i = 0; i < count; i++)
 		if (!files[i].contested)
 			descriptors_add_file(out, files[i].content);

@@ -12,10 +12,11 @@
 #include "dissect/job/descriptor_list.h"
 #include "tests/support/protos.h"
 
-/* A file with a message M of one field, and a service S with rpc R(M). */
+/* A file with a message M of one field, and a service S with rpc R(M), of a
+ * package. */
 static void
-say(struct descriptor_list *l, uint8_t host, const char *name,
-    const char *field, int64_t time_ns)
+say_of(struct descriptor_list *l, uint8_t host, const char *name,
+       const char *package, const char *field, int64_t time_ns)
 {
 	const struct protos_field fields[] = {
 		{ field, 1, DESCRIPTOR_STRING, NULL },
@@ -29,12 +30,20 @@ say(struct descriptor_list *l, uint8_t host, const char *name,
 	struct buf file;
 
 	buf_init(&file, 4096);
-	protos_file(&file, name, name);
+	protos_file(&file, name, package);
 	protos_message(&file, "M", fields);
 	protos_service(&file, "S", "R", "M", "M");
 	event.file = buf_view(&file);
 	descriptor_list_add(l, &event);
 	buf_free(&file);
+}
+
+/* Of a package named as the file. */
+static void
+say(struct descriptor_list *l, uint8_t host, const char *name,
+    const char *field, int64_t time_ns)
+{
+	say_of(l, host, name, name, field, time_ns);
 }
 
 /* What the field of a file's message is called for the calls of a host; ""
@@ -53,7 +62,8 @@ field_of(const struct descriptor_list *l, uint8_t host, const char *file)
 	descriptors_link(d);
 	snprintf(method, sizeof(method), "%s.S/R", file);
 	name[0] = 0;
-	if (descriptors_method(d, bytes_of(method), &request, &response)) {
+	if (descriptors_method(d, bytes_of(method), &request, &response) &&
+	    request != DESCRIPTORS_NONE) {
 		field = descriptors_field(d, request, 1);
 		assert_non_null(field);
 		snprintf(name, sizeof(name), "%.*s", (int)field->name.size,
@@ -107,6 +117,43 @@ contested_files_are_for_who_gave_them(void **state)
 	assert_string_equal(field_of(l, 3, "a"), "");
 	for (uint8_t host = 1; host <= 3; host++)
 		assert_string_equal(field_of(l, host, "b"), "y");
+	descriptor_list_free(l);
+}
+
+/* Types of one name in files of several: whose is meant is not known, unless
+ * they say the same. */
+static void
+types_that_differ_have_no_names(void **state)
+{
+	struct descriptor_list *l = descriptor_list_new();
+
+	(void)state;
+	say_of(l, 1, "shop.proto", "shop", "price", 1);
+	say_of(l, 2, "api/shop.proto", "shop", "secret", 1);
+	say_of(l, 1, "desk.proto", "desk", "x", 1);
+	say_of(l, 2, "api/desk.proto", "desk", "x", 1);
+	assert_int_equal(descriptor_list_groups(l), 1);
+	for (uint8_t host = 1; host <= 3; host++) {
+		assert_string_equal(field_of(l, host, "shop"), "");
+		assert_string_equal(field_of(l, host, "desk"), "x");
+	}
+	descriptor_list_free(l);
+}
+
+/* What a server says of itself counts before what others say. */
+static void
+own_types_come_first(void **state)
+{
+	struct descriptor_list *l = descriptor_list_new();
+
+	(void)state;
+	say(l, 1, "a", "x", 1);
+	say(l, 2, "a", "z", 1);
+	say_of(l, 3, "b", "a", "w", 1);
+	assert_int_equal(descriptor_list_groups(l), 3);
+	assert_string_equal(field_of(l, 1, "a"), "x");
+	assert_string_equal(field_of(l, 2, "a"), "z");
+	assert_string_equal(field_of(l, 3, "a"), "w");
 	descriptor_list_free(l);
 }
 
@@ -206,6 +253,8 @@ main(void)
 		cmocka_unit_test(nothing_said),
 		cmocka_unit_test(files_are_for_all_calls),
 		cmocka_unit_test(contested_files_are_for_who_gave_them),
+		cmocka_unit_test(types_that_differ_have_no_names),
+		cmocka_unit_test(own_types_come_first),
 		cmocka_unit_test(the_last_word_of_a_server),
 		cmocka_unit_test(more_servers_than_have_a_group),
 		cmocka_unit_test(more_than_is_kept),
