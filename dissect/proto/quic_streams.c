@@ -330,15 +330,32 @@ give_up_head(struct quic_streams *s, struct quic_stream *stream,
 	set_waiting(s, stream, SIDE_CLIENT, 0);
 }
 
+/* Gives what can be given with the chunk; false when there is no room to keep
+ * it. */
+static bool
+take_chunk(struct direction *d, const struct quic_chunk *chunk)
+{
+	size_t before = d->half->bytes;
+	struct bytes ready;
+	bool full;
+
+	ready = quic_half_add(d->half, chunk->offset, chunk->data,
+			      d->feed.sink, &full);
+	d->streams->bytes += d->half->bytes - before;
+	if (ready.size) {
+		set_waiting(d->streams, d->stream, d->feed.side, 0);
+		http3_data(&d->feed, ready);
+		give_pieces(d, false);
+	}
+	return !full;
+}
+
 void
 quic_streams_data(struct quic_streams *s, enum side side,
 		  const struct quic_chunk *chunk, struct sink *sink)
 {
 	struct quic_stream *stream = stream_of(s, side, chunk->stream, sink);
 	struct direction d;
-	struct bytes ready;
-	size_t before;
-	bool full;
 
 	if (!stream)
 		return;
@@ -348,15 +365,11 @@ quic_streams_data(struct quic_streams *s, enum side side,
 	stream->came[side] = sink_moment(sink);
 	if (chunk->last)
 		quic_half_end(d.half, chunk->offset + chunk->data.size);
-	before = d.half->bytes;
-	ready = quic_half_add(d.half, chunk->offset, chunk->data, sink, &full);
-	s->bytes += d.half->bytes - before;
-	if (ready.size) {
-		set_waiting(s, stream, side, 0);
-		http3_data(&d.feed, ready);
-		give_pieces(&d, false);
+	if (!take_chunk(&d, chunk)) {
+		make_way(&d);
+		take_chunk(&d, chunk);
 	}
-	if (full || s->bytes > QUIC_STREAMS_BYTES)
+	if (s->bytes > QUIC_STREAMS_BYTES)
 		make_way(&d);
 	end_if_over(&d);
 	settle(&d);
