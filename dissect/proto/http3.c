@@ -7,6 +7,9 @@
 
 /* Frames of a control stream that are read. */
 #define CONTROL_MAX 4096
+/* A frame is counted as large as it says, unless that is more than anybody
+ * sends: then as it comes. */
+#define FRAME_COUNTED_MAX (UINT64_C(1) << 32)
 
 enum { FRAME_DATA = 0, FRAME_HEADERS = 1, FRAME_PUSH_PROMISE = 5 };
 
@@ -261,8 +264,10 @@ pass(struct http3_feed *f, struct bytes in)
 	in = bytes_first(in, half->left < in.size ? (size_t)half->left
 						  : in.size);
 	half->left -= in.size;
-	if (half->body && open_message(f))
+	if (half->body && open_message(f)) {
+		sink_wire(f->sink, half->endless ? in.size : 0);
 		sink_body(f->sink, in);
+	}
 	return in.size;
 }
 
@@ -272,9 +277,10 @@ begin_frame(struct http3_feed *f, uint64_t size, size_t head, bool body)
 	struct http3_half *half = half_of(f);
 
 	half->left = size;
+	half->endless = size > FRAME_COUNTED_MAX;
 	half->body = body && is_call(f->stream);
 	if (half->body && open_message(f)) {
-		sink_wire(f->sink, head + size);
+		sink_wire(f->sink, head + (half->endless ? 0 : size));
 		if (!half->headed)
 			sink_incomplete(f->sink);
 	}

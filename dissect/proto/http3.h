@@ -31,7 +31,8 @@ enum http3_kind {
 struct http3_half {
 	struct buf held;   /* a frame that is not whole, or waits; owned */
 	uint64_t left;     /* of the frame that is being passed … */
-	bool body;         /* … which is DATA */
+	bool body;         /* … which is DATA, … */
+	bool endless;      /* … of a size that is not believed */
 	bool begun, ended; /* its message */
 	bool headed;       /* what comes are trailers */
 	bool waits;        /* for the encoder stream, or SETTINGS … */

@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/text.h"
 #include "dissect/proto/http3_qpack.h"
 #include "dissect/proto/quic_half.h"
 #include "dissect/proto/quic_keys.h"
+#include "dissect/proto/quic_streams.h"
+#include "dissect/registry.h"
 #include "dissect/stream_parts.h"
 
 #define VERSION_1 1
@@ -143,11 +146,13 @@ static struct coverage coverage;
 static struct stream_context context;
 static struct stream *stream;
 
+static struct call_event last_call; /* without its texts */
+
 static void
-ignore_call(void *unused, const struct call_event *call)
+note_call(void *unused, const struct call_event *call)
 {
 	(void)unused;
-	(void)call;
+	last_call = *call;
 }
 
 static int
@@ -160,10 +165,11 @@ make_stream(void **state)
 		.options = { .body_limit = 1 << 16,
 			     .head_limit = 1 << 16,
 			     .pending_limit = 8 },
-		.events = { .call = ignore_call },
+		.events = { .call = note_call },
 		.coverage = &coverage,
 		.buffered_limit = 4u << 20,
 	};
+	last_call = (struct call_event){ .status = 0 };
 	stream = stream_new(&context, &identity);
 	return 0;
 }
@@ -305,6 +311,85 @@ unknown_entries_are_marked(void **state)
 	buf_free(&out);
 }
 
+/* Streams of a connection, and what is said in them. */
+
+static struct quic_streams *
+make_streams(uint64_t *channels)
+{
+	stream->dissector = &dissector_quic;
+	stream->conn = alloc_zero(1, dissector_quic.conn_size);
+	stream->channels.state_size = dissector_quic.channel_size;
+	pair_start(&stream->pair, PROTOCOL_quic, dissector_quic.pairing);
+	return quic_streams_new(channels, bytes_of("1.3"), &stream->sink);
+}
+
+/* Something in the first stream. */
+static void
+say(struct quic_streams *streams, enum side side, uint64_t offset,
+    struct bytes data, bool last)
+{
+	struct quic_chunk chunk = { .offset = offset,
+				    .data = data,
+				    .last = last };
+
+	stream->sink.side = side;
+	quic_streams_data(streams, side, &chunk, &stream->sink);
+}
+
+/* HEADERS with :method GET and with :status 200 (RFC 9204, appendix A). */
+static const uint8_t get[] = { 1, 3, 0, 0, 0xd1 };
+static const uint8_t ok[] = { 1, 3, 0, 0, 0xd9 };
+
+/* A frame of 2^62-1 bytes: what did not come is not counted. */
+static void
+sizes_that_lie_are_not_counted(void **state)
+{
+	static const uint8_t endless[] = { 0,	 0xff, 0xff, 0xff, 0xff, 0xff,
+					   0xff, 0xff, 0xff, 'a',  'b',	 'c' };
+	struct quic_streams *streams;
+	uint64_t channels = 0;
+
+	(void)state;
+	streams = make_streams(&channels);
+	say(streams, SIDE_CLIENT, 0, bytes_make(get, sizeof(get)), false);
+	say(streams, SIDE_CLIENT, sizeof(get),
+	    bytes_make(endless, sizeof(endless)), true);
+	say(streams, SIDE_SERVER, 0, bytes_make(ok, sizeof(ok)), true);
+	assert_int_equal(last_call.status, 200);
+	assert_int_equal(last_call.request.wire_bytes,
+			 sizeof(get) + sizeof(endless));
+	assert_int_equal(last_call.request.body_wire_bytes, 3);
+	quic_streams_free(streams, &stream->sink);
+}
+
+/* A packet that the capture lacks is the only one of a large body that is
+ * missing, however much waits for it. */
+static void
+one_gap_is_one_gap(void **state)
+{
+	enum { CHUNK = 1000, CHUNKS = 3000 };
+	/* DATA of CHUNK * CHUNKS bytes */
+	static const uint8_t head[] = { 0, 0x80, 0x2d, 0xc6, 0xc0 };
+	static uint8_t block[CHUNK];
+	uint64_t channels = 0, offset = sizeof(ok) + sizeof(head);
+	struct quic_streams *streams;
+
+	(void)state;
+	streams = make_streams(&channels);
+	say(streams, SIDE_CLIENT, 0, bytes_make(get, sizeof(get)), true);
+	say(streams, SIDE_SERVER, 0, bytes_make(ok, sizeof(ok)), false);
+	say(streams, SIDE_SERVER, sizeof(ok), bytes_make(head, sizeof(head)),
+	    false);
+	for (int i = 0; i < CHUNKS; i++, offset += CHUNK)
+		if (i != 2)
+			say(streams, SIDE_SERVER, offset,
+			    bytes_make(block, CHUNK), i == CHUNKS - 1);
+	assert_int_equal(last_call.status, 200);
+	assert_int_equal(last_call.response.body_wire_bytes,
+			 CHUNK * (CHUNKS - 1));
+	quic_streams_free(streams, &stream->sink);
+}
+
 int
 main(void)
 {
@@ -316,6 +401,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(pieces_are_bounded,
 						make_stream, free_stream),
 		cmocka_unit_test(unknown_entries_are_marked),
+		cmocka_unit_test_setup_teardown(sizes_that_lie_are_not_counted,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(one_gap_is_one_gap,
+						make_stream, free_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
