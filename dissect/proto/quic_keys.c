@@ -208,9 +208,12 @@ try_secret(struct attempt *a, const struct suite *suite, struct bytes secret)
 	struct quic_protection keys;
 
 	if (!suite || secret.size > KEY_SECRET_MAX ||
-	    !quic_protection_derive(a->version, suite, secret, &keys) ||
-	    !unmask(a, &keys))
+	    !quic_protection_derive(a->version, suite, secret, &keys))
 		return false;
+	if (!unmask(a, &keys)) {
+		explicit_bzero(&keys, sizeof(keys));
+		return false;
+	}
 	*now = keys;
 	if (a->level == QUIC_LEVEL_TRAFFIC) {
 		memcpy(t->secret, secret.data, secret.size);
