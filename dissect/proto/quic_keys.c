@@ -13,7 +13,7 @@
 struct attempt {
 	struct quic_keys *keys;
 	enum side side;
-	enum quic_level level;
+	enum session_phase level;
 	const struct quic_version *version;
 	const struct quic_packet *packet;
 	struct quic_unmasked head;
@@ -37,17 +37,17 @@ quic_keys_end(struct quic_keys *k)
 }
 
 bool
-quic_keys_level(const struct quic_packet *packet, enum quic_level *level)
+quic_keys_level(const struct quic_packet *packet, enum session_phase *level)
 {
 	switch (packet->type) {
 	case QUIC_EARLY:
-		*level = QUIC_LEVEL_EARLY;
+		*level = SESSION_EARLY;
 		return true;
 	case QUIC_HANDSHAKE:
-		*level = QUIC_LEVEL_HANDSHAKE;
+		*level = SESSION_HANDSHAKE;
 		return true;
 	case QUIC_SHORT:
-		*level = QUIC_LEVEL_TRAFFIC;
+		*level = SESSION_TRAFFIC;
 		return true;
 	case QUIC_INITIAL:
 	case QUIC_RETRY:
@@ -61,9 +61,9 @@ quic_keys_level(const struct quic_packet *packet, enum quic_level *level)
 static uint64_t *
 expected_of(struct attempt *a)
 {
-	return &a->keys->expected[a->side][a->level == QUIC_LEVEL_HANDSHAKE
-						   ? QUIC_LEVEL_HANDSHAKE
-						   : QUIC_LEVEL_TRAFFIC];
+	return &a->keys->expected[a->side][a->level == SESSION_HANDSHAKE
+						   ? SESSION_HANDSHAKE
+						   : SESSION_TRAFFIC];
 }
 
 /* With keys whose header protection has been undone. */
@@ -184,21 +184,6 @@ try_phases(struct attempt *a, struct quic_protection *now)
 
 /* Secrets. */
 
-static enum secret_label
-label_of(enum side side, enum quic_level level)
-{
-	static const enum secret_label labels[2][QUIC_LEVELS] = {
-		[SIDE_CLIENT] = { SECRET_CLIENT_EARLY,
-				  SECRET_CLIENT_HANDSHAKE,
-				  SECRET_CLIENT_TRAFFIC },
-		[SIDE_SERVER] = { SECRET_LABEL_COUNT,
-				  SECRET_SERVER_HANDSHAKE,
-				  SECRET_SERVER_TRAFFIC },
-	};
-
-	return labels[side][level];
-}
-
 /* With this secret, and if it is right from here on. */
 static bool
 try_secret(struct attempt *a, const struct suite *suite, struct bytes secret)
@@ -215,7 +200,7 @@ try_secret(struct attempt *a, const struct suite *suite, struct bytes secret)
 		return false;
 	}
 	*now = keys;
-	if (a->level == QUIC_LEVEL_TRAFFIC) {
+	if (a->level == SESSION_TRAFFIC) {
 		memcpy(t->secret, secret.data, secret.size);
 		t->secret_size = (uint8_t)secret.size;
 		t->phase = false;
@@ -223,7 +208,7 @@ try_secret(struct attempt *a, const struct suite *suite, struct bytes secret)
 		derive_next(a, now, t);
 	}
 	explicit_bzero(&keys, sizeof(keys));
-	if (a->level == QUIC_LEVEL_TRAFFIC ? try_phases(a, now)
+	if (a->level == SESSION_TRAFFIC ? try_phases(a, now)
 					   : try_keys(a, now))
 		return true;
 	now->suite = NULL;
@@ -240,12 +225,12 @@ find_secret(struct attempt *a)
 
 	if (k->failures[a->side][a->level] >= FAILURES_MAX)
 		return false;
-	k->query.label = label_of(a->side, a->level);
+	k->query.label = session_secret(a->side, a->level);
 	if (k->query.label != SECRET_LABEL_COUNT)
 		count = key_store_find(k->store, &k->query, found);
 	for (size_t i = 0; i < count; i++) {
 		/* Early data are of the suite of what is resumed. */
-		if (k->suite && a->level != QUIC_LEVEL_EARLY) {
+		if (k->suite && a->level != SESSION_EARLY) {
 			if (try_secret(a, k->suite, found[i]))
 				return true;
 			continue;
@@ -262,7 +247,7 @@ open_known(struct attempt *a, struct quic_protection *now)
 {
 	if (!unmask(a, now))
 		return false;
-	if (a->level == QUIC_LEVEL_TRAFFIC)
+	if (a->level == SESSION_TRAFFIC)
 		return try_phases(a, now);
 	return try_keys(a, now) || try_further(a, now);
 }

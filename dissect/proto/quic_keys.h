@@ -10,14 +10,7 @@
 #include "dissect/proto/quic_protection.h"
 #include "dissect/tls/key_schedule.h"
 #include "dissect/tls/key_store.h"
-
-/* Which keys, in the order in which they are used. */
-enum quic_level {
-	QUIC_LEVEL_EARLY, /* 0-RTT, of the client only */
-	QUIC_LEVEL_HANDSHAKE,
-	QUIC_LEVEL_TRAFFIC,
-	QUIC_LEVELS
-};
+#include "dissect/tls/session.h"
 
 /* 1-RTT keys of one direction, which are updated. */
 struct quic_traffic {
@@ -32,11 +25,11 @@ struct quic_keys {
 	struct key_query query;
 	uint8_t random[KEY_RANDOM_SIZE];
 	const struct suite *suite;      /* NULL: the ServerHello was not seen */
-	struct quic_protection levels[2][QUIC_LEVELS]; /* in use */
+	struct quic_protection levels[2][SESSION_PHASES]; /* in use */
 	struct quic_traffic traffic[2];
-	uint64_t expected[2][QUIC_LEVELS]; /* packet numbers; 0-RTT and 1-RTT
+	uint64_t expected[2][SESSION_PHASES]; /* packet numbers; 0-RTT and 1-RTT
 					    * have the same */
-	uint32_t failures[2][QUIC_LEVELS]; /* since a packet opened */
+	uint32_t failures[2][SESSION_PHASES]; /* since a packet opened */
 };
 
 /* Begins with the ClientHello that `query` names (its random is copied). */
@@ -44,7 +37,7 @@ void quic_keys_begin(struct quic_keys *k, const struct key_store *store,
 		     const struct key_query *query);
 
 /* Which keys a packet has; false when it is of another kind. */
-bool quic_keys_level(const struct quic_packet *packet, enum quic_level *level);
+bool quic_keys_level(const struct quic_packet *packet, enum session_phase *level);
 
 /*
  * Opens a packet of `side` whose number begins at packet->number_at, with the

@@ -91,7 +91,7 @@ quic_segment_open(struct quic_session *s, enum side side,
 	id_size = quic_session_id_size(s, side, packet->whole);
 	if (id_size >= ID_MIN)
 		return open_by_id(s, side, packet, id_size, out);
-	if (!s->opened->keys.levels[side][QUIC_LEVEL_TRAFFIC].suite)
+	if (!s->opened->keys.levels[side][SESSION_TRAFFIC].suite)
 		return plain;
 	return open_by_size(s, side, packet, out);
 }

@@ -195,7 +195,7 @@ quic_session_streams(struct quic_conn *conn, struct quic_session *s,
 
 	if (s->streams || !s->is_http3 || !s->opened)
 		return s->streams;
-	for (int level = 0; level < QUIC_LEVELS; level++)
+	for (int level = 0; level < SESSION_PHASES; level++)
 		if (s->opened->keys.levels[side][level].suite)
 			suite = s->opened->keys.levels[side][level].suite;
 	buf_init(&label, INNER_LABEL_MAX);

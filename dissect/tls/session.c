@@ -94,8 +94,8 @@ find_secrets(const struct session *s, enum secret_label label,
 	return key_store_find(s->keys, &query, found);
 }
 
-static enum secret_label
-label_of(const struct session *s, enum side side, enum session_phase phase)
+enum secret_label
+session_secret(enum side side, enum session_phase phase)
 {
 	static const enum secret_label labels[2][SESSION_PHASES] = {
 		[SIDE_CLIENT] = { SECRET_CLIENT_EARLY,
@@ -106,8 +106,14 @@ label_of(const struct session *s, enum side side, enum session_phase phase)
 				  SECRET_SERVER_TRAFFIC },
 	};
 
+	return labels[side][phase];
+}
+
+static enum secret_label
+label_of(const struct session *s, enum side side, enum session_phase phase)
+{
 	return s->version == TLS_VERSION_12 ? SECRET_MASTER
-					    : labels[side][phase];
+					    : session_secret(side, phase);
 }
 
 bool

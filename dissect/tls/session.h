@@ -19,6 +19,10 @@ enum session_phase {
 	SESSION_PHASES
 };
 
+/* The secret of TLS 1.3 that a side's keys of a phase come from, in QUIC as
+ * well (RFC 9001 §5.1); SECRET_LABEL_COUNT: servers have no early data. */
+enum secret_label session_secret(enum side side, enum session_phase phase);
+
 struct session;
 
 /* Of the handshake that `query` names (its label is not used); `early`: the

@@ -7,30 +7,12 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "dissect/proto/quic_protection.h"
+#include "tests/support/hex.h"
 
 #define VERSION_1 1
 #define VERSION_2 0x6b3343cfu
 #define CHACHA 0x1303
-
-struct hex {
-	uint8_t data[64];
-	size_t size;
-};
-
-static struct hex
-hex(const char *digits)
-{
-	struct hex out = { .size = strlen(digits) / 2 };
-
-	assert_true(out.size <= sizeof(out.data));
-	for (size_t i = 0; i < out.size; i++)
-		out.data[i] =
-			(uint8_t)(text_hex_digit((uint8_t)digits[2 * i]) << 4 |
-				  text_hex_digit((uint8_t)digits[2 * i + 1]));
-	return out;
-}
 
 static void
 assert_bytes(const uint8_t *got, const char *digits)

@@ -9,36 +9,18 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
 #include "dissect/proto/http3_qpack.h"
 #include "dissect/proto/quic_half.h"
 #include "dissect/proto/quic_keys.h"
 #include "dissect/proto/quic_streams.h"
 #include "dissect/registry.h"
 #include "dissect/stream_parts.h"
+#include "tests/support/hex.h"
 
 #define VERSION_1 1
 #define VERSION_2 0x6b3343cfu
 #define CHACHA 0x1303
 #define STREAM_SIZE 600
-
-struct hex {
-	uint8_t data[128];
-	size_t size;
-};
-
-static struct hex
-hex(const char *digits)
-{
-	struct hex out = { .size = strlen(digits) / 2 };
-
-	assert_true(out.size <= sizeof(out.data));
-	for (size_t i = 0; i < out.size; i++)
-		out.data[i] =
-			(uint8_t)(text_hex_digit((uint8_t)digits[2 * i]) << 4 |
-				  text_hex_digit((uint8_t)digits[2 * i + 1]));
-	return out;
-}
 
 static struct key_store *
 store_of(const char *secret_digits, enum secret_label label,
@@ -79,13 +61,13 @@ check_sample(uint32_t number, const char *packet_digits, const char *updated)
 	struct bytes plain;
 
 	quic_keys_begin(&keys, store, &query);
-	keys.expected[SIDE_CLIENT][QUIC_LEVEL_TRAFFIC] = 654360000;
+	keys.expected[SIDE_CLIENT][SESSION_TRAFFIC] = 654360000;
 	plain = quic_keys_open(&keys, SIDE_SERVER, version, &packet, out);
 	assert_int_equal(plain.size, 0);
 	plain = quic_keys_open(&keys, SIDE_CLIENT, version, &packet, out);
 	assert_true(bytes_equal(plain, bytes_make("\x01", 1)));
-	assert_int_equal(keys.levels[0][QUIC_LEVEL_TRAFFIC].suite->id, CHACHA);
-	assert_true(keys.expected[0][QUIC_LEVEL_TRAFFIC] == 654360565);
+	assert_int_equal(keys.levels[0][SESSION_TRAFFIC].suite->id, CHACHA);
+	assert_true(keys.expected[0][SESSION_TRAFFIC] == 654360565);
 	assert_memory_equal(keys.traffic[SIDE_CLIENT].secret, next.data,
 			    next.size);
 	whole.data[8] ^= 1;
@@ -134,8 +116,8 @@ attempts_are_bounded(void **state)
 						out)
 					 .size,
 				 0);
-	assert_int_equal(keys.failures[SIDE_CLIENT][QUIC_LEVEL_TRAFFIC], 100);
-	assert_null(keys.levels[SIDE_CLIENT][QUIC_LEVEL_TRAFFIC].suite);
+	assert_int_equal(keys.failures[SIDE_CLIENT][SESSION_TRAFFIC], 100);
+	assert_null(keys.levels[SIDE_CLIENT][SESSION_TRAFFIC].suite);
 	quic_keys_end(&keys);
 	key_store_free(store);
 }
