@@ -246,9 +246,25 @@ def check_bytes(failures, aftertap, db, pcap):
                   total - clear, (total, rows, clear))
 
 
+def with_any_first(pcap, handshakes):
+    """A client that is sent a Retry asks again, with another id for the server:
+    who has lost the first Initial packet takes that for the original one."""
+    begun = {}
+    for stream, source, ids in tshark_fields(
+            pcap, "quic.long.packet_type == 0",
+            ["udp.stream", "udp.srcport", "quic.dcid"]):
+        begun.setdefault(stream, (source, set()))
+        if source == begun[stream][0]:
+            begun[stream][1].update(ids.split("|"))
+    return [([*ask[:2], original, *ask[3:]], answer)
+            for stream, ask, answer in handshakes
+            for original in begun[stream][1] | {ask[2]}]
+
+
 def impaired(failures, aftertap, pcap, directory):
     asked, answered = judged(pcap)
-    truth = [(asked[stream], answered[stream]) for stream in answered]
+    truth = with_any_first(pcap, [(stream, asked[stream], answered[stream])
+                                  for stream in answered])
     for variant, path in impaired_captures(pcap, directory, PLAIN):
         db = aftertap.dissected(path, variant[:-5])
         found = ours(aftertap, db, "has_request AND has_response AND "
