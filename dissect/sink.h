@@ -171,6 +171,9 @@ void sink_fail(struct sink *s, struct bytes error);
 void sink_uncertain(struct sink *s, bool by_order);
 /* It is no wrong pair, as is known now. */
 void sink_certain(struct sink *s);
+/* Whether what is here can answer the request of the selected channel: it was
+ * not sent before that was there (by what TCP had acknowledged). */
+bool sink_may_answer(const struct sink *s);
 
 /* The selected channel is over: what is open is incomplete; what has no other
  * half is alone, because of a reset or else for want of an answer.  The channel

@@ -59,6 +59,8 @@ struct imap_conn {
 
 	/* The server. */
 	bool greeted;
+	bool in_step;          /* what it said last was the greeting, or the
+				* result of a command that is known */
 	bool inside;           /* of a line */
 	bool given;            /* a literal comes next */
 	uint64_t given_size;

@@ -176,8 +176,8 @@ oldest(const struct imap_conn *conn, struct sink *sink)
 		       : sink_channel_next(sink, 0);
 }
 
-/* The channel that untagged data answers: that of the oldest command whose
- * answer was not lost; 0: none. */
+/* The channel that untagged data answers: that of the oldest command that the
+ * server had and whose answer was not lost; 0: none. */
 static uint64_t
 answering(const struct imap_conn *conn, struct sink *sink)
 {
@@ -190,7 +190,7 @@ answering(const struct imap_conn *conn, struct sink *sink)
 		if (id != IMAP_ALONE &&
 		    exchange->serial >= conn->stale_before &&
 		    (id != conn->open || !conn->answered))
-			return id;
+			return sink_may_answer(sink) ? id : 0;
 		id = sink_channel_next(sink, id);
 	}
 	return 0;
@@ -206,11 +206,14 @@ open_response(const struct imap_conn *conn,
 	sink_begin(sink);
 	if (exchange->kind == IMAP_IDLE)
 		sink_timed(sink);
-	/* Some of it, or all and another command, may be in a hole since. */
-	if (!exchange->serial || exchange->holes == conn->holes)
+	if (!exchange->serial)
 		return;
-	sink_incomplete(sink);
-	sink_uncertain(sink, true);
+	/* Some of it, or all and another command, may be in a hole since, or
+	 * in what came before the first that was understood. */
+	if (exchange->holes != conn->holes)
+		sink_incomplete(sink);
+	if (exchange->holes != conn->holes || !conn->in_step)
+		sink_uncertain(sink, true);
 }
 
 /* Data without a command that waits for it. */
@@ -237,10 +240,12 @@ open_alone(struct imap_conn *conn, int word, struct bytes line,
 		return;
 	}
 	line_word(&rest);
-	line_method(bytes_of(!conn->greeted && sink_is_from_start(sink)
-				     ? "GREETING"
-				     : words[word].name),
-		    sink);
+	if (!conn->greeted && sink_is_from_start(sink)) {
+		conn->in_step = true;
+		line_method(bytes_of("GREETING"), sink);
+	} else {
+		line_method(bytes_of(words[word].name), sink);
+	}
 	sink_field(sink, FIELD_STATUS_TEXT, bytes_of(words[word].name));
 	say_text(rest, word != 0 && word != 4, sink);
 }
@@ -360,7 +365,12 @@ tagged(struct imap_conn *conn, struct bytes line, size_t size,
 	sink_field(sink, FIELD_STATUS_TEXT, bytes_of(result));
 	say_text(line, failed, sink);
 	take_result(conn, exchange, failed, sink);
+	if (!conn->in_step && exchange->serial) { /* those before it are over */
+		conn->stale_before = exchange->serial;
+		conn->fresh = id;
+	}
 	fresh = exchange->serial >= conn->stale_before;
+	conn->in_step = exchange->serial != 0;
 	sink_end(sink, size);
 	if (id == conn->open)
 		conn->answered = true;
