@@ -187,13 +187,35 @@ channel_of(const struct cql_head *head)
 		       : CHANNEL_STREAM + (uint64_t)(uint16_t)head->stream;
 }
 
-/* Whether what waits may be another request, of which both the beginning and
- * the answer to the one before are missing. */
+/* Whether a response is one that a request can have (protocol v4 §4.1). */
+static bool
+is_answer(unsigned request, unsigned response)
+{
+	if (response == CQL_ERROR)
+		return true;
+	switch (request) {
+	case CQL_STARTUP:
+		return response == CQL_READY || response == CQL_AUTHENTICATE;
+	case CQL_OPTIONS:
+		return response == CQL_SUPPORTED;
+	case CQL_REGISTER:
+		return response == CQL_READY;
+	case CQL_AUTH_RESPONSE:
+		return response == CQL_AUTH_CHALLENGE ||
+		       response == CQL_AUTH_SUCCESS;
+	default:
+		return response == CQL_RESULT;
+	}
+}
+
+/* Whether what waits is another request, or may be since both its beginning
+ * and the answer to the one before are missing. */
 static bool
 is_stale(const struct cql_frame *f, const struct cql_asked *asked)
 {
-	return asked->holes[0] != f->conn->sides[0].holes &&
-	       asked->holes[1] != f->conn->sides[1].holes;
+	return !is_answer(asked->opcode, f->head.opcode) ||
+	       (asked->holes[0] != f->conn->sides[0].holes &&
+		asked->holes[1] != f->conn->sides[1].holes);
 }
 
 /* What is asked, before more is known of it. */

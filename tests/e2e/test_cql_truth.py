@@ -17,8 +17,8 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, ROOT, impaired_captures,
-                     need, need_root, npm_install, skip, tshark_fields,
-                     workspace)
+                     need, need_root, no_wrong_pairs, npm_install, skip,
+                     tshark_fields, workspace)
 
 PYTHON = "/usr/bin/python3"  # that Debian's driver is for
 SUPPORT = os.path.join(ROOT, "tests", "support")
@@ -258,6 +258,7 @@ def main(binary):
         check_requests(failures, aftertap, db, requests)
         check_rows(failures, aftertap, db, told, node)
         impaired(failures, aftertap, pcap, directory)
+        no_wrong_pairs(failures, aftertap, pcap)
     failures.exit()
 
 
