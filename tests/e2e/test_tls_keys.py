@@ -365,6 +365,20 @@ def record_live(stage, program, aftertap):
             "/live-node", "/live-go", "/live-gnutls"}
 
 
+def check_dissected(aftertap, snapshot, wanted, failures):
+    """The same requests as calls, by the secrets that the recorder took."""
+    aftertap.run("dissect", snapshot, "--name", "d")
+    calls = list(aftertap.rows(
+        snapshot + "/d", "path, status, tls_version",
+        "protocol = 'http' AND has_request AND has_response AND NOT"
+        " uncertain"))
+    failures.check(f"{snapshot}: requests that are no calls",
+                   sorted(wanted - {call[1] for call in calls}), [])
+    failures.check(f"{snapshot}: calls without success, or not of TLS",
+                   [call for call in calls if call[2] != 200 or
+                    call[3] not in ("1.2", "1.3")], [])
+
+
 def check_live(stage, aftertap, wanted, failures):
     full = stage.path("live.pcapng")
     secrets = os.path.join(aftertap.home, "captures", "live", "secrets.keys")
@@ -380,6 +394,7 @@ def check_live(stage, aftertap, wanted, failures):
                    sorted(wanted - paths), [])
     failures.check("live requests whose answer it does not show",
                    sorted(wanted - answered), [])
+    check_dissected(aftertap, "live", wanted, failures)
 
 
 def check_files(stage, aftertap, secrets, failures):
@@ -482,6 +497,7 @@ def main():
         aftertap.run("snapshots", "create", "tls", "--captures", "tls")
         check_files(stage, aftertap, secrets, failures)
         check_export(stage, aftertap, wanted, failures)
+        check_dissected(aftertap, "tls", wanted, failures)
         if len(sys.argv) > 3:
             check_live(stage, aftertap, live, failures)
     failures.exit()
