@@ -249,7 +249,10 @@ take_frame(struct quic_feed *f, enum quic_type packet, uint64_t type,
 		take_crypto(f, packet, r);
 		return true;
 	case FRAME_CLOSE:
-		take_close(f, false, r);
+		/* Whoever saw the ids can make an Initial packet, whose keys
+		 * both have dropped by then (RFC 9001 §4.9.1). */
+		if (packet != QUIC_INITIAL || !f->session->ended[SIDE_SERVER])
+			take_close(f, false, r);
 		return false;
 	default:
 		return packet != QUIC_INITIAL && packet != QUIC_HANDSHAKE &&
