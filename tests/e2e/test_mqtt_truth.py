@@ -19,6 +19,7 @@ PORT = "7356"
 BROKER = "/usr/sbin/mosquitto"
 VERSIONS = {"mqttv31": "3.1", "mqttv311": "3.1.1", "mqttv5": "5.0"}
 MESSAGES = 30
+PATIENCE = "240"  # seconds for a subscriber, on a machine that has much to do
 
 
 def body_of(topic):
@@ -49,15 +50,19 @@ def talk(space, client, version):
     """What one subscriber got of what was published."""
     reader = client.subscribe("-i", f"reader-{version}", "-q", "2", "-t",
                               f"plant/{version}/#", "-F", "%t", "-C",
-                              str(3 * MESSAGES + 1), "-W", "60")
-    # It answers once its subscription was taken: a retained message is there.
+                              str(3 * MESSAGES + 1), "-W", PATIENCE)
+    # It is retained: it comes as soon as the subscription was taken, and what
+    # is sent from then on comes as well.
     client.publish("-t", f"plant/{version}/0/0", "-m", "first", "-r", "-q",
                    "1")
+    first = reader.stdout.readline().decode()
+    if not first:
+        raise SystemExit(f"no subscription within {PATIENCE} s: {version}")
     for qos in range(3):
         for topic in topics(version, qos):
             client.publish("-i", f"writer-{version}", "-t", topic, "-q",
                            str(qos), "-m", body_of(topic))
-    return reader.communicate(timeout=60)[0].decode().split()
+    return [first.strip()] + reader.communicate()[0].decode().split()
 
 
 def record(directory):
