@@ -223,7 +223,7 @@ class Namespace:
         self.children.append(child)
         return child
 
-    def wait_port(self, port, seconds=10):
+    def wait_port(self, port, seconds=60):
         """Until something in the namespace listens on a TCP port."""
         program = (f"import socket, time\nend = time.time() + {seconds}\n"
                    "while True:\n"
@@ -234,6 +234,13 @@ class Namespace:
                    "  time.sleep(0.05)\n"
                    "  if time.time() > end: raise\n")
         self.run(sys.executable, "-c", program)
+
+    def wait_udp(self, *ports):
+        """Until something in the namespace has the UDP ports."""
+        for port in ports:
+            wait_for(f"UDP port {port}", lambda: self.run(
+                "ss", "-lnuH", "sport", "=", f":{port}",
+                stdout=subprocess.PIPE).stdout.strip())
 
     def record(self, path, expression, interface="lo"):
         """tcpdump, listening when this returns; stop with stop()."""

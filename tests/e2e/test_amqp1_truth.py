@@ -69,7 +69,7 @@ def run_client(log):
         sender.send(message_of(i))
     receiver = connection.create_receiver("/queue/orders", credit=20)
     for i in range(MESSAGES):
-        message = receiver.receive(timeout=20)
+        message = receiver.receive(timeout=60)
         told["got"].append([message.id, as_sent(message.body),
                             "rejected" if i % 10 == 9 else "accepted"])
         (receiver.reject if i % 10 == 9 else receiver.accept)()
@@ -78,7 +78,7 @@ def run_client(log):
     connection.close()
     try:
         BlockingConnection(f"amqp://guest:wrong-password@127.0.0.1:{PORT}",
-                           timeout=10, allowed_mechs="PLAIN")
+                           timeout=60, allowed_mechs="PLAIN")
     except Exception as error:  # of many classes
         told["refused"] = str(error)
     with open(log, "w") as file:

@@ -48,11 +48,13 @@ def run_client(log):
         frame, _, body = second.basic_get("all-orders", auto_ack=True)
         told["got"].append([frame.routing_key, body.decode()])
     for frame, _, body in second.consume("all-orders",
-                                         inactivity_timeout=2):
+                                         inactivity_timeout=60):
         if frame is None:
             break
         told["consumed"].append([frame.routing_key, body.decode()])
         second.basic_ack(frame.delivery_tag)
+        if len(told["got"] + told["consumed"]) == MESSAGES:
+            break
     second.cancel()
     told["empty"] = second.basic_get("all-orders")[0] is None
     for action in (

@@ -47,14 +47,15 @@ def run_driver(version, codec, told):
     from cassandra.policies import FallthroughRetryPolicy, RoundRobinPolicy
     from cassandra.query import BatchStatement
     profile = ExecutionProfile(
-        load_balancing_policy=RoundRobinPolicy(), request_timeout=20,
+        load_balancing_policy=RoundRobinPolicy(), request_timeout=60,
         retry_policy=FallthroughRetryPolicy())
     cluster = Cluster(
         ["127.0.0.1"], port=int(PORTS[version]), protocol_version=version,
         compression=False if codec == "none" else codec,
         auth_provider=PlainTextAuthProvider("alice", "right-password"),
         schema_metadata_enabled=False, token_metadata_enabled=False,
-        idle_heartbeat_interval=0,
+        idle_heartbeat_interval=0, connect_timeout=60,
+        control_connection_timeout=60,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile})
     session = cluster.connect()
     key = f"{version} {codec}"

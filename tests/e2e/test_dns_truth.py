@@ -45,7 +45,7 @@ def ask(space):
     for _ in range(ROUNDS):
         for name, kind, transport, _, _ in QUESTIONS:
             space.run("dig", "@127.0.0.1", "-p", "5353", "+tries=1",
-                      "+time=2", transport, name, kind, check=False)
+                      "+time=60", transport, name, kind, check=False)
 
 
 def record(directory):
@@ -57,6 +57,7 @@ def record(directory):
         space.start("dnsmasq", "--keep-in-foreground", "-C", config,
                     "--pid-file=" + os.path.join(directory, "dnsmasq.pid"),
                     "--user=root")
+        space.wait_udp(5353)
         recorder = space.record(pcap, "port 5353")
         ask(space)
         space.stop(recorder)

@@ -44,7 +44,7 @@ def serve(space, directory, other):
         space.start("node", os.path.join(SUPPORT, "reflection_server.mjs"),
                     directory, str(port), os.path.join(path, "shop.proto"))
     for port in (FIRST, OTHER, SILENT):
-        space.wait_port(port, 20)
+        space.wait_port(port)
 
 
 def record(space, directory, name, pb, *steps):

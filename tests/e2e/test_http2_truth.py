@@ -78,7 +78,7 @@ def nghttpd(space, directory, hashes):
                       timeout=20)
         space.stop(recorder)
         server.terminate()
-        server.wait(10)
+        server.wait(60)
     return pcap, log
 
 
@@ -163,7 +163,7 @@ def nginx(space, directory):
                   f"http://127.0.0.1:8080/f{name}.txt", timeout=20)
     space.stop(recorder)
     server.terminate()
-    server.wait(10)
+    server.wait(60)
     return pcap, directory + "/nginx.access"
 
 
@@ -254,7 +254,7 @@ def upgrade(space, directory):
     space.stop(recorder)
     for child in (front, back):
         child.terminate()
-        child.wait(10)
+        child.wait(60)
     return pcap, versions
 
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, wait_for, workspace)
+                     need_root, tshark_fields, workspace)
 
 PLAIN, WHOLE, PREFERS = "7371", "7372", "7373"
 HOST = "localhost"  # what the client calls an address
@@ -56,17 +56,15 @@ class Peers:
                  "-days", "2"], check=True, stderr=subprocess.DEVNULL)
         self.space.start("gtlsserver", "-q", "-d", self.directory + "/www",
                          *options, "127.0.0.1", port, key, cert)
-        wait_for("gtlsserver listens", lambda: self.space.run(
-            "ss", "-lnuH", "sport", "=", ":" + port,
-            stdout=subprocess.PIPE).stdout.strip())
+        self.space.wait_udp(port)
 
     def ask(self, port, paths, *options, sure=True):
         """A connection that asks for the paths; `sure`: all are answered."""
         done = self.space.run(
-            "gtlsclient", "--no-quic-dump", "--timeout=3s",
+            "gtlsclient", "--no-quic-dump", "--timeout=30s",
             "--exit-on-all-streams-close", *options, "127.0.0.1", port,
             *(f"https://{HOST}{path}" for path in paths), check=False,
-            timeout=30, env=self.environment, stdout=subprocess.PIPE,
+            timeout=90, env=self.environment, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
         text = done.stdout.decode(errors="replace")
         asked, stream = {}, None

@@ -11,6 +11,7 @@ usage: test_kafka_truth.py AFTERTAP
 """
 import collections
 import ctypes
+import itertools
 import json
 import os
 import socket
@@ -74,8 +75,9 @@ def run_client(address, log):
     consumer = KafkaConsumer(
         *[f"py-{codec}" for codec in CODECS], bootstrap_servers=address,
         group_id="readers", auto_offset_reset="earliest",
-        consumer_timeout_ms=5000)
-    read = collections.Counter(m.topic for m in consumer)
+        consumer_timeout_ms=60_000)
+    read = collections.Counter(m.topic for m in itertools.islice(
+        consumer, len(CODECS) * RECORDS))
     consumer.commit()
     consumer.close()
     try:

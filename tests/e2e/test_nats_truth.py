@@ -20,6 +20,7 @@ PORT = "7357"
 SERVER = "/usr/sbin/nats-server"
 LIBRARY = "libnats.so.3.4"
 MESSAGES = 150
+PATIENCE = 60_000  # milliseconds
 
 
 def body_of(i):
@@ -83,9 +84,9 @@ class Nats:
 
     def flush(self):
         self.do("natsConnection_FlushTimeout", self.connection,
-                ctypes.c_int64(5000))
+                ctypes.c_int64(PATIENCE))
 
-    def next(self, subscription, milliseconds=5000):
+    def next(self, subscription, milliseconds=PATIENCE):
         pointer = ctypes.c_void_p()
         self.do("natsSubscription_NextMsg", ctypes.byref(pointer),
                 subscription, ctypes.c_int64(milliseconds))
@@ -95,7 +96,7 @@ class Nats:
         pointer, data = ctypes.c_void_p(), body.encode()
         self.do("natsConnection_Request", ctypes.byref(pointer),
                 self.connection, subject.encode(), data, len(data),
-                ctypes.c_int64(5000))
+                ctypes.c_int64(PATIENCE))
         return self.message(pointer)[1]
 
     def close(self):

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, tshark_fields, wait_for, workspace)
+                     need_root, tshark_fields, workspace)
 
 PLAIN, RETRY, PREFERS = "7359", "7360", "7361"
 NAMES = ["one.example.org", "two.example.org",
@@ -32,16 +32,10 @@ def certificate(directory):
     return paths
 
 
-def listens(space, port):
-    done = space.run("ss", "-lnuH", "sport", "=", ":" + port,
-                     stdout=subprocess.PIPE)
-    return bool(done.stdout.strip())
-
-
 def ask(space, port, name, *options):
     space.run("gtlsclient", "-q", "--exit-on-all-streams-close",
-              "--timeout=2s", *options, name, port,
-              f"https://{name}/index.html", check=False, timeout=20)
+              "--timeout=20s", *options, name, port,
+              f"https://{name}/index.html", check=False, timeout=60)
 
 
 def ask_all(space):
@@ -78,8 +72,7 @@ def record(directory):
                     "--other-versions=v2draft,v1")):
                 space.start("gtlsserver", "-q", "-d", directory, *more,
                             "127.0.0.1", port, key, cert)
-                wait_for("gtlsserver listens",
-                         lambda p=port: listens(space, p))
+                space.wait_udp(port)
             recorder = space.record(pcap, "udp")
             ask_all(space)
             space.stop(recorder)

@@ -12,10 +12,9 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 from support import (Aftertap, Failures, Namespace, impaired_captures, need,
-                     need_root, no_wrong_pairs, tshark_fields, workspace)
+                     need_root, no_wrong_pairs, tshark_fields, wait_for, workspace)
 
 PORT = "7311"  # not Redis's own
 KEYS = 400
@@ -86,7 +85,8 @@ def workload():
         subscriber.read()
     typed = socket.create_connection(("127.0.0.1", int(PORT)))
     typed.sendall(b"PING\r\nget key:1\r\n")
-    time.sleep(0.2)
+    for _ in range(3):  # PONG, and the size and text of a value
+        typed.makefile("rb", 0).readline()
 
 
 def command_stats(space):
@@ -109,11 +109,8 @@ def record(directory):
     with Namespace("at-redis") as space:
         space.start("redis-server", "--port", PORT, "--bind", "127.0.0.1",
                     "--save", "", "--dir", directory)
-        for _ in range(100):
-            if not space.run("redis-cli", "-p", PORT, "PING",
-                             check=False).returncode:
-                break
-            time.sleep(0.1)
+        wait_for("the server answers", lambda: not space.run(
+            "redis-cli", "-p", PORT, "PING", check=False).returncode)
         space.run("redis-cli", "-p", PORT, "CONFIG", "RESETSTAT")
         recorder = space.record(pcap, "tcp port " + PORT)
         space.run(sys.executable, os.path.abspath(__file__), "workload")

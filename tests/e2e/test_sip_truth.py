@@ -25,8 +25,7 @@ def record(directory, transport):
     with Namespace("at-sip") as space:
         space.start("sipp", "-sn", "uas", "-t", transport, "-i", "127.0.0.1",
                     "-p", port, cwd=directory)
-        if transport == "t1":
-            space.wait_port(port)
+        (space.wait_port if transport == "t1" else space.wait_udp)(port)
         recorder = space.record(pcap, f"port {port}")
         space.run("sipp", "-sn", "uac", "-t", transport, "-i", "127.0.0.1",
                   "-p", str(int(port) + 100), "-m", str(CALLS), "-r", "100",

@@ -57,7 +57,7 @@ class Stdio:
 
     def close(self):
         self.server.stdin.close()
-        return self.server.wait(timeout=10)
+        return self.server.wait(timeout=60)
 
 
 def check_legacy(failures, binary, home, directory, pcap):
@@ -240,7 +240,7 @@ def main():
             check_modern(failures, found.group(1), pcap)
         finally:
             server.terminate()
-            server.wait(timeout=10)
+            server.wait(timeout=60)
     failures.exit()
 
 

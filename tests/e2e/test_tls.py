@@ -17,7 +17,6 @@ import select
 import struct
 import subprocess
 import sys
-import time
 
 from support import (Aftertap, Failures, Namespace, need, need_root,
                      tshark_fields, workspace)
@@ -83,12 +82,7 @@ class Stage:
             file.write(NGINX.format(dir=self.dir, p12=PORT12, p13=PORT13,
                                     phrr=PORTHRR))
         self.net.start("nginx", "-p", self.dir, "-c", self.path("nginx.conf"))
-        for _ in range(200):
-            if self.net.run("ss", "-Hltn", f"sport = :{PORT13}",
-                            stdout=subprocess.PIPE).stdout:
-                return
-            time.sleep(0.05)
-        raise SystemExit("nginx did not start")
+        self.net.wait_port(PORT13)
 
     def curl(self, port, *options, paths=("/small", "/big", "/none")):
         urls = []
