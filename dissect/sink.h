@@ -66,7 +66,11 @@ void sink_begin(struct sink *s);
  */
 void sink_begin_alone(struct sink *s);
 
-/* Whether a request waits for the response that may begin now. */
+/*
+ * Whether a request waits for what is here: that of the selected channel, or
+ * else the oldest.  What was sent before the request was there (by what TCP had
+ * acknowledged) answers another.
+ */
 bool sink_is_awaited(const struct sink *s);
 
 /* Whether the connection was seen from its first byte on. */
@@ -171,9 +175,6 @@ void sink_fail(struct sink *s, struct bytes error);
 void sink_uncertain(struct sink *s, bool by_order);
 /* It is no wrong pair, as is known now. */
 void sink_certain(struct sink *s);
-/* Whether what is here can answer the request of the selected channel: it was
- * not sent before that was there (by what TCP had acknowledged). */
-bool sink_may_answer(const struct sink *s);
 
 /* The selected channel is over: what is open is incomplete; what has no other
  * half is alone, because of a reset or else for want of an answer.  The channel

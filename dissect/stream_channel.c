@@ -240,17 +240,6 @@ sink_certain(struct sink *s)
 	set_doubt(s, CALL_REASON_NONE);
 }
 
-bool
-sink_may_answer(const struct sink *s)
-{
-	const struct lane *lane = &s->stream->lanes[s->side];
-	const struct message *request =
-		s->channel ? s->channel->halves[SIDE_CLIENT] : NULL;
-
-	return request && lane_mark(lane, lane->position)->acknowledged >
-				  request->start;
-}
-
 void
 sink_channel_close(struct sink *s, bool reset)
 {

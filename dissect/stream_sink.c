@@ -96,7 +96,9 @@ bool
 sink_is_awaited(const struct sink *s)
 {
 	const struct lane *lane = &s->stream->lanes[s->side];
-	const struct message *request = s->stream->pair.first;
+	const struct message *request =
+		s->channel ? s->channel->halves[SIDE_CLIENT]
+			   : s->stream->pair.first;
 
 	/* What was sent before a request answers something else. */
 	return request && lane_mark(lane, lane->position)->acknowledged >

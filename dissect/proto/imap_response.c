@@ -190,7 +190,7 @@ answering(const struct imap_conn *conn, struct sink *sink)
 		if (id != IMAP_ALONE &&
 		    exchange->serial >= conn->stale_before &&
 		    (id != conn->open || !conn->answered))
-			return sink_may_answer(sink) ? id : 0;
+			return sink_is_awaited(sink) ? id : 0;
 		id = sink_channel_next(sink, id);
 	}
 	return 0;
