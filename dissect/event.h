@@ -227,7 +227,8 @@ struct name_event {
 	X(tls_secrets_left_out, "TLS secrets that did not fit into memory")    \
 	X(ends_known, "connection ends whose process is known")               \
 	X(connections_anonymous, "connections with no end's process known")   \
-	X(identities_left_out, "process and socket records that did not fit")
+	X(identities_left_out, "process and socket records that did not fit") \
+	X(descriptors_left_out, "files of gRPC's reflection that did not fit")
 
 struct coverage {
 #define X(name, text) uint64_t name;

@@ -355,3 +355,9 @@ application_call(struct application *a, struct call_event *call)
 	else if (call->protocol == PROTOCOL_websocket)
 		websocket_call(a, call);
 }
+
+uint64_t
+application_descriptors_left_out(const struct application *a)
+{
+	return a->reflection ? reflection_left_out(a->reflection) : 0;
+}

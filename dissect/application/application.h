@@ -30,3 +30,6 @@ void application_free(struct application *a);
  * Slices that it sets are valid until the next call.
  */
 void application_call(struct application *a, struct call_event *call);
+
+/* How often there was no room for what servers of gRPC said of their types. */
+uint64_t application_descriptors_left_out(const struct application *a);

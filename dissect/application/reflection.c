@@ -26,6 +26,7 @@ struct reflection {
 	struct hash_key key;
 	struct map *seen;
 	size_t bytes;
+	uint64_t left_out;
 };
 
 struct reflection *
@@ -59,7 +60,7 @@ reflection_is_method(struct bytes method)
 					    "ServerReflectionInfo"));
 }
 
-/* The name of a file; empty when it is none that may be passed on. */
+/* The name of a file; empty when it is none. */
 static struct bytes
 name_of(struct bytes file)
 {
@@ -70,9 +71,7 @@ name_of(struct bytes file)
 	while (protobuf_next(&r, &f))
 		if (f.number == FILE_NAME && f.wire == PROTOBUF_BYTES)
 			name = f.bytes;
-	return r.failed || name.size > REFLECTION_NAME_MAX
-		       ? bytes_make(NULL, 0)
-		       : name;
+	return r.failed ? bytes_make(NULL, 0) : name;
 }
 
 static void
@@ -87,14 +86,16 @@ take_file(struct reflection *r, const struct call_event *call,
 	};
 	struct seen_key key = { .port = call->server.port,
 				.hash = hash_bytes(r->key, file) };
-	bool added = false;
 
-	if (!event.name.size || file.size > REFLECTION_BYTES_MAX - r->bytes)
-		return;
 	memcpy(key.ip, call->server.ip, sizeof(key.ip));
-	map_put(r->seen, &key, &added);
-	if (!added)
+	if (!event.name.size || map_get(r->seen, &key))
 		return;
+	if (event.name.size > REFLECTION_NAME_MAX ||
+	    file.size > REFLECTION_BYTES_MAX - r->bytes ||
+	    !map_put(r->seen, &key, NULL)) {
+		r->left_out++;
+		return;
+	}
 	r->bytes += file.size;
 	r->sink.file(r->sink.context, &event);
 }
@@ -129,4 +130,10 @@ reflection_call(struct reflection *r, const struct grpc_reader *reader,
 		if (frame.bytes.size == frame.size &&
 		    grpc_frame_decompress(reader, half->encoding, &frame))
 			read_answer(r, call, frame.bytes);
+}
+
+uint64_t
+reflection_left_out(const struct reflection *r)
+{
+	return r->left_out;
 }

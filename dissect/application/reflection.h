@@ -29,3 +29,6 @@ bool reflection_is_method(struct bytes method);
  */
 void reflection_call(struct reflection *r, const struct grpc_reader *reader,
 		     const struct call_event *call);
+
+/* How often there was no room for a file. */
+uint64_t reflection_left_out(const struct reflection *r);

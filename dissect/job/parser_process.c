@@ -89,6 +89,8 @@ progress(const struct parser_state *p)
 
 	out.coverage.bodies_truncated += p->packed.bodies_truncated;
 	out.coverage.bodies_undecoded += p->packed.bodies_undecoded;
+	out.coverage.descriptors_left_out =
+		application_descriptors_left_out(p->application);
 	return out;
 }
 

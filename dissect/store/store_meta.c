@@ -112,6 +112,8 @@ static const struct {
 	{ "bodies_undecoded", "bodies are kept as encoded on the wire" },
 	{ "identities_left_out", "records of processes and sockets did not fit: "
 				 "ends may lack their process" },
+	{ "descriptors_left_out", "files of types that servers of gRPC gave did "
+				  "not fit: messages may lack names" },
 	{ "connections_anonymous", NULL },
 };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 #include <zlib.h>
@@ -102,6 +103,13 @@ expect(struct talk *t, const char *names)
 }
 
 static void
+left_out(struct talk *t, uint64_t count)
+{
+	assert_int_equal(application_descriptors_left_out(t->application),
+			 count);
+}
+
+static void
 every_file_of_every_answer(void **state)
 {
 	struct talk *t = *state;
@@ -152,6 +160,7 @@ the_same_again(void **state)
 	t->call.server.port++;
 	see(t);
 	expect(t, "a.proto\na.proto\n");
+	left_out(t, 0);
 }
 
 static void
@@ -182,6 +191,52 @@ what_is_no_file(void **state)
 	answer_with(t, "a.proto");
 	see(t);
 	expect(t, "a.proto\n");
+	left_out(t, 0);
+	buf_free(&answer);
+}
+
+static void
+a_name_that_is_long(void **state)
+{
+	struct talk *t = *state;
+	char name[REFLECTION_NAME_MAX + 2];
+
+	memset(name, 'n', sizeof(name));
+	name[REFLECTION_NAME_MAX + 1] = 0;
+	answer_with(t, name);
+	see(t);
+	expect(t, "");
+	left_out(t, 1);
+	buf_reset(&t->body);
+	answer_with(t, name + 1);
+	see(t);
+	assert_int_equal(t->files, 1);
+	left_out(t, 1);
+}
+
+/* What was passed on is not left out when it comes again and all is full. */
+static void
+the_same_again_without_room(void **state)
+{
+	struct talk *t = *state;
+	struct buf file, answer;
+
+	buf_init(&file, REFLECTION_BYTES_MAX);
+	buf_init(&answer, 2 * REFLECTION_BYTES_MAX);
+	protos_file(&file, "large", "p");
+	while (file.size < REFLECTION_BYTES_MAX / 2 + 1)
+		protos_text(&file, 12, "what is no longer than this");
+	protos_answer(&answer, buf_view(&file));
+	protos_frame(&t->body, false, buf_view(&answer));
+	see(t);
+	see(t);
+	expect(t, "large\n");
+	left_out(t, 0);
+	t->call.server.port++;
+	see(t);
+	expect(t, "large\n");
+	left_out(t, 1);
+	buf_free(&file);
 	buf_free(&answer);
 }
 
@@ -227,6 +282,7 @@ without_end(void **state)
 			see(t);
 	}
 	assert_int_equal(t->files, REFLECTION_FILES_MAX);
+	left_out(t, 20000 - REFLECTION_FILES_MAX);
 }
 
 static void
@@ -250,6 +306,9 @@ files_that_are_large(void **state)
 	}
 	expect(t, "a\nb\nc\n");
 	assert_true(t->bytes <= REFLECTION_BYTES_MAX);
+	left_out(t, 6);
+	see(t);
+	left_out(t, 7);
 	buf_free(&file);
 	buf_free(&answer);
 }
@@ -265,6 +324,8 @@ main(void)
 		TEST(the_same_again),
 		TEST(an_answer_that_is_cut),
 		TEST(what_is_no_file),
+		TEST(a_name_that_is_long),
+		TEST(the_same_again_without_room),
 		TEST(compressed),
 		TEST(without_end),
 		TEST(files_that_are_large),
