@@ -36,6 +36,7 @@ struct naming {
 	uint64_t first_block, next_block;
 	int64_t served, named; /* the last call that was asked for, named */
 	bool cpu_limited, done;
+	bool all_served; /* it was told that there are no more calls */
 	char *fault;
 };
 
@@ -129,13 +130,15 @@ static int
 answer_calls(struct naming *n, struct reader *r)
 {
 	uint64_t after = reader_varint(r);
-	size_t start = frame_begin(&n->out, NAMING_CALLS);
+	size_t start = frame_begin(&n->out, NAMING_CALLS), first;
 	int rc;
 
-	if (after > (uint64_t)n->served)
+	if (after > (uint64_t)n->served || n->all_served)
 		return ERR_CORRUPT;
+	first = n->out.size;
 	rc = store_writer_visit(n->store, PROTOCOL_grpc, n->served,
 				answer_call, n);
+	n->all_served = n->out.size == first;
 	frame_end(&n->out, start);
 	return rc;
 }
@@ -149,7 +152,7 @@ answer_block(struct naming *n, struct reader *r)
 	uint32_t raw_size = 0;
 	int rc;
 
-	if (block > INT64_MAX)
+	if (block > INT64_MAX || n->all_served)
 		return ERR_CORRUPT;
 	buf_init(&bytes, NAMING_FRAME_LIMIT);
 	rc = store_writer_read_block(n->store, block, &raw_size, &bytes);

@@ -8,7 +8,8 @@
 /* Frames of either side beside EVENT_BLOCK and EVENT_FAULT. */
 enum naming_frame {
 	/* Asks for calls behind an id (varint); answered with id (varint),
-	 * method and payload (strings) of some, or of none at the end. */
+	 * method and payload (strings) of some, or of none at the end, behind
+	 * which nothing may be asked. */
 	NAMING_CALLS = 64,
 	/* Asks for a block (varint); answered with its raw size (varint; 0:
 	 * there is none) and its bytes. */

@@ -348,12 +348,8 @@ name_group(struct writer *w, unsigned group)
 }
 
 static void
-name_messages(struct writer *w)
+name_groups(struct writer *w, unsigned groups)
 {
-	unsigned groups = descriptor_list_groups(w->descriptors);
-
-	if (!groups || w->cancelled || w->failure.code)
-		return;
 	w->status.phase = "naming";
 	update_status(w);
 	if (store_writer_commit(w->store) < 0) /* all rows are in the table */
@@ -361,6 +357,15 @@ name_messages(struct writer *w)
 	for (unsigned i = 0; i < groups && !w->cancelled && !w->failure.code;
 	     i++)
 		name_group(w, i);
+}
+
+static void
+name_messages(struct writer *w)
+{
+	unsigned groups = descriptor_list_groups(w->descriptors);
+
+	if (groups && !w->cancelled && !w->failure.code)
+		name_groups(w, groups);
 	if (descriptor_list_left_out(w->descriptors) && !w->failure.code)
 		naming_failed(w, "more descriptors were captured than are "
 				 "kept; some messages have none");

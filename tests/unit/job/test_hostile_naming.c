@@ -209,6 +209,34 @@ a_block_beyond_all(int channel, uint64_t block)
 	pause();
 }
 
+/* An answer without calls ends it: nothing is left to be asked. */
+static void
+ask_behind_the_end(int channel, uint8_t type, uint64_t which)
+{
+	struct buf wire;
+
+	buf_init(&wire, 4096);
+	ask(channel, NAMING_CALLS, 0);
+	ask(channel, NAMING_CALLS, NAMING_CALL_COUNT);
+	put_frame(&wire, type, &which, 1);
+	send_all(channel, &wire);
+	pause();
+}
+
+static void
+calls_behind_the_last(int channel, uint64_t block)
+{
+	(void)block;
+	ask_behind_the_end(channel, NAMING_CALLS, NAMING_CALL_COUNT);
+}
+
+static void
+a_block_behind_the_last_call(int channel, uint64_t block)
+{
+	(void)block;
+	ask_behind_the_end(channel, NAMING_BLOCK, NAMING_BLOCK_ID);
+}
+
 static void
 a_frame_of_gigabytes(int channel, uint64_t block)
 {
@@ -290,6 +318,8 @@ ATTACK(a_block_that_is_there, REFUSED)
 ATTACK(events_of_parsers, REFUSED)
 ATTACK(half_a_number, REFUSED)
 ATTACK(a_block_beyond_all, REFUSED)
+ATTACK(calls_behind_the_last, REFUSED)
+ATTACK(a_block_behind_the_last_call, REFUSED)
 ATTACK(a_frame_of_gigabytes, REFUSED)
 ATTACK(no_end, "sent more than its calls can give")
 ATTACK(it_hangs_up, "was killed by signal 9")
@@ -353,6 +383,8 @@ main(void)
 		TEST(events_of_parsers),
 		TEST(half_a_number),
 		TEST(a_block_beyond_all),
+		TEST(calls_behind_the_last),
+		TEST(a_block_behind_the_last_call),
 		TEST(a_frame_of_gigabytes),
 		TEST(no_end),
 		TEST(it_hangs_up),
