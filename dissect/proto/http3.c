@@ -218,24 +218,31 @@ take_promise(struct http3_feed *f, struct bytes payload, size_t wire)
 	uint64_t id = quic_number(&r);
 	struct bytes section = bytes_from(payload,
 					  (size_t)(r.at - payload.data));
+	enum http3_section result;
 	struct http_fields fields;
 	struct http3_push *push;
 	bool emit;
 
-	if (r.failed || f->side != SIDE_SERVER)
+	if (f->side != SIDE_SERVER)
 		return true;
+	if (r.failed) {
+		mark_incomplete(f);
+		return true;
+	}
 	push = http3_find_push(f->http, id);
 	emit = !push->promised &&
 	       sink_channel(f->sink, push->channel, SIDE_CLIENT, true);
 	if (emit && !sink_is_open(f->sink))
 		begin_message(f);
-	half_of(f)->waits = read_section(f, section, emit, &fields) ==
-			    HTTP3_SECTION_WAITS;
+	result = read_section(f, section, emit, &fields);
+	half_of(f)->waits = result == HTTP3_SECTION_WAITS;
 	if (half_of(f)->waits)
 		return false;
 	if (emit) {
 		push->promised = true;
 		sink_wire(f->sink, wire);
+		if (result == HTTP3_SECTION_BAD)
+			sink_incomplete(f->sink);
 		sink_end(f->sink, 0);
 	}
 	return true;
@@ -379,22 +386,6 @@ lose(struct http3_feed *f)
 	mark_incomplete(f);
 }
 
-static bool
-hold(struct http3_feed *f, struct bytes in)
-{
-	struct http3_half *half = half_of(f);
-
-	if (!half->held.limit)
-		buf_init(&half->held, HTTP3_HELD_MAX);
-	if (in.size > HTTP3_HELD_MAX - half->held.size ||
-	    !sink_keep(f->sink, in.size)) {
-		sink_context(f->sink)->coverage->bytes_given_up += in.size;
-		return false;
-	}
-	buf_bytes(&half->held, in);
-	return true;
-}
-
 /* Takes what can be taken of what is held. */
 static void
 take_held(struct http3_feed *f)
@@ -412,23 +403,60 @@ take_held(struct http3_feed *f)
 	buf_drop(&half->held, taken);
 }
 
+static bool
+keep(struct http3_feed *f, struct bytes in)
+{
+	struct buf *held = &half_of(f)->held;
+
+	if (!held->limit)
+		buf_init(held, HTTP3_HELD_MAX);
+	if (in.size > HTTP3_HELD_MAX - held->size ||
+	    !sink_keep(f->sink, in.size))
+		return false;
+	buf_bytes(held, in);
+	return true;
+}
+
+/* Reads what waits as far as it is known, and what can be taken behind it.
+ * What is left of `in`, which came last, is returned. */
+static struct bytes
+wait_no_more(struct http3_feed *f, struct bytes in)
+{
+	struct http3_half *half = half_of(f);
+
+	f->force = true;
+	take_held(f);
+	if (!half->held.size)
+		in = bytes_from(in, take_all(f, in));
+	f->force = false;
+	return in;
+}
+
+static void
+hold(struct http3_feed *f, struct bytes in)
+{
+	struct http3_half *half = half_of(f);
+	bool kept = keep(f, in);
+
+	if (!kept && half->waits) {
+		in = wait_no_more(f, in);
+		kept = !in.size || keep(f, in);
+	}
+	if (!kept) {
+		sink_context(f->sink)->coverage->bytes_given_up += in.size;
+		lose(f);
+	} else if (!half->waits) {
+		take_held(f);
+	}
+}
+
 void
 http3_data(struct http3_feed *f, struct bytes in)
 {
-	struct http3_half *half = half_of(f);
-	size_t taken = 0;
-
-	if (half->held.size) {
-		if (!hold(f, in)) {
-			lose(f);
-		} else if (!half->waits) {
-			take_held(f);
-		}
-	} else {
-		taken = take_all(f, in);
-		if (taken < in.size && !hold(f, bytes_from(in, taken)))
-			lose(f);
-	}
+	if (!half_of(f)->held.size)
+		in = bytes_from(in, take_all(f, in));
+	if (in.size)
+		hold(f, in);
 	http3_settle_memory(f->http, f->sink);
 }
 

@@ -22,6 +22,9 @@
 #define CHACHA 0x1303
 #define STREAM_SIZE 600
 
+/* Streams of one direction. */
+enum { CONTROL_STREAM = 2, ENCODER_STREAM = 7, PUSH_STREAM = 3 };
+
 static struct key_store *
 store_of(const char *secret_digits, enum secret_label label,
 	 uint8_t random)
@@ -305,6 +308,17 @@ make_streams(uint64_t *channels)
 	return quic_streams_new(channels, bytes_of("1.3"), &stream->sink);
 }
 
+static void
+say_chunk(struct quic_streams *streams, enum side side,
+	  const struct quic_chunk *chunk)
+{
+	const struct sink_moment now = { .time_ns = 1 };
+
+	stream->sink.side = side;
+	sink_set_moment(&stream->sink, &now);
+	quic_streams_data(streams, side, chunk, &stream->sink);
+}
+
 /* Something in the first stream. */
 static void
 say(struct quic_streams *streams, enum side side, uint64_t offset,
@@ -314,8 +328,21 @@ say(struct quic_streams *streams, enum side side, uint64_t offset,
 				    .data = data,
 				    .last = last };
 
-	stream->sink.side = side;
-	quic_streams_data(streams, side, &chunk, &stream->sink);
+	say_chunk(streams, side, &chunk);
+}
+
+/* All of a stream, or its beginning when it is one that does not end. */
+static void
+say_in(struct quic_streams *streams, uint64_t id, const char *digits)
+{
+	struct hex text = hex(digits);
+	struct quic_chunk chunk = {
+		.stream = id,
+		.data = bytes_make(text.data, text.size),
+		.last = id == PUSH_STREAM,
+	};
+
+	say_chunk(streams, id & 1 ? SIDE_SERVER : SIDE_CLIENT, &chunk);
 }
 
 /* HEADERS with :method GET and with :status 200 (RFC 9204, appendix A). */
@@ -372,6 +399,151 @@ one_gap_is_one_gap(void **state)
 	quic_streams_free(streams, &stream->sink);
 }
 
+/* SETTINGS that allow a table of 4096 bytes; an encoder that uses it, and adds
+ * x: y (RFC 9204 §4.3). */
+#define SETTINGS "000403015000"
+#define ENCODER  "023fe11f41780179"
+
+/* A response whose HEADERS need the entry of ENCODER, before that comes; behind
+ * them DATA of so many bytes. */
+static struct quic_streams *
+answer_too_early(uint64_t *channels, uint32_t size)
+{
+	enum { CHUNK = 1000 };
+	static const uint8_t headers[] = { 1, 4, 2, 0, 0xd9, 0x80 };
+	static uint8_t block[CHUNK];
+	const uint8_t head[] = { 0, (uint8_t)(0x80 | size >> 24),
+				 (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+				 (uint8_t)size };
+	struct quic_streams *streams = make_streams(channels);
+	uint64_t offset = sizeof(headers) + sizeof(head);
+
+	say_in(streams, CONTROL_STREAM, SETTINGS);
+	say(streams, SIDE_CLIENT, 0, bytes_make(get, sizeof(get)), true);
+	say(streams, SIDE_SERVER, 0, bytes_make(headers, sizeof(headers)),
+	    false);
+	say(streams, SIDE_SERVER, sizeof(headers),
+	    bytes_make(head, sizeof(head)), false);
+	for (uint32_t left = size; left; left -= CHUNK, offset += CHUNK)
+		say(streams, SIDE_SERVER, offset, bytes_make(block, CHUNK),
+		    left == CHUNK);
+	return streams;
+}
+
+/* As its receiver has to wait. */
+static void
+a_head_waits_for_its_entries(void **state)
+{
+	uint64_t channels = 0, given_up = coverage.bytes_given_up;
+	struct quic_streams *streams = answer_too_early(&channels, 200000);
+
+	(void)state;
+	assert_int_equal(last_call.flags, 0);
+	say_in(streams, ENCODER_STREAM, ENCODER);
+	assert_int_equal(last_call.status, 200);
+	assert_int_equal(last_call.flags, CALL_HAS_REQUEST | CALL_HAS_RESPONSE |
+						  CALL_RESPONSE_TRUNCATED);
+	assert_int_equal(last_call.response.body_wire_bytes, 200000);
+	assert_true(coverage.bytes_given_up == given_up);
+	quic_streams_free(streams, &stream->sink);
+}
+
+/* When more waits than may, what is known of the head is told, and all that
+ * follows. */
+static void
+a_head_is_read_when_there_is_no_room(void **state)
+{
+	uint64_t channels = 0, given_up = coverage.bytes_given_up;
+	struct quic_streams *streams = answer_too_early(&channels, 400000);
+
+	(void)state;
+	assert_int_equal(last_call.status, 200);
+	assert_int_equal(last_call.flags, CALL_HAS_REQUEST | CALL_HAS_RESPONSE |
+						  CALL_RESPONSE_INCOMPLETE |
+						  CALL_RESPONSE_TRUNCATED);
+	assert_int_equal(last_call.response.body_wire_bytes, 400000);
+	assert_true(coverage.bytes_given_up == given_up);
+	quic_streams_free(streams, &stream->sink);
+}
+
+/* So it is when it is all memory that is used up. */
+static void
+a_head_is_read_when_memory_ends(void **state)
+{
+	struct quic_streams *streams;
+	uint64_t channels = 0;
+
+	(void)state;
+	context.buffered_limit = 150000;
+	streams = answer_too_early(&channels, 200000);
+	assert_int_equal(last_call.status, 200);
+	assert_true(last_call.flags & CALL_RESPONSE_INCOMPLETE);
+	assert_int_equal(last_call.response.body_wire_bytes, 200000);
+	quic_streams_free(streams, &stream->sink);
+}
+
+/* A call whose request is told by this PUSH_PROMISE, and what it is. */
+static void
+check_promise(const char *promise, uint32_t flags)
+{
+	struct hex frame = hex(promise);
+	struct quic_streams *streams;
+	uint64_t channels = 0;
+
+	streams = make_streams(&channels);
+	say(streams, SIDE_CLIENT, 0, bytes_make(get, sizeof(get)), true);
+	say(streams, SIDE_SERVER, 0, bytes_make(frame.data, frame.size), false);
+	assert_int_equal(last_call.flags, 0);
+	say_in(streams, PUSH_STREAM, "010001030000d9");
+	assert_int_equal(last_call.status, 200);
+	assert_int_equal(last_call.flags,
+			 CALL_HAS_REQUEST | CALL_HAS_RESPONSE | flags);
+	quic_streams_free(streams, &stream->sink);
+}
+
+static void
+a_promise_is_a_request(void **state)
+{
+	(void)state;
+	check_promise("0504000000d1", 0);
+}
+
+/* An entry that the standard's table does not have. */
+static void
+a_promise_that_is_no_section(void **state)
+{
+	(void)state;
+	check_promise("0506000000ffff7f", CALL_REQUEST_INCOMPLETE);
+}
+
+static void
+a_promise_without_a_section(void **state)
+{
+	(void)state;
+	check_promise("050100", CALL_REQUEST_INCOMPLETE);
+}
+
+/* Not even its number: it is what it came in that lacks something. */
+static void
+a_promise_of_nothing(void **state)
+{
+	static const uint8_t nothing[] = { 5, 0 };
+	struct quic_streams *streams;
+	uint64_t channels = 0;
+
+	(void)state;
+	streams = make_streams(&channels);
+	say(streams, SIDE_CLIENT, 0, bytes_make(get, sizeof(get)), true);
+	say(streams, SIDE_SERVER, 0, bytes_make(nothing, sizeof(nothing)),
+	    false);
+	say(streams, SIDE_SERVER, sizeof(nothing), bytes_make(ok, sizeof(ok)),
+	    true);
+	assert_int_equal(last_call.status, 200);
+	assert_int_equal(last_call.flags, CALL_HAS_REQUEST | CALL_HAS_RESPONSE |
+						  CALL_RESPONSE_INCOMPLETE);
+	quic_streams_free(streams, &stream->sink);
+}
+
 int
 main(void)
 {
@@ -386,6 +558,20 @@ main(void)
 		cmocka_unit_test_setup_teardown(sizes_that_lie_are_not_counted,
 						make_stream, free_stream),
 		cmocka_unit_test_setup_teardown(one_gap_is_one_gap,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(a_head_waits_for_its_entries,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(a_head_is_read_when_there_is_no_room,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(a_head_is_read_when_memory_ends,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(a_promise_is_a_request,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(a_promise_that_is_no_section,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(a_promise_without_a_section,
+						make_stream, free_stream),
+		cmocka_unit_test_setup_teardown(a_promise_of_nothing,
 						make_stream, free_stream),
 	};
 
