@@ -21,6 +21,8 @@
 #define SEEN_MAX        65536u
 #define NOT_COVERED_MAX 64u
 #define PATH_SHOWN      512u
+/* Programs that wait to be asked why; of more it is not told. */
+#define UNASKED_MAX     1024u
 /* All of /proc is looked at again at most so often, and only when a process
  * that was known to map a file is gone. */
 #define LOOK_ALL_NS     (30 * CLOCK_NS_PER_S)
@@ -53,6 +55,8 @@ struct key_files {
 	struct key_target *targets;
 	uint32_t count;
 	json_t *not_covered;
+	struct process_file *unasked; /* programs; their paths are owned */
+	uint32_t unasked_count;
 	uint32_t turn; /* whose process is checked next */
 	bool look_again;
 	int64_t looked_ns;
@@ -69,6 +73,7 @@ key_files_new(const struct key_files_settings *settings)
 			  SEEN_MAX);
 	f->targets = alloc_zero(settings->files_max, sizeof(*f->targets));
 	f->not_covered = json_array();
+	f->unasked = alloc_zero(UNASKED_MAX, sizeof(*f->unasked));
 	return f;
 }
 
@@ -88,6 +93,9 @@ key_files_free(struct key_files *f)
 		return;
 	for (uint32_t i = 0; i < f->count; i++)
 		target_detach(&f->targets[i]);
+	for (uint32_t i = 0; i < f->unasked_count; i++)
+		free((char *)(uintptr_t)f->unasked[i].path);
+	free(f->unasked);
 	free(f->targets);
 	map_free(f->seen);
 	json_decref(f->not_covered);
@@ -177,6 +185,39 @@ files_add_target(struct key_files *f, const struct process_file *file, int fd,
 	return (int32_t)f->count++;
 }
 
+static void
+files_ask_later(struct key_files *f, const struct process_file *file)
+{
+	struct process_file *later = &f->unasked[f->unasked_count];
+
+	if (f->unasked_count == UNASKED_MAX)
+		return;
+	*later = *file;
+	later->path = alloc_string(file->path);
+	f->unasked_count++;
+}
+
+bool
+key_files_unasked(const struct key_files *f)
+{
+	return f->unasked_count > 0;
+}
+
+/* The newest first: it may end soon, and cannot be opened then. */
+void
+key_files_ask(struct key_files *f)
+{
+	const struct process_file *file = &f->unasked[--f->unasked_count];
+	int fd = process_file_open(f->settings.proc, file);
+	const char *why = fd < 0 ? NULL : key_hooks_why(fd);
+
+	if (why)
+		files_not_covered(f, file->path, why);
+	if (fd >= 0)
+		close(fd);
+	free((char *)(uintptr_t)file->path);
+}
+
 /* Looks into an open file and remembers what came of it. */
 static int32_t
 files_add(struct key_files *f, const struct process_file *file, int fd,
@@ -191,6 +232,8 @@ files_add(struct key_files *f, const struct process_file *file, int fd,
 		target = files_add_target(f, file, fd, &hooks);
 	else if (hooks.why)
 		files_not_covered(f, file->path, hooks.why);
+	else if (key_hooks_unasked(&hooks, is_program))
+		files_ask_later(f, file);
 	seen = map_put(f->seen, &file->id, NULL);
 	if (seen && fstat(fd, &st) == 0)
 		*seen = (struct key_seen){ stat_changed_ns(&st), target, 0 };

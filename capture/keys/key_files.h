@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -37,6 +38,14 @@ void key_files_look(struct key_files *f, uint32_t pid);
 
 /* A program that was started could not be noted: all are looked at soon. */
 void key_files_missed(struct key_files *f);
+
+/*
+ * Why programs cannot be probed takes long to see, and is looked for when there
+ * is nothing to attach to: whether it is to be looked for of any, and the look
+ * at one of them.
+ */
+bool key_files_unasked(const struct key_files *f);
+void key_files_ask(struct key_files *f);
 
 /* To be called about once a second: lets go what nobody maps any more. */
 void key_files_tick(struct key_files *f);

@@ -197,11 +197,24 @@ key_hooks_find(int fd, const char *path, bool is_program)
 	if (!hooks_go(f, &hooks) && !hooks_openssl(f, is_program, &hooks) &&
 	    !hooks_openssl_1(f, is_program, &hooks) &&
 	    !hooks_boringssl(f, is_program, &hooks) &&
-	    !hooks_gnutls(f, is_program, &hooks)) {
+	    !hooks_gnutls(f, is_program, &hooks))
 		hooks.why = hooks_known_library(path);
-		if (!hooks.why && is_program)
-			hooks.why = hooks_known_data(f);
-	}
 	elf_file_close(f);
 	return hooks;
+}
+
+bool
+key_hooks_unasked(const struct key_hooks *hooks, bool is_program)
+{
+	return is_program && !hooks->count && !hooks->why;
+}
+
+const char *
+key_hooks_why(int fd)
+{
+	struct elf_file *f = elf_file_open(fd);
+	const char *why = f ? hooks_known_data(f) : NULL;
+
+	elf_file_close(f);
+	return why;
 }

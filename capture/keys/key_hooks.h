@@ -30,12 +30,19 @@ struct key_hooks {
 	uint32_t count;
 	const char *name; /* "OpenSSL 3 EVP_KDF_derive", …; NULL: none */
 	const char *why;  /* it speaks TLS but cannot be asked; NULL: it does
-			   * not, as far as can be seen */
+			   * not, or that is still to be asked */
 };
 
 /*
  * Looks into an open file.  `path` is how it is named where it was found;
  * `is_program`: it is what a process was started from, which is looked at more
- * closely, its read-only data for TLS that cannot be asked.
+ * closely.
  */
 struct key_hooks key_hooks_find(int fd, const char *path, bool is_program);
+
+/* Whether it is still to be asked (key_hooks_why) why a file has no hooks. */
+bool key_hooks_unasked(const struct key_hooks *hooks, bool is_program);
+
+/* Why an open program cannot be asked, as its read-only data tells, all of
+ * which is read: slow.  NULL: it does not speak TLS, as far as can be seen. */
+const char *key_hooks_why(int fd);

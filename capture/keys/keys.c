@@ -21,6 +21,10 @@
 #define RING_BYTES_DEFAULT (1u << 20)
 #define PENDING_MAX        256u
 #define LOOKS_PER_DISPATCH 64u
+/* What is spent at a time on seeing why programs cannot be probed, and how long
+ * before it is gone on with. */
+#define ASKING_NS          (20 * CLOCK_NS_PER_MS)
+#define ASKING_PAUSE_NS    (100 * CLOCK_NS_PER_MS)
 #define OUTPUT_MAX         ((size_t)8 << 20)
 
 _Static_assert(KEY_SERVER_TRAFFIC == (int)SECRET_SERVER_TRAFFIC &&
@@ -126,14 +130,16 @@ keys_on_program(void *context, void *data, size_t size)
 static void
 keys_set_timer(const struct keys *k)
 {
-	int64_t first = INT64_MAX, in;
+	int64_t now = clock_monotonic_ns(), in;
+	int64_t first = key_files_unasked(k->files) ? now + ASKING_PAUSE_NS
+						    : INT64_MAX;
 	struct itimerspec when = { .it_value = { 0, 0 } };
 
 	for (uint32_t i = 0; i < k->pending_count; i++)
 		if (!k->pending[i].known && k->pending[i].due_ns < first)
 			first = k->pending[i].due_ns;
 	if (first != INT64_MAX) {
-		in = first - clock_monotonic_ns();
+		in = first - now;
 		in = in < CLOCK_NS_PER_MS ? CLOCK_NS_PER_MS : in;
 		when.it_value.tv_sec = in / CLOCK_NS_PER_S;
 		when.it_value.tv_nsec = in % CLOCK_NS_PER_S;
@@ -162,7 +168,28 @@ keys_look(struct keys *k)
 		k->pending[kept++] = p;
 	}
 	k->pending_count = kept;
-	keys_set_timer(k);
+}
+
+static bool
+keys_is_due(const struct keys *k)
+{
+	int64_t now = clock_monotonic_ns();
+
+	for (uint32_t i = 0; i < k->pending_count; i++)
+		if (k->pending[i].due_ns <= now)
+			return true;
+	return false;
+}
+
+/* Why programs are not covered, as long as nothing is to be probed. */
+static void
+keys_ask(struct keys *k)
+{
+	int64_t end = clock_monotonic_ns() + ASKING_NS;
+
+	while (key_files_unasked(k->files) && !keys_is_due(k) &&
+	       clock_monotonic_ns() < end)
+		key_files_ask(k->files);
 }
 
 /* Appends what has come to the file. */
@@ -216,6 +243,8 @@ keys_dispatch(struct keys *k, struct error *e)
 		k->ticked_ns = now;
 		keys_tick(k);
 	}
+	keys_ask(k);
+	keys_set_timer(k);
 	return status;
 }
 

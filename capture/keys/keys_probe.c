@@ -102,6 +102,7 @@ static const struct probe_file *
 probe_look(struct probe *p, const struct process_file *file)
 {
 	struct probe_file *known = map_get(p->files, &file->id);
+	bool is_program = process_file_is_program("/proc", file);
 	struct key_hooks hooks;
 	int fd;
 
@@ -111,8 +112,9 @@ probe_look(struct probe *p, const struct process_file *file)
 	fd = process_file_open("/proc", file);
 	if (!known || fd < 0)
 		return known;
-	hooks = key_hooks_find(fd, file->path,
-			       process_file_is_program("/proc", file));
+	hooks = key_hooks_find(fd, file->path, is_program);
+	if (key_hooks_unasked(&hooks, is_program))
+		hooks.why = key_hooks_why(fd);
 	close(fd);
 	known->name = hooks.name;
 	known->why = hooks.why;

@@ -217,10 +217,11 @@ def record(stage, aftertap, workerd, shared, check):
             file["path"].endswith(path) and "BoringSSL" in file["hook"]
             for file in files), files)
     if workerd:
-        check.that("the status has the one without symbols", any(
+        child.wait_for(lambda: any(
             file["path"].endswith("/bare_workerd") and
             "symbols are gone" in file["why"]
-            for file in keys["not_covered"]), keys["not_covered"])
+            for file in child.status()["keys"]["not_covered"]),
+            "the status has the one without symbols")
     check.check("the recorder ends well", child.stop(), 0)
     return wanted
 

@@ -23,6 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(fd >= 0);
 	assert(file_write_all(fd, data, size) == 0);
 	hooks = key_hooks_find(fd, "/usr/bin/program", true);
+	if (key_hooks_unasked(&hooks, true))
+		hooks.why = key_hooks_why(fd);
 	assert(hooks.count <= KEY_HOOKS_MAX);
 	/* Where code is probed lies within the file. */
 	for (uint32_t i = 0; i < hooks.count; i++)

@@ -28,6 +28,8 @@ recorder_hooks(const char *path)
 	if (fd < 0)
 		return 1;
 	hooks = key_hooks_find(fd, path, true);
+	if (key_hooks_unasked(&hooks, true))
+		hooks.why = key_hooks_why(fd);
 	close(fd);
 	printf("%s|%s", hooks.name ? hooks.name : "", hooks.why ? hooks.why
 								: "");
