@@ -33,7 +33,8 @@ class Handler(grpc.GenericRpcHandler):
     @staticmethod
     def Slow(request, context):
         import time
-        time.sleep(0.4)
+        while context.is_active():  # until its deadline has passed
+            time.sleep(0.05)
         return request
 
     @staticmethod
@@ -67,7 +68,7 @@ def call(channel, name, number, log):
                    else grpc.Compression.NoCompression)
     try:
         answer = kind(method)(iter(sent) if stream else sent[0],
-                              timeout=0.2 if name == "Slow" else 20,
+                              timeout=2 if name == "Slow" else 60,
                               compression=compression)
         got = list(answer) if name in ("Count", "Chat") else [answer]
     except grpc.RpcError as error:
