@@ -91,8 +91,10 @@ sip_rounds(uint64_t v[4], unsigned rounds)
 	}
 }
 
-uint64_t
-hash_bytes(struct hash_key key, struct bytes in)
+/* `compression` rounds a word and `finalization` rounds at the end. */
+static inline uint64_t
+siphash(struct hash_key key, struct bytes in, unsigned compression,
+	unsigned finalization)
 {
 	/* "somepseudorandomlygeneratedbytes", the paper's initial state */
 	uint64_t v[4] = {
@@ -107,15 +109,27 @@ hash_bytes(struct hash_key key, struct bytes in)
 		uint64_t word = load_le64(in.data + i);
 
 		v[3] ^= word;
-		sip_rounds(v, 2);
+		sip_rounds(v, compression);
 		v[0] ^= word;
 	}
 	v[3] ^= last;
-	sip_rounds(v, 2);
+	sip_rounds(v, compression);
 	v[0] ^= last;
 	v[2] ^= 0xff;
-	sip_rounds(v, 4);
+	sip_rounds(v, finalization);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t
+hash_bytes(struct hash_key key, struct bytes in)
+{
+	return siphash(key, in, 2, 4);
+}
+
+uint64_t
+hash_place(struct hash_key key, struct bytes in)
+{
+	return siphash(key, in, 1, 3);
 }
 
 /* Feeds everything `fd` still has to `context`. */

@@ -90,7 +90,7 @@ map_entry(const struct map *m, size_t position)
 static inline uint32_t
 map_tag(const struct map *m, const void *key)
 {
-	return (uint32_t)hash_bytes(m->secret, bytes_make(key, m->key_size));
+	return (uint32_t)hash_place(m->secret, bytes_make(key, m->key_size));
 }
 
 /* The slot of `key`, or the empty slot where it would go. */

@@ -105,7 +105,7 @@ uint64_t
 connection_hash(const struct connection_table *t,
 		const struct connection_key *key)
 {
-	return hash_bytes(t->seed, bytes_make(key, sizeof(*key)));
+	return hash_place(t->seed, bytes_make(key, sizeof(*key)));
 }
 
 uint32_t

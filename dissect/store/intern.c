@@ -61,7 +61,7 @@ intern_id(struct intern *in, struct bytes text, bool *added)
 	*added = false;
 	if (text.size == 0)
 		return 0;
-	hash = hash_bytes(in->key, text);
+	hash = hash_place(in->key, text);
 	slot = find(in, hash);
 	if (slot->id)
 		return slot->id;

@@ -44,6 +44,28 @@ siphash_matches_the_published_vectors(void **state)
 			    vectors[i].hash);
 }
 
+/* CPython 3.11's hash() of bytes without randomisation: SipHash-1-3, key 0. */
+static void
+places_are_those_of_siphash_1_3(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t hash;
+	} vectors[] = {
+		{ "a", 0x407448d2b89b1813 },
+		{ "hello", 0xe2e77b41cb4e1f9e },
+		{ "abcdefg", 0x6db12aae9070f506 },
+		{ "abcdefgh", 0x3f7b849c0b8e35ea },
+		{ "abcdefghi", 0xf89b34a3d11eb6e5 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		assert_true(hash_place((struct hash_key){ 0 },
+				       bytes_of(vectors[i].text)) ==
+			    vectors[i].hash);
+}
+
 static void
 random_keys_differ(void **state)
 {
@@ -155,6 +177,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hmac_matches_the_published_vectors),
 		cmocka_unit_test(siphash_matches_the_published_vectors),
+		cmocka_unit_test(places_are_those_of_siphash_1_3),
 		cmocka_unit_test(random_keys_differ),
 		cmocka_unit_test(sha256_matches_fips_180),
 		cmocka_unit_test(sha256_reads_files_of_many_chunks),
