@@ -101,6 +101,9 @@ struct dissector {
 	size_t channel_size;    /* several messages of a side may be open, told
 				 * apart by sink_channel: zeroed state of each
 				 * (at least 1); 0: one message at a time */
+	size_t shared_size;     /* zeroed state of all connections that a parser
+				 * reads, by sink_shared: what helps to read
+				 * faster, never what decides what is read */
 	bool strict;            /* a VERDICT_MAYBE never becomes a claim */
 	const char *calls;      /* name of the protocol that its calls have when
 				 * that is another (sink_protocol); NULL: `name` */

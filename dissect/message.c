@@ -26,11 +26,17 @@ message_charge(struct stream_context *context, struct message *m, size_t size)
 /* Heads may go a quarter over the limit that bodies stop at, so that calls
  * stay readable for as long as possible. */
 static bool
+is_room(const struct stream_context *context, size_t size)
+{
+	return context->buffered + size <=
+	       context->buffered_limit + context->buffered_limit / 4;
+}
+
+/* The same, and what there is no room for is counted. */
+static bool
 has_room(struct stream_context *context, struct message *m, size_t size)
 {
-	uint64_t limit = context->buffered_limit + context->buffered_limit / 4;
-
-	if (context->buffered + size <= limit)
+	if (is_room(context, size))
 		return true;
 	context->coverage->bytes_given_up += size;
 	m->truncated = true;
@@ -174,6 +180,30 @@ message_add_header(struct stream_context *context, struct message *m,
 	end = put_string(put_string(room, name), value);
 	m->head.size += (size_t)(end - room);
 	message_charge(context, m, (size_t)(end - room));
+}
+
+void
+message_add_headers(struct stream_context *context, struct message *m,
+		    const struct header_pair *headers, size_t count)
+{
+	size_t before = m->head.size, size = 0;
+	uint8_t *at = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		size += headers[i].name.size + headers[i].value.size + 20;
+	if (size <= m->head.limit - before && is_room(context, size))
+		at = buf_reserve(&m->head, size);
+	if (!at) { /* as many as there is room for */
+		for (size_t i = 0; i < count; i++)
+			message_add_header(context, m, headers[i].name,
+					   headers[i].value);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		at = put_string(put_string(at, headers[i].name),
+				headers[i].value);
+	m->head.size = (size_t)(at - m->head.data);
+	message_charge(context, m, m->head.size - before);
 }
 
 /* What is appended next came then. */

@@ -84,6 +84,10 @@ struct bytes message_field(const struct message *m, enum field field);
 void message_add_header(struct stream_context *context, struct message *m,
 			struct bytes name, struct bytes value);
 
+/* Several, in order; all of them or as many as the limits allow. */
+void message_add_headers(struct stream_context *context, struct message *m,
+			 const struct header_pair *headers, size_t count);
+
 /* Appends to the body, within the limits, what came at `time_ns`; what is not
  * kept is counted. */
 void message_add_body(struct stream_context *context, struct message *m,

@@ -85,6 +85,13 @@ void sink_status(struct sink *s, int32_t status);
 /* One header, or name/value attribute of the message, in wire order. */
 void sink_header(struct sink *s, struct bytes name, struct bytes value);
 
+struct header_pair {
+	struct bytes name, value;
+};
+
+/* Several, in wire order. */
+void sink_headers(struct sink *s, const struct header_pair *headers, size_t count);
+
 /* Body bytes, wire-encoded but without transfer framing (not for STEP_SKIP). */
 void sink_body(struct sink *s, struct bytes data);
 
@@ -141,6 +148,9 @@ uint64_t sink_request_note(struct sink *s);
  */
 bool sink_keep(struct sink *s, size_t size);
 void sink_give_back(struct sink *s, size_t size);
+
+/* The dissector's state for all connections (dissector.shared_size). */
+void *sink_shared(struct sink *s);
 
 /*
  * Channels: conversations that share a connection (dissector.channel_size).

@@ -8,6 +8,7 @@
 #include "dissect/detect.h"
 #include "dissect/pair.h"
 #include "dissect/stream_parts.h"
+#include "dissect/stream_shared.h"
 
 /* What one packet may add to a head that is still within its limit. */
 #define PACKET_ROOM (256u << 10)
@@ -785,6 +786,8 @@ stream_free(struct stream *s, enum call_reason reason)
 	lane_free(&s->lanes[1], context);
 	buf_free(&s->next.settings);
 	free(s);
-	if (--context->streams == 0)
+	if (--context->streams == 0) {
 		message_free_spare(context);
+		stream_shared_free(context);
+	}
 }

@@ -25,6 +25,7 @@ struct stream_context {
 	/* Private to the streams; zero at first, empty when the last is freed. */
 	struct message *spare;
 	uint32_t spare_count, streams;
+	void *shared[PROTOCOL_COUNT]; /* stream_shared.h */
 };
 
 /* Fixed for the life of a connection. */

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "dissect/stream_parts.h"
+#include "dissect/stream_shared.h"
 
 static struct lane *
 lane_of(struct sink *s)
@@ -127,6 +128,13 @@ void
 sink_header(struct sink *s, struct bytes name, struct bytes value)
 {
 	message_add_header(s->stream->context, open_message(s), name, value);
+}
+
+void
+sink_headers(struct sink *s, const struct header_pair *headers, size_t count)
+{
+	message_add_headers(s->stream->context, open_message(s), headers,
+			    count);
 }
 
 void
@@ -273,6 +281,15 @@ struct bytes
 sink_request_method(struct sink *s)
 {
 	return sink_request_value(s, FIELD_METHOD);
+}
+
+void *
+sink_shared(struct sink *s)
+{
+	struct stream *stream = s->stream;
+
+	return stream_shared(stream->context, stream->protocol,
+			     stream->dissector->shared_size);
 }
 
 void

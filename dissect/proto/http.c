@@ -246,8 +246,8 @@ feed_head(struct http_conn *conn, enum side which, struct bytes in,
 {
 	struct http_side *side = &conn->sides[which];
 	struct http_framing framing = { 0 };
+	struct http_lines lines = { .ended = false };
 	struct http_start start;
-	struct bytes fields;
 	enum verdict verdict;
 	size_t size = 0;
 
@@ -260,17 +260,22 @@ feed_head(struct http_conn *conn, enum side which, struct bytes in,
 	verdict = http_start_line(in, which == SIDE_CLIENT, &start);
 	if (verdict == VERDICT_NO)
 		return step_bad();
-	size = verdict == VERDICT_YES ? http_section_size(in, &side->scanned)
-				      : 0;
+	if (verdict == VERDICT_YES && !side->scanned)
+		http_lines_read(sink_shared(sink), bytes_from(in, start.size),
+				&lines);
+	if (lines.ended)
+		size = start.size + lines.size;
+	else if (verdict == VERDICT_YES)
+		size = http_section_size(in, &side->scanned);
 	if (!size)
 		return step_more(in.size + 1);
 	sink_begin(sink);
 	emit_start(&start, &framing, sink);
-	fields = bytes_first(in, size);
-	fields = bytes_from(fields, (size_t)((const uint8_t *)memchr(
-						     in.data, '\n', size) -
-					     in.data) + 1);
-	http_fields(fields, &framing, sink);
+	if (lines.ended)
+		http_lines_take(&lines, &framing, sink);
+	else
+		http_fields(bytes_from(bytes_first(in, size), start.size),
+			    &framing, sink);
 	side->scanned = 0;
 	side->state = state_behind(side, &start, &framing, sink);
 	if (start.status >= 200 &&
@@ -409,7 +414,7 @@ emit_cut_head(enum side which, struct bytes in, struct sink *sink)
 {
 	struct http_framing framing = { 0 };
 	struct http_start start;
-	size_t line, end = in.size;
+	size_t end = in.size;
 
 	while (end && in.data[end - 1] != '\n')
 		end--;
@@ -418,9 +423,7 @@ emit_cut_head(enum side which, struct bytes in, struct sink *sink)
 		return;
 	sink_begin(sink);
 	emit_start(&start, &framing, sink);
-	line = (size_t)((const uint8_t *)memchr(in.data, '\n', in.size) -
-			in.data);
-	http_fields(bytes_from(in, line + 1), &framing, sink);
+	http_fields(bytes_from(in, start.size), &framing, sink);
 }
 
 static bool
@@ -461,6 +464,7 @@ const struct dissector dissector_http = {
 	.transport = TRANSPORT_TCP,
 	.pairing = PAIR_IN_ORDER,
 	.conn_size = sizeof(struct http_conn),
+	.shared_size = sizeof(struct http_known),
 	.probe = probe,
 	.feed = feed,
 	.gap = gap,

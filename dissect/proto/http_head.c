@@ -98,17 +98,18 @@ http_start_line(struct bytes in, bool request, struct http_start *start)
 	const uint8_t *newline;
 	struct bytes line;
 
-	while (in.size && (in.data[0] == '\r' || in.data[0] == '\n'))
-		in = bytes_from(in, 1);
 	line = in;
-	newline = in.size ? memchr(in.data, '\n', in.size) : NULL;
+	while (line.size && (line.data[0] == '\r' || line.data[0] == '\n'))
+		line = bytes_from(line, 1);
+	newline = line.size ? memchr(line.data, '\n', line.size) : NULL;
 
 	if (newline) {
-		line.size = (size_t)(newline - in.data);
+		start->size = (size_t)(newline - in.data) + 1;
+		line.size = (size_t)(newline - line.data);
 		while (line.size && (line.data[line.size - 1] == '\r' ||
 				     line.data[line.size - 1] == ' '))
 			line.size--;
-	} else if (in.size > START_LINE_LIMIT) {
+	} else if (line.size > START_LINE_LIMIT) {
 		return VERDICT_NO;
 	}
 	return request ? request_line(line, newline, start)
@@ -226,50 +227,56 @@ note_transfer(struct http_framing *f, struct bytes value, struct sink *sink)
 }
 
 static void
-note_header(struct http_framing *f, struct bytes name, struct bytes value,
-	    struct sink *sink)
+note_header(struct http_framing *f, enum http_meaning meaning,
+	    struct bytes value, struct sink *sink)
 {
-	switch (name.size) {
-	case 4:
-		if (!f->has_host && is(name, "host")) {
-			f->has_host = true;
+	switch (meaning) {
+	case HTTP_NOTHING:
+		break;
+	case HTTP_HOST:
+		if (!f->has_host)
 			sink_field(sink, FIELD_HOST, value);
-		}
+		f->has_host = true;
 		break;
-	case 7:
-		if (is(name, "upgrade"))
-			f->upgrade = value;
+	case HTTP_UPGRADE:
+		f->upgrade = value;
 		break;
-	case 10:
-		if (is(name, "user-agent"))
-			sink_field(sink, FIELD_USER_AGENT, value);
+	case HTTP_USER_AGENT:
+		sink_field(sink, FIELD_USER_AGENT, value);
 		break;
-	case 12:
-		if (is(name, "content-type"))
-			http_content_type(value, sink);
+	case HTTP_CONTENT_TYPE:
+		http_content_type(value, sink);
 		break;
-	case 14:
-		if (is(name, "content-length"))
-			note_length(f, value);
+	case HTTP_CONTENT_LENGTH:
+		note_length(f, value);
 		break;
-	case 16:
-		if (is(name, "content-encoding"))
-			note_encoding(f, value, sink);
+	case HTTP_CONTENT_ENCODING:
+		note_encoding(f, value, sink);
 		break;
-	case 17:
-		if (is(name, "transfer-encoding"))
-			note_transfer(f, value, sink);
+	case HTTP_TRANSFER_ENCODING:
+		note_transfer(f, value, sink);
 		break;
-	case 22:
-		if (is(name, "sec-websocket-protocol"))
-			f->subprotocol = value;
+	case HTTP_WEBSOCKET_PROTOCOL:
+		f->subprotocol = value;
 		break;
-	case 24:
-		if (is(name, "sec-websocket-extensions"))
-			f->extensions = value;
+	case HTTP_WEBSOCKET_EXTENSIONS:
+		f->extensions = value;
 		break;
-	default:
-		break;
+	}
+}
+
+void
+http_lines_take(const struct http_lines *lines, struct http_framing *framing,
+		struct sink *sink)
+{
+	uint64_t left = framing ? lines->meaningful : 0;
+
+	sink_headers(sink, lines->headers, lines->count);
+	for (; left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+
+		note_header(framing, (enum http_meaning)lines->meanings[i],
+			    lines->headers[i].value, sink);
 	}
 }
 
@@ -290,7 +297,7 @@ field_done(struct section *s)
 		return;
 	sink_header(s->sink, s->name, value);
 	if (s->framing)
-		note_header(s->framing, s->name, value, s->sink);
+		note_header(s->framing, http_meaning(s->name), value, s->sink);
 	s->name = bytes_make(NULL, 0);
 	s->value = bytes_make(NULL, 0);
 }
@@ -324,74 +331,18 @@ on_complete(llhttp_t *parser)
 	return HPE_PAUSED;
 }
 
-/*
- * Lines as nearly all are, without llhttp's byte by byte: a token, a colon,
- * text, CRLF.  Folds, control characters and whatever else is unusual are left
- * to llhttp, which says the same of plain lines.
- */
-
-/* tchar of RFC 9110 §5.6.2, a bit each. */
-static bool
-is_token(uint8_t c)
-{
-	static const uint64_t bits[4] = { 0x03ff6cfa00000000u,
-					  0x57ffffffc7fffffeu };
-
-	return bits[c >> 6] >> (c & 63) & 1;
-}
-
-/* Eight bytes none of which is below ' ' (but 0x80 and above are fine) or
- * DEL.  A borrow may refuse a good one behind a bad one, never the reverse. */
-static bool
-is_text(const uint8_t *at)
-{
-	const uint64_t ones = 0x0101010101010101u;
-	uint64_t word, rubout;
-
-	memcpy(&word, at, sizeof(word));
-	rubout = word ^ ones * 0x7f;
-	return !(((word - ones * ' ') & ~word) & ones * 0x80) &&
-	       !(((rubout - ones) & ~rubout) & ones * 0x80);
-}
-
-/* Takes the plain line at the front; its size, or 0 for any other line. */
-static size_t
-plain_line(struct bytes lines, struct section *s)
-{
-	const uint8_t *at = lines.data, *end;
-	size_t colon = 0, text;
-
-	while (colon < lines.size && is_token(at[colon]))
-		colon++;
-	if (!colon || colon == lines.size || at[colon] != ':')
-		return 0;
-	end = memchr(at + colon, '\n', lines.size - colon);
-	if (!end || end[-1] != '\r' || end + 1 == at + lines.size ||
-	    end[1] == ' ' || end[1] == '\t')
-		return 0;
-	text = (size_t)(end - 1 - at);
-	if (text < 8 || !is_text(at + text - 8))
-		return 0;
-	for (size_t i = colon; i + 8 < text; i += 8)
-		if (!is_text(at + i))
-			return 0;
-	s->name = bytes_make(at, colon);
-	s->value = bytes_make(at + colon + 1, text - colon - 1);
-	return text + 2;
-}
-
+/* Takes the plain lines at the front; what is left. */
 static struct bytes
-plain_lines(struct bytes lines, struct section *s)
+plain_lines(struct bytes in, struct section *s)
 {
-	size_t size;
+	struct http_lines lines;
 
-	while ((size = plain_line(lines, s))) {
-		field_done(s);
-		lines = bytes_from(lines, size);
-	}
-	if (bytes_equal(lines, bytes_of("\r\n")))
-		lines.size = 0;
-	return lines;
+	do {
+		http_lines_read(sink_shared(s->sink), in, &lines);
+		http_lines_take(&lines, s->framing, s->sink);
+		in = bytes_from(in, lines.size);
+	} while (lines.count == HTTP_LINES && !lines.ended);
+	return in;
 }
 
 /* A line that llhttp refuses: as it is, told apart by its colon. */

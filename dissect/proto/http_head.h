@@ -2,13 +2,14 @@
 /* The head of an HTTP/1.x message: start line and header section (RFC 9112). */
 #pragma once
 
-#include "dissect/sink.h"
+#include "dissect/proto/http_line.h"
 
 struct http_start {
 	struct bytes method, target;  /* of a request */
 	struct bytes reason;          /* of a response */
 	struct bytes version;         /* "1.1" */
 	int32_t status;               /* -1: a request */
+	size_t size;                  /* of the line, its end included */
 };
 
 /*
@@ -39,6 +40,10 @@ struct http_framing {
 	struct bytes extensions; /* Sec-WebSocket-Extensions, */
 	struct bytes subprotocol; /* Sec-WebSocket-Protocol */
 };
+
+/* Gives lines to the sink, and what they say to `framing` (NULL: trailers). */
+void http_lines_take(const struct http_lines *lines,
+		     struct http_framing *framing, struct sink *sink);
 
 /*
  * Gives whole header lines to the sink, in wire order, with their case.  A line
