@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "dissect/content.h"
+#include "dissect/head_delta.h"
 
 #define DEDUP_MIN_SIZE 64 /* bytes below which storing is cheaper */
 #define DEDUP_WAYS 4
@@ -62,6 +63,7 @@ struct payload_packer {
 	void (*emit)(void *context, const struct payload_block *block);
 	void *context;
 	struct block heads, bodies;
+	struct head_delta_table references; /* in the open block of heads */
 	struct content_decoder *decoder;
 	struct buf decoded;    /* scratch: one body */
 	struct buf compressed; /* scratch: one block */
@@ -171,6 +173,8 @@ block_close(struct payload_packer *p, struct block *b)
 	};
 	p->emit(p->context, &out);
 	buf_reset(&b->raw);
+	if (!b->bodies)
+		memset(&p->references, 0, sizeof(p->references));
 	b->id += 2 * p->options.block_step;
 }
 
@@ -178,7 +182,7 @@ block_close(struct payload_packer *p, struct block *b)
 static struct payload_ref
 block_append(struct payload_packer *p, struct block *b, struct bytes in)
 {
-	struct payload_ref ref = { .size = (uint32_t)in.size };
+	struct payload_ref ref = { 0 };
 
 	if (in.size == 0)
 		return ref;
@@ -186,8 +190,12 @@ block_append(struct payload_packer *p, struct block *b, struct bytes in)
 		block_close(p, b);
 	ref.block = b->id;
 	ref.offset = (uint32_t)b->raw.size;
-	buf_bytes(&b->raw, in);
+	if (b->bodies)
+		buf_bytes(&b->raw, in);
+	else
+		head_delta_append(&p->references, &b->raw, in);
 	assert(!b->raw.failed); /* callers cap what they give */
+	ref.size = (uint32_t)(b->raw.size - ref.offset);
 	return ref;
 }
 
@@ -266,19 +274,34 @@ store_body(struct payload_packer *p, const struct call_half *half,
 	result->ref = block_append(p, &p->bodies, body);
 }
 
+/* What a body is recognised by.  Its set is asked for early: heads are packed
+ * while it comes into the cache. */
+static XXH128_hash_t
+body_hash(const struct payload_packer *p, const struct call_half *half)
+{
+	XXH128_hash_t hash = { 0 };
+
+	if (half->body.size < DEDUP_MIN_SIZE)
+		return hash;
+	hash = XXH3_128bits_withSecret(half->body.data, half->body.size,
+				       p->secret, SECRET_SIZE);
+	__builtin_prefetch(&p->sets[hash.low64 & p->set_mask]);
+	return hash;
+}
+
 /* Fills in what became of the half's body. */
 static struct seen
-pack_body(struct payload_packer *p, const struct call_half *half)
+pack_body(struct payload_packer *p, const struct call_half *half,
+	  XXH128_hash_t hash)
 {
-	struct seen result = { .encoding = (uint8_t)half->encoding };
+	struct seen result = { .encoding = (uint8_t)half->encoding,
+			       .hash = hash };
 	const struct seen *hit;
 
 	if (half->body.size < DEDUP_MIN_SIZE) {
 		store_body(p, half, &result);
 		return result;
 	}
-	result.hash = XXH3_128bits_withSecret(half->body.data, half->body.size,
-					      p->secret, SECRET_SIZE);
 	hit = seen_find(p, result.hash, half->encoding);
 	if (hit) {
 		result = *hit;
@@ -293,20 +316,19 @@ pack_body(struct payload_packer *p, const struct call_half *half)
 }
 
 static void
-pack_half(struct payload_packer *p, struct call_half *half, uint32_t *flags,
-	  uint32_t truncated, uint32_t undecoded)
+pack_half(struct payload_packer *p, struct call_half *half, XXH128_hash_t hash,
+	  uint32_t *flags, const uint32_t news[2])
 {
-	half->head_ref = block_append(p, &p->heads, half->head);
 	half->body_ref = (struct payload_ref){ 0 };
 	half->messages_ref = block_append(p, &p->bodies, half->messages);
 	half->body_bytes = half->body_wire_bytes;
 	if (half->body.size > 0) {
-		struct seen body = pack_body(p, half);
+		struct seen body = pack_body(p, half, hash);
 
 		half->body_ref = body.ref;
 		half->body_bytes = body.body_bytes;
-		*flags |= body.truncated ? truncated : 0;
-		*flags |= body.undecoded ? undecoded : 0;
+		*flags |= body.truncated ? news[0] : 0;
+		*flags |= body.undecoded ? news[1] : 0;
 	}
 }
 
@@ -314,13 +336,20 @@ void
 payload_packer_call(struct payload_packer *p, struct call_event *call,
 		    struct coverage *coverage)
 {
+	static const uint32_t of_request[2] = { CALL_REQUEST_TRUNCATED,
+						CALL_REQUEST_UNDECODED };
+	static const uint32_t of_response[2] = { CALL_RESPONSE_TRUNCATED,
+						 CALL_RESPONSE_UNDECODED };
+	XXH128_hash_t request = body_hash(p, &call->request);
+	XXH128_hash_t response = body_hash(p, &call->response);
 	uint32_t before = call->flags;
 	uint32_t news;
 
-	pack_half(p, &call->request, &call->flags, CALL_REQUEST_TRUNCATED,
-		  CALL_REQUEST_UNDECODED);
-	pack_half(p, &call->response, &call->flags, CALL_RESPONSE_TRUNCATED,
-		  CALL_RESPONSE_UNDECODED);
+	call->request.head_ref = block_append(p, &p->heads, call->request.head);
+	call->response.head_ref =
+		block_append(p, &p->heads, call->response.head);
+	pack_half(p, &call->request, request, &call->flags, of_request);
+	pack_half(p, &call->response, response, &call->flags, of_response);
 	news = call->flags & ~before;
 	coverage->bodies_truncated += (news & CALL_REQUEST_TRUNCATED) != 0;
 	coverage->bodies_truncated += (news & CALL_RESPONSE_TRUNCATED) != 0;

@@ -6,7 +6,9 @@
 #include <zstd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/reader.h"
+#include "dissect/head_delta.h"
 
 #define SLOTS 64
 #define CACHE_BYTES (48u << 20)
@@ -22,6 +24,7 @@ struct payload_cache {
 	struct slot slots[SLOTS];
 	size_t bytes, limit;
 	uint64_t clock;
+	struct buf head; /* scratch: one, put together */
 	struct payload_source source;
 	sqlite3_stmt *select; /* NULL: the source is another */
 };
@@ -65,6 +68,7 @@ payload_cache_from(struct payload_source source, size_t bytes)
 
 	for (int i = 0; i < SLOTS; i++)
 		cache->slots[i].block = -1;
+	buf_init(&cache->head, PAYLOAD_BLOCK_LIMIT);
 	cache->source = source;
 	cache->limit = bytes;
 	return cache;
@@ -97,6 +101,7 @@ payload_cache_free(struct payload_cache *cache)
 	for (int i = 0; i < SLOTS; i++)
 		free(cache->slots[i].data);
 	sqlite3_finalize(cache->select);
+	buf_free(&cache->head);
 	free(cache);
 }
 
@@ -199,7 +204,11 @@ payload_read(struct payload_cache *cache, struct bytes refs,
 		return error_set(e, ERR_CORRUPT,
 				 "the payload of a call is outside its block");
 	*out = bytes_make(slot->data + all[part].offset, all[part].size);
-	return 0;
+	if (part == PAYLOAD_REQUEST_HEAD || part == PAYLOAD_RESPONSE_HEAD)
+		*out = head_delta_read(bytes_make(slot->data, slot->size), *out,
+				       &cache->head);
+	return out->size ? 0 : error_set(e, ERR_CORRUPT,
+					 "the head of a call is damaged");
 }
 
 bool

@@ -190,7 +190,7 @@ check_file(struct store *s, struct error *e)
 				 "%s has schema version %" PRId64 ", this "
 				 "program knows %d: use a newer one", s->path,
 				 version, STORE_SCHEMA_VERSION);
-	if (version < STORE_SCHEMA_VERSION)
+	if (version < STORE_SCHEMA_OLDEST)
 		return error_set(e, ERR_UNSUPPORTED,
 				 "%s has schema version %" PRId64 ", this "
 				 "program knows %d: run the dissection again",
