@@ -10,10 +10,13 @@
 #include "dissect/store/row_index.h"
 
 #define LEAVES 24
-#define ROOT_AT PAGE_SIZE /* page 2; the index has page 3 */
+/* The pages, counted from 1: the schema, the roots of the table, of its index
+ * and of `cells`, and then leaves. */
+#define ROOT_AT PAGE_SIZE
 #define INDEX_AT (2 * PAGE_SIZE)
-#define LEAVES_AT (3 * PAGE_SIZE)
-#define FIRST_LEAF 4             /* pages are counted from 1 */
+#define CELLS_AT (3 * PAGE_SIZE)
+#define LEAVES_AT (4 * PAGE_SIZE)
+#define FIRST_LEAF 5
 #define DATABASE_SIZE_AT 28      /* in pages, big endian */
 /* What a cell has beside texts and blobs: two varints, the size of the record
  * header, a serial type of up to 3 bytes and 8 bytes of value a column. */
@@ -29,6 +32,16 @@ struct leaf {
 	uint32_t content; /* offset of the last cell, growing downwards */
 	int64_t last_id;
 };
+
+/*
+ * A table without key or index: SQLite appends its rows where the last one
+ * was, instead of looking for the place of each (twice).  In the batch it has
+ * the leaves but for the last one, in the main schema it is an imposter: not
+ * in the file, just a second name that this connection has for the tree of the
+ * real table.  The last leaf goes there by the real name, because that copies
+ * the index too.
+ */
+static const char create_cells[] = "CREATE TABLE cells (cell)";
 
 struct row_batch {
 	sqlite3 *db;
@@ -51,39 +64,56 @@ leaf_page(struct row_batch *b, unsigned leaf)
 	return b->image + LEAVES_AT + (size_t)leaf * PAGE_SIZE;
 }
 
-/* The CREATE statement of a table or an index; to be freed. */
+/* The CREATE statement of a table or an index, to be freed, and its root. */
 static char *
-create_text(sqlite3 *db, const char *name)
+create_text(sqlite3 *db, const char *name, int *root)
 {
 	sqlite3_stmt *s = NULL;
 	char *text = NULL;
 
 	if (sqlite3_prepare_v2(db,
-			       "SELECT sql FROM main.sqlite_schema "
+			       "SELECT sql, rootpage FROM main.sqlite_schema "
 			       "WHERE name = ?",
 			       -1, &s, NULL) == SQLITE_OK &&
 	    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC) == SQLITE_OK &&
-	    sqlite3_step(s) == SQLITE_ROW)
+	    sqlite3_step(s) == SQLITE_ROW) {
 		text = alloc_string((const char *)sqlite3_column_text(s, 0));
+		*root = sqlite3_column_int(s, 1);
+	}
 	sqlite3_finalize(s);
 	return text;
+}
+
+/* A second name for the tree with that root. */
+static int
+create_imposter(sqlite3 *db, int root)
+{
+	int rc;
+
+	/* Without imposters the table would be a real one. */
+	if (sqlite3_compileoption_used("UNTESTABLE"))
+		return SQLITE_ERROR;
+	sqlite3_test_control(SQLITE_TESTCTRL_IMPOSTER, db, "main", 1, root);
+	rc = sqlite3_exec(db, create_cells, NULL, NULL, NULL);
+	sqlite3_test_control(SQLITE_TESTCTRL_IMPOSTER, db, "main", 0, 0);
+	return rc;
 }
 
 /* Has SQLite write page 1, with the schema, and takes it over. */
 static int
 take_first_page(struct row_batch *b, const char *table, const char *index)
 {
+	const char *texts[] = { "PRAGMA page_size = 65536", table, index,
+				create_cells };
 	unsigned char *file = NULL;
 	sqlite3_int64 size = 0;
 	sqlite3 *model = NULL;
-	char *texts[2] = { create_text(b->db, table),
-			   create_text(b->db, index) };
+	int rc = sqlite3_open(":memory:", &model);
 
-	if (texts[0] && texts[1] && sqlite3_open(":memory:", &model) == SQLITE_OK &&
-	    sqlite3_exec(model, "PRAGMA page_size = 65536", NULL, NULL,
-			 NULL) == SQLITE_OK &&
-	    sqlite3_exec(model, texts[0], NULL, NULL, NULL) == SQLITE_OK &&
-	    sqlite3_exec(model, texts[1], NULL, NULL, NULL) == SQLITE_OK)
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (rc == SQLITE_OK)
+			rc = sqlite3_exec(model, texts[i], NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
 		file = sqlite3_serialize(model, "main", &size, 0);
 	if (file && size == LEAVES_AT)
 		memcpy(b->image, file, PAGE_SIZE);
@@ -91,9 +121,26 @@ take_first_page(struct row_batch *b, const char *table, const char *index)
 		size = 0;
 	sqlite3_free(file);
 	sqlite3_close(model);
-	free(texts[0]);
-	free(texts[1]);
 	return size ? 0 : -1;
+}
+
+/* The schemas of both sides. */
+static int
+prepare_copy(struct row_batch *b, const char *table, const char *index)
+{
+	int root = 0, index_root, rc = -1;
+	char *table_text = create_text(b->db, table, &root);
+	char *index_text = create_text(b->db, index, &index_root);
+
+	if (table_text && index_text &&
+	    take_first_page(b, table_text, index_text) == 0 &&
+	    create_imposter(b->db, root) == SQLITE_OK &&
+	    sqlite3_exec(b->db, "ATTACH ':memory:' AS batch", NULL, NULL,
+			 NULL) == SQLITE_OK)
+		rc = 0;
+	free(table_text);
+	free(index_text);
+	return rc;
 }
 
 struct row_batch *
@@ -102,13 +149,13 @@ row_batch_new(sqlite3 *db, const char *table, const char *index)
 	struct row_batch *b = alloc_zero(1, sizeof(*b));
 
 	b->db = db;
-	b->insert = alloc_format("INSERT INTO main.%s SELECT * FROM batch.%s",
-				 table, table);
+	b->insert = alloc_format(
+		"INSERT INTO main.cells SELECT * FROM batch.cells;"
+		"INSERT INTO main.%s SELECT * FROM batch.%s",
+		table, table);
 	b->image = alloc_zero(LEAVES_AT + (LEAVES + ROW_INDEX_LEAVES) * PAGE_SIZE,
 			      1);
-	if (take_first_page(b, table, index) == 0 &&
-	    sqlite3_exec(db, "ATTACH ':memory:' AS batch", NULL, NULL, NULL) ==
-		    SQLITE_OK)
+	if (prepare_copy(b, table, index) == 0)
 		return b;
 	row_batch_free(b);
 	return NULL;
@@ -127,6 +174,8 @@ row_batch_free(struct row_batch *b)
 void
 row_begin(struct row_batch *b, int64_t id, int64_t key)
 {
+	/* SQLite numbers rows itself. */
+	assert(id == b->id + 1 || b->id == 0);
 	b->id = id;
 	b->keys[b->key_count++] = (struct row_index_entry){ key, id };
 	b->body_end = b->body;
@@ -217,18 +266,13 @@ row_batch_full(const struct row_batch *b)
 	return b->leaf_count == LEAVES || b->key_count == ROW_INDEX_ENTRIES;
 }
 
-/* Page 2: the leaves, which follow it, and the last id of each but the last. */
+/* A page above leaves, with the last id of each but the last. */
 static void
-put_root(struct row_batch *b)
+put_interior(struct row_batch *b, uint8_t *page, unsigned leaves)
 {
-	uint8_t *page = b->image + ROOT_AT;
 	uint32_t content = PAGE_SIZE;
-	unsigned last = b->leaf_count - 1;
+	unsigned last = leaves - 1;
 
-	if (last == 0) { /* an only leaf is the root itself */
-		memcpy(page, leaf_page(b, 0), PAGE_SIZE);
-		return;
-	}
 	for (unsigned i = 0; i < last; i++) {
 		uint8_t cell[4 + VARINT_MAX], *end;
 
@@ -242,11 +286,28 @@ put_root(struct row_batch *b)
 	put_be32(page + PAGE_LEAF_HEADER, FIRST_LEAF + last); /* the rightmost */
 }
 
-/* The index follows the leaves of the table; returns the pages of all. */
+/* The last leaf is the table, the others are `cells`; an only one is its root
+ * itself. */
+static void
+put_roots(struct row_batch *b)
+{
+	unsigned others = b->leaf_count - 1;
+	uint8_t *cells = b->image + CELLS_AT;
+
+	memcpy(b->image + ROOT_AT, leaf_page(b, others), PAGE_SIZE);
+	if (others > 1)
+		put_interior(b, cells, others);
+	else if (others == 1)
+		memcpy(cells, leaf_page(b, 0), PAGE_SIZE);
+	else
+		put_page_header(cells, PAGE_LEAF, 0, PAGE_SIZE);
+}
+
+/* The index follows the leaves of `cells`; returns the pages of all. */
 static uint32_t
 put_index(struct row_batch *b)
 {
-	uint32_t leaves = b->leaf_count == 1 ? 0 : b->leaf_count;
+	uint32_t leaves = b->leaf_count - 1;
 
 	row_index_sort(b->keys, b->spare, b->key_count);
 	return FIRST_LEAF - 1 + leaves +
@@ -266,7 +327,7 @@ row_batch_flush(struct row_batch *b)
 	for (unsigned i = 0; i < b->leaf_count; i++)
 		put_page_header(leaf_page(b, i), PAGE_LEAF, b->leaves[i].cells,
 				b->leaves[i].content);
-	put_root(b);
+	put_roots(b);
 	pages = put_index(b);
 	size = (sqlite3_int64)pages * PAGE_SIZE;
 	put_be32(b->image + DATABASE_SIZE_AT, pages);

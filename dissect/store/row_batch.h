@@ -23,15 +23,16 @@ struct row_batch;
 
 /* A batch for rows of `table`, which exists in the main schema of `db`, whose
  * first column is its INTEGER PRIMARY KEY and whose only index is `index`, over
- * one column that is INTEGER NOT NULL.  Attaches a schema "batch".  NULL after
- * an error of `db`. */
+ * one column that is INTEGER NOT NULL.  Attaches a schema "batch", and has the
+ * connection know the table as `cells` too.  NULL after an error of `db`. */
 struct row_batch *row_batch_new(sqlite3 *db, const char *table,
 				const char *index);
 void row_batch_free(struct row_batch *b);
 
-/* A row: begun with its id, which must grow from row to row, and the value of
- * its indexed column; then its columns in order but for the first, which is the
- * id.  Values must be of the types that the table declares. */
+/* A row: begun with its id, which is one more than that of the row before (of
+ * the first, than the highest of the table), and the value of its indexed
+ * column; then its columns in order but for the first, which is the id.  Values
+ * must be of the types that the table declares. */
 void row_begin(struct row_batch *b, int64_t id, int64_t key);
 void row_integer(struct row_batch *b, int64_t value);
 void row_null(struct row_batch *b);
