@@ -48,6 +48,12 @@ struct writer_recent {
 	uint8_t text[WRITER_RECENT_SIZE];
 };
 
+/* The same of an end's address. */
+struct writer_recent_address {
+	int64_t id; /* 0 or less: none yet */
+	uint8_t ip[16];
+};
+
 struct store_writer {
 	sqlite3 *db;
 	char *path;
@@ -55,6 +61,7 @@ struct store_writer {
 	struct intern strings, addresses;
 	struct map *processes; /* those with a row, to its id */
 	struct writer_recent recent[WRITER_RECENT_COUNT];
+	struct writer_recent_address recent_client, recent_server;
 	struct row_batch *calls;   /* rows of the open transaction */
 	struct writer_zone zone;
 	struct store_counts counts;

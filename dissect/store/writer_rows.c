@@ -114,6 +114,18 @@ writer_address(struct store_writer *w, const uint8_t ip[16])
 	return writer_step(w, WRITER_ADDRESS) ? -1 : (int64_t)id;
 }
 
+/* The same for one end of a call. */
+static int64_t
+end_address(struct store_writer *w, struct writer_recent_address *recent,
+	    const uint8_t ip[16])
+{
+	if (recent->id <= 0 || memcmp(recent->ip, ip, sizeof(recent->ip)) != 0) {
+		recent->id = writer_address(w, ip);
+		memcpy(recent->ip, ip, sizeof(recent->ip));
+	}
+	return recent->id;
+}
+
 int
 writer_zone_flush(struct store_writer *w)
 {
@@ -288,8 +300,8 @@ row_hot(struct store_writer *w, const struct call_event *c,
 	row_field(w, c, FIELD_PATH);
 	row_integer(b, (int64_t)c->request.wire_bytes);
 	row_integer(b, (int64_t)c->response.wire_bytes);
-	row_integer(b, writer_address(w, c->client.ip));
-	row_integer(b, writer_address(w, c->server.ip));
+	row_integer(b, end_address(w, &w->recent_client, c->client.ip));
+	row_integer(b, end_address(w, &w->recent_server, c->server.ip));
 	row_integer(b, c->client.port);
 	row_integer(b, c->server.port);
 	row_integer(b, (int64_t)c->connection);
