@@ -532,6 +532,7 @@ writer_run(const struct job_options *options, const struct snapshot *snapshot,
 			job_options_json(options));
 	w->status.bytes_total = job_result_bytes(snapshot, w->window);
 	(void)job_status_write(&w->status, files->status);
+	store_writer_setup();
 	if (start(w, e) == 0) {
 		loop(w);
 		name_messages(w);

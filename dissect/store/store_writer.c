@@ -298,6 +298,14 @@ writer_free(struct store_writer *w)
 	free(w);
 }
 
+void
+store_writer_setup(void)
+{
+	/* Counting the memory that SQLite takes, which limits queries, locks a
+	 * mutex for each piece of it. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int
 store_writer_open(const char *path, json_t *meta, struct store_writer **out,
 		  struct error *e)

@@ -19,6 +19,10 @@ struct store_writer;
 
 enum payload_kind { PAYLOAD_HEADS, PAYLOAD_BODIES };
 
+/* For a process that only writes, before anything else of the store: spares it
+ * what readers need. */
+void store_writer_setup(void);
+
 /*
  * Creates `path` (replacing a stale one) with the schema of schema/sql/.
  * `meta` is an object of strings, numbers and objects kept in the table
