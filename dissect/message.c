@@ -88,8 +88,6 @@ buffer_reuse(struct buf *b)
 void
 message_release(struct stream_context *context, struct message *m)
 {
-	struct buf text, head, body, times;
-
 	context->buffered -= m->charged;
 	if (context->spare_count >= SPARE_LIMIT) {
 		message_destroy(m);
@@ -99,15 +97,8 @@ message_release(struct stream_context *context, struct message *m)
 	buffer_reuse(&m->head);
 	buffer_reuse(&m->body);
 	buffer_reuse(&m->times);
-	text = m->text;
-	head = m->head;
-	body = m->body;
-	times = m->times;
-	*m = (struct message){ .next = context->spare,
-			       .text = text,
-			       .head = head,
-			       .body = body,
-			       .times = times };
+	memset(m, 0, offsetof(struct message, text)); /* all but the buffers */
+	m->next = context->spare;
 	context->spare = m;
 	context->spare_count++;
 }

@@ -58,11 +58,12 @@ struct message {
 	/* A request: the interim responses it got, "100 Continue, …". */
 	char interim[MESSAGE_INTERIM];
 	uint8_t interim_size;
+	uint64_t charged;       /* of context->buffered */
+	/* These, last in the struct, outlive the message. */
 	struct buf text;
 	struct buf head;        /* (varint size, bytes) name, value, name, … */
 	struct buf body;
 	struct buf times;       /* of body: struct body_time each */
-	uint64_t charged;       /* of context->buffered */
 };
 
 /* An empty message, from the spare ones when there are any. */

@@ -246,7 +246,7 @@ feed_head(struct http_conn *conn, enum side which, struct bytes in,
 {
 	struct http_side *side = &conn->sides[which];
 	struct http_framing framing = { 0 };
-	struct http_lines lines = { .ended = false };
+	struct http_lines lines; /* large: not zeroed for every head */
 	struct http_start start;
 	enum verdict verdict;
 	size_t size = 0;
@@ -260,6 +260,7 @@ feed_head(struct http_conn *conn, enum side which, struct bytes in,
 	verdict = http_start_line(in, which == SIDE_CLIENT, &start);
 	if (verdict == VERDICT_NO)
 		return step_bad();
+	lines.ended = false;
 	if (verdict == VERDICT_YES && !side->scanned)
 		http_lines_read(sink_shared(sink), bytes_from(in, start.size),
 				&lines);
