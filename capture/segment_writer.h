@@ -21,7 +21,7 @@
 
 #define SEGMENT_BYTES_DEFAULT ((uint64_t)64 << 20)
 #define SEGMENT_NS_DEFAULT (60 * INT64_C(1000000000))
-#define SEGMENT_LEVEL_DEFAULT 1
+#define SEGMENT_LEVEL_DEFAULT 2
 
 struct segment_settings {
 	const char *directory;  /* exists; copied */
