@@ -124,7 +124,7 @@ pass_finish(void *owner, enum side side, bool clean)
 
 /* Counts the calls that streams emit while they are freed. */
 static void
-pass_call(void *context, const struct call_event *call)
+pass_call(void *context, struct call_event *call)
 {
 	struct engine *e = context;
 

@@ -239,7 +239,8 @@ struct coverage {
 /* Receives what a stream or engine finds, in the order it is found. */
 struct event_sink {
 	void *context;
-	void (*call)(void *context, const struct call_event *call);
+	/* It is the receiver's to change. */
+	void (*call)(void *context, struct call_event *call);
 	void (*connection)(void *context, const struct connection_event *c);
 	void (*name)(void *context, const struct name_event *name);
 	void (*process)(void *context, const struct process_event *process);

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/exchange.h"
 
-static struct call_half
-half_of(const struct message *m)
+/* Fills in a half that is zero. */
+static void
+set_half(struct call_half *half, const struct message *m)
 {
-	return (struct call_half){
-		.first_ns = m->first_ns,
-		.last_ns = m->last_ns,
-		.wire_bytes = m->framed ? m->wire_bytes : m->end - m->start,
-		.body_wire_bytes = m->body_wire_bytes,
-		.body_bytes = m->body_wire_bytes,
-		.content_type = message_field(m, FIELD_CONTENT_TYPE),
-		.head = buf_view(&m->head),
-		.body = buf_view(&m->body),
-		.times = (const struct body_time *)(const void *)m->times.data,
-		.time_count = (uint32_t)(m->times.size /
-					 sizeof(struct body_time)),
-		.encoding = m->encoding,
-		.packet = m->packet,
-	};
+	half->first_ns = m->first_ns;
+	half->last_ns = m->last_ns;
+	half->wire_bytes = m->framed ? m->wire_bytes : m->end - m->start;
+	half->body_wire_bytes = m->body_wire_bytes;
+	half->body_bytes = m->body_wire_bytes;
+	half->content_type = message_field(m, FIELD_CONTENT_TYPE);
+	half->head = buf_view(&m->head);
+	half->body = buf_view(&m->body);
+	half->times = (const struct body_time *)(const void *)m->times.data;
+	half->time_count =
+		(uint32_t)(m->times.size / sizeof(struct body_time));
+	half->encoding = m->encoding;
+	half->packet = m->packet;
 }
 
 static uint32_t
@@ -115,11 +114,11 @@ exchange_emit(struct exchange_place *place, struct message *request,
 
 	if (request) {
 		call.flags |= request_flags(request);
-		call.request = half_of(request);
+		set_half(&call.request, request);
 	}
 	if (response) {
 		call.flags |= response_flags(response);
-		call.response = half_of(response);
+		set_half(&call.response, response);
 	}
 	if (request && response && request->reason)
 		call.flags |= CALL_UNCERTAIN;

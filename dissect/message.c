@@ -150,9 +150,7 @@ put_string(uint8_t *out, struct bytes in)
 	for (; size > 0x7f; size >>= 7)
 		*out++ = (uint8_t)(size | 0x80);
 	*out++ = (uint8_t)size;
-	if (in.size)
-		memcpy(out, in.data, in.size);
-	return out + in.size;
+	return bytes_put(out, in);
 }
 
 void

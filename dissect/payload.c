@@ -27,8 +27,8 @@
 #define DEDUP_WAYS 4
 /* Heads repeat what was said a moment ago, in long matches: a table that
  * stays in the fastest cache finds those at twice the speed. */
-#define HEADS_HASH_LOG 11
-#define HEADS_MIN_MATCH 7
+#define HEADS_HASH_LOG 12
+#define HEADS_MIN_MATCH 6
 #define SECRET_SIZE 192   /* XXH3's own secret has that many */
 
 /* What became of a body that was seen before. */

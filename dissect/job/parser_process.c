@@ -107,14 +107,13 @@ flush(struct parser_state *p)
 }
 
 static void
-take_call(void *context, const struct call_event *event)
+take_call(void *context, struct call_event *call)
 {
 	struct parser_state *p = context;
-	struct call_event call = *event;
 
-	application_call(p->application, &call);
-	payload_packer_call(p->packer, &call, &p->packed);
-	event_encode_call(&p->pending, &p->last_call, &call);
+	application_call(p->application, call);
+	payload_packer_call(p->packer, call, &p->packed);
+	event_encode_call(&p->pending, &p->last_call, call);
 	if (p->pending.size + p->blocks.size >= PENDING_BYTES)
 		flush(p);
 }

@@ -41,7 +41,7 @@ touch(struct bytes in)
 }
 
 static void
-on_call(void *context, const struct call_event *event)
+on_call(void *context, struct call_event *event)
 {
 	struct call_event whole = *event;
 	const struct call_event *call = &whole;

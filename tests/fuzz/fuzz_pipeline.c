@@ -48,7 +48,7 @@ on_block(void *context, const struct payload_block *block)
 }
 
 static void
-on_call(void *context, const struct call_event *call)
+on_call(void *context, struct call_event *call)
 {
 	struct pipeline *p = context;
 	struct call_event packed = *call, decoded;

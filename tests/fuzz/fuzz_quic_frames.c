@@ -134,7 +134,7 @@ make_secrets(void)
 }
 
 static void
-on_call(void *context, const struct call_event *event)
+on_call(void *context, struct call_event *event)
 {
 	(void)context;
 	assert(event->protocol == PROTOCOL_quic ||

@@ -19,7 +19,7 @@
 #define PIECES 8
 
 static void
-ignore_call(void *context, const struct call_event *call)
+ignore_call(void *context, struct call_event *call)
 {
 	(void)context;
 	(void)call;

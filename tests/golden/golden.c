@@ -111,7 +111,7 @@ struct listener {
 };
 
 static void
-take_call(void *context, const struct call_event *event)
+take_call(void *context, struct call_event *event)
 {
 	struct listener *l = context;
 	struct call_event call = *event;

@@ -136,7 +136,7 @@ put_half(struct buf *out, const char *name, const struct call_half *half)
 }
 
 void
-record_call(void *context, const struct call_event *call)
+record_call(void *context, struct call_event *call)
 {
 	struct buf *out = context;
 

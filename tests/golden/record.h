@@ -7,7 +7,7 @@
 #include "dissect/stream.h"
 
 /* Both expect a struct buf as context, and append one line to it. */
-void record_call(void *context, const struct call_event *call);
+void record_call(void *context, struct call_event *call);
 void record_name(void *context, const struct name_event *name);
 
 /* What remains to be said about a stream and its coverage. */

@@ -210,7 +210,7 @@ exchange_of(const struct hunt *h, const struct call_event *call)
 }
 
 static void
-learn(void *context, const struct call_event *call)
+learn(void *context, struct call_event *call)
 {
 	struct hunt *h = context;
 	struct exchange *x;
@@ -329,7 +329,7 @@ describe(const struct hunt *h, const struct call_event *call)
 }
 
 static void
-judge(void *context, const struct call_event *call)
+judge(void *context, struct call_event *call)
 {
 	struct hunt *h = context;
 	struct exchange x = exchange_of(h, call);
@@ -357,7 +357,7 @@ struct kept {
 
 static void
 dissect(struct hunt *h, const struct kept *kept, size_t count,
-	void (*call)(void *context, const struct call_event *call))
+	void (*call)(void *context, struct call_event *call))
 {
 	struct engine_options options = engine_defaults();
 	struct event_sink events = { .context = h, .call = call };

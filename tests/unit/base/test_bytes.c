@@ -32,6 +32,25 @@ case_is_ignored_for_ascii_letters_only(void **state)
 }
 
 static void
+short_and_long_texts_are_copied_whole(void **state)
+{
+	uint8_t in[100], out[102];
+
+	(void)state;
+	for (uint8_t i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(i + 1);
+	for (size_t size = 0; size <= sizeof(in); size++) {
+		memset(out, 0, sizeof(out));
+		assert_ptr_equal(bytes_put(out + 1, bytes_make(in, size)),
+				 out + 1 + size);
+		assert_memory_equal(out + 1, in, size);
+		assert_int_equal(out[0], 0);
+		assert_int_equal(out[1 + size], 0);
+	}
+	assert_ptr_equal(bytes_put(out, bytes_make(NULL, 0)), out);
+}
+
+static void
 prefixes_are_found_only_when_whole(void **state)
 {
 	(void)state;
@@ -72,6 +91,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equality_is_of_size_and_contents),
 		cmocka_unit_test(case_is_ignored_for_ascii_letters_only),
+		cmocka_unit_test(short_and_long_texts_are_copied_whole),
 		cmocka_unit_test(prefixes_are_found_only_when_whole),
 		cmocka_unit_test(slices_never_pass_the_end),
 		cmocka_unit_test(trimming_takes_blanks_and_tabs_from_both_ends),

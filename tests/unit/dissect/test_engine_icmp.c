@@ -30,7 +30,7 @@ on_connection(void *context, const struct connection_event *c)
 }
 
 static void
-on_call(void *context, const struct call_event *call)
+on_call(void *context, struct call_event *call)
 {
 	(void)context;
 	assert_true(call_count < SEEN);

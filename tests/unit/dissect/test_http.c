@@ -182,7 +182,7 @@ random_bytes_are_not_taken_for_http(void **state)
 }
 
 static void
-keep_head(void *context, const struct call_event *call)
+keep_head(void *context, struct call_event *call)
 {
 	buf_bytes(context, call->request.head);
 }

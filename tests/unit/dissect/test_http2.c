@@ -19,7 +19,7 @@ struct seen {
 };
 
 static void
-note_call(void *context, const struct call_event *call)
+note_call(void *context, struct call_event *call)
 {
 	struct seen *seen = context;
 

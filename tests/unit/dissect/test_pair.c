@@ -162,7 +162,7 @@ converse(struct network *n)
 }
 
 static void
-on_call(void *context, const struct call_event *call)
+on_call(void *context, struct call_event *call)
 {
 	struct tally *tally = context;
 	bool uncertain = call->flags & CALL_UNCERTAIN;

@@ -134,7 +134,7 @@ static struct stream *stream;
 static struct call_event last_call; /* without its texts */
 
 static void
-note_call(void *unused, const struct call_event *call)
+note_call(void *unused, struct call_event *call)
 {
 	(void)unused;
 	last_call = *call;

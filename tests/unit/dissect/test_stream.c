@@ -22,7 +22,7 @@ struct fixture {
 };
 
 static void
-on_call(void *context, const struct call_event *call)
+on_call(void *context, struct call_event *call)
 {
 	struct fixture *f = context;
 
