@@ -39,13 +39,14 @@ struct leaf {
  * the leaves but for the last one, in the main schema it is an imposter: not
  * in the file, just a second name that this connection has for the tree of the
  * real table.  The last leaf goes there by the real name, because that copies
- * the index too.
+ * the index too.  An SQLite without imposters gets all of them by that name.
  */
 static const char create_cells[] = "CREATE TABLE cells (cell)";
 
 struct row_batch {
 	sqlite3 *db;
 	char *insert;
+	bool has_cells;      /* the main schema has the second name */
 	uint8_t *image;      /* a database file */
 	struct leaf leaves[LEAVES];
 	unsigned leaf_count; /* 0: no rows */
@@ -84,19 +85,19 @@ create_text(sqlite3 *db, const char *name, int *root)
 	return text;
 }
 
-/* A second name for the tree with that root. */
-static int
+/* A second name for the tree with that root, where SQLite has such names. */
+static bool
 create_imposter(sqlite3 *db, int root)
 {
 	int rc;
 
-	/* Without imposters the table would be a real one. */
+	/* Built so, it would make a real table. */
 	if (sqlite3_compileoption_used("UNTESTABLE"))
-		return SQLITE_ERROR;
+		return false;
 	sqlite3_test_control(SQLITE_TESTCTRL_IMPOSTER, db, "main", 1, root);
 	rc = sqlite3_exec(db, create_cells, NULL, NULL, NULL);
 	sqlite3_test_control(SQLITE_TESTCTRL_IMPOSTER, db, "main", 0, 0);
-	return rc;
+	return rc == SQLITE_OK;
 }
 
 /* Has SQLite write page 1, with the schema, and takes it over. */
@@ -132,9 +133,9 @@ prepare_copy(struct row_batch *b, const char *table, const char *index)
 	char *table_text = create_text(b->db, table, &root);
 	char *index_text = create_text(b->db, index, &index_root);
 
+	b->has_cells = table_text && create_imposter(b->db, root);
 	if (table_text && index_text &&
 	    take_first_page(b, table_text, index_text) == 0 &&
-	    create_imposter(b->db, root) == SQLITE_OK &&
 	    sqlite3_exec(b->db, "ATTACH ':memory:' AS batch", NULL, NULL,
 			 NULL) == SQLITE_OK)
 		rc = 0;
@@ -149,16 +150,18 @@ row_batch_new(sqlite3 *db, const char *table, const char *index)
 	struct row_batch *b = alloc_zero(1, sizeof(*b));
 
 	b->db = db;
-	b->insert = alloc_format(
-		"INSERT INTO main.cells SELECT * FROM batch.cells;"
-		"INSERT INTO main.%s SELECT * FROM batch.%s",
-		table, table);
 	b->image = alloc_zero(LEAVES_AT + (LEAVES + ROW_INDEX_LEAVES) * PAGE_SIZE,
 			      1);
-	if (prepare_copy(b, table, index) == 0)
-		return b;
-	row_batch_free(b);
-	return NULL;
+	if (prepare_copy(b, table, index) < 0) {
+		row_batch_free(b);
+		return NULL;
+	}
+	b->insert = alloc_format(
+		"%sINSERT INTO main.%s SELECT * FROM batch.%s",
+		b->has_cells ? "INSERT INTO main.cells SELECT * FROM batch.cells;"
+			     : "",
+		table, table);
+	return b;
 }
 
 void
@@ -266,48 +269,45 @@ row_batch_full(const struct row_batch *b)
 	return b->leaf_count == LEAVES || b->key_count == ROW_INDEX_ENTRIES;
 }
 
-/* A page above leaves, with the last id of each but the last. */
+/* A page above the leaves from `first` to `last`, with the last id of each but
+ * the last. */
 static void
-put_interior(struct row_batch *b, uint8_t *page, unsigned leaves)
+put_interior(struct row_batch *b, uint8_t *page, unsigned first, unsigned last)
 {
 	uint32_t content = PAGE_SIZE;
-	unsigned last = leaves - 1;
 
-	for (unsigned i = 0; i < last; i++) {
+	for (unsigned i = 0; i < last - first; i++) {
 		uint8_t cell[4 + VARINT_MAX], *end;
 
-		put_be32(cell, FIRST_LEAF + i);
-		end = put_varint(cell + 4, (uint64_t)b->leaves[i].last_id);
+		put_be32(cell, FIRST_LEAF + first + i);
+		end = put_varint(cell + 4,
+				 (uint64_t)b->leaves[first + i].last_id);
 		content -= (uint32_t)(end - cell);
 		memcpy(page + content, cell, (size_t)(end - cell));
 		put_be16(page + PAGE_INTERIOR_HEADER + (size_t)2 * i, content);
 	}
-	put_page_header(page, PAGE_INTERIOR, last, content);
+	put_page_header(page, PAGE_INTERIOR, last - first, content);
 	put_be32(page + PAGE_LEAF_HEADER, FIRST_LEAF + last); /* the rightmost */
 }
 
-/* The last leaf is the table, the others are `cells`; an only one is its root
- * itself. */
+/* The root of a tree of the leaves from `first` to before `end`; an only one
+ * is its root itself. */
 static void
-put_roots(struct row_batch *b)
+put_root(struct row_batch *b, uint8_t *page, unsigned first, unsigned end)
 {
-	unsigned others = b->leaf_count - 1;
-	uint8_t *cells = b->image + CELLS_AT;
-
-	memcpy(b->image + ROOT_AT, leaf_page(b, others), PAGE_SIZE);
-	if (others > 1)
-		put_interior(b, cells, others);
-	else if (others == 1)
-		memcpy(cells, leaf_page(b, 0), PAGE_SIZE);
+	if (first == end)
+		put_page_header(page, PAGE_LEAF, 0, PAGE_SIZE);
+	else if (first + 1 == end)
+		memcpy(page, leaf_page(b, first), PAGE_SIZE);
 	else
-		put_page_header(cells, PAGE_LEAF, 0, PAGE_SIZE);
+		put_interior(b, page, first, end - 1);
 }
 
-/* The index follows the leaves of `cells`; returns the pages of all. */
+/* The index follows the leaves; returns the pages of all. */
 static uint32_t
 put_index(struct row_batch *b)
 {
-	uint32_t leaves = b->leaf_count - 1;
+	uint32_t leaves = b->leaf_count;
 
 	row_index_sort(b->keys, b->spare, b->key_count);
 	return FIRST_LEAF - 1 + leaves +
@@ -318,6 +318,7 @@ put_index(struct row_batch *b)
 int
 row_batch_flush(struct row_batch *b)
 {
+	unsigned cells = b->has_cells && b->leaf_count ? b->leaf_count - 1 : 0;
 	sqlite3_int64 size;
 	uint32_t pages;
 	int rc;
@@ -327,7 +328,8 @@ row_batch_flush(struct row_batch *b)
 	for (unsigned i = 0; i < b->leaf_count; i++)
 		put_page_header(leaf_page(b, i), PAGE_LEAF, b->leaves[i].cells,
 				b->leaves[i].content);
-	put_roots(b);
+	put_root(b, b->image + CELLS_AT, 0, cells);
+	put_root(b, b->image + ROOT_AT, cells, b->leaf_count);
 	pages = put_index(b);
 	size = (sqlite3_int64)pages * PAGE_SIZE;
 	put_be32(b->image + DATABASE_SIZE_AT, pages);

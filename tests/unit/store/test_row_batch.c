@@ -322,6 +322,34 @@ the_file_knows_no_second_name(void **state)
 	row_batch_free(b);
 }
 
+/* Where the name cannot be had, all rows go by the real one. */
+static void
+rows_are_copied_without_a_second_name(void **state)
+{
+	const int64_t rows = 200000;
+	sqlite3 *db = open_table();
+	struct row_batch *b;
+
+	(void)state;
+	assert_int_equal(sqlite3_exec(db, "CREATE TABLE cells (x)", NULL, NULL,
+				      NULL),
+			 SQLITE_OK);
+	b = row_batch_new(db, "t", "t_n");
+	assert_non_null(b);
+	for (int64_t i = 1; i <= rows; i++) {
+		if (row_batch_full(b))
+			assert_int_equal(row_batch_flush(b), SQLITE_OK);
+		add_row(b, i, rows - i, bytes_of("some text of a row"));
+	}
+	assert_int_equal(row_batch_flush(b), SQLITE_OK);
+	assert_sound(db);
+	assert_int_equal(ask(db, "SELECT count(*) FROM t"), rows);
+	assert_int_equal(ask(db, "SELECT sum(id + n) FROM t"), rows * rows);
+	assert_int_equal(ask(db, "SELECT count(*) FROM main.cells"), 0);
+	sqlite3_close(db);
+	row_batch_free(b);
+}
+
 static void
 no_such_table_or_index(void **state)
 {
@@ -344,6 +372,7 @@ main(void)
 		cmocka_unit_test(indexes_that_just_fill_leaves),
 		cmocka_unit_test(rows_are_copied_whole),
 		cmocka_unit_test(the_file_knows_no_second_name),
+		cmocka_unit_test(rows_are_copied_without_a_second_name),
 		cmocka_unit_test(no_such_table_or_index),
 	};
 
