@@ -12,9 +12,11 @@ import json
 import socketserver
 import struct
 import sys
+import threading
 import uuid
 import zlib
 
+TELLING = threading.Lock()  # lines of all connections, one at a time
 HOST = uuid.UUID(int=7)
 INT, DOUBLE, TEXT, UUID, INET = 0x09, 0x07, 0x0d, 0x0c, 0x10
 LIST, MAP, SET = 0x20, 0x21, 0x22
@@ -234,7 +236,8 @@ class Connection(socketserver.BaseRequestHandler):
             answer = (8, struct.pack(">i", 1))
         else:
             answer = self.statement(version, opcode, body, told)
-        print(json.dumps(told), flush=True)
+        with TELLING:
+            print(json.dumps(told), flush=True)
         if flags & 2:
             self.send(version, stream, answer[0], HOST.bytes + answer[1], 2)
         else:
