@@ -2,23 +2,14 @@
 #include "dissect/head_delta.h"
 
 #include "base/reader.h"
+#include "base/word.h"
 
-#define WORD sizeof(uint64_t)
 #define GROUP ((size_t)8) /* words that a byte of bits tells of */
 #define SMALLEST 64       /* smaller ones are cheap as they are */
 #define LARGEST 4096
 #define MARK_SIZE 2
 
 static const uint8_t mark[MARK_SIZE] = { 0x80, 0x00 };
-
-static uint64_t
-word_at(const uint8_t *at)
-{
-	uint64_t word;
-
-	memcpy(&word, at, WORD);
-	return word;
-}
 
 /* What is alike has the same size and begins with the same header. */
 static size_t

@@ -1,49 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissect/proto/http_line.h"
 
-#define WORD sizeof(uint64_t)
+#include "base/word.h"
 
-static bool
-is(struct bytes name, const char *text)
+/* The one that a name of that size can be. */
+static enum http_meaning
+meaning_of_size(size_t size)
 {
-	/* Most names of that length differ in their first letter. */
-	return (name.data[0] | 0x20) == text[0] &&
-	       bytes_equal_nocase(name, bytes_of(text));
+	switch (size) {
+	case 4:
+		return HTTP_HOST;
+	case 7:
+		return HTTP_UPGRADE;
+	case 10:
+		return HTTP_USER_AGENT;
+	case 12:
+		return HTTP_CONTENT_TYPE;
+	case 14:
+		return HTTP_CONTENT_LENGTH;
+	case 16:
+		return HTTP_CONTENT_ENCODING;
+	case 17:
+		return HTTP_TRANSFER_ENCODING;
+	case 22:
+		return HTTP_WEBSOCKET_PROTOCOL;
+	case 24:
+		return HTTP_WEBSOCKET_EXTENSIONS;
+	default:
+		return HTTP_NOTHING;
+	}
 }
 
 enum http_meaning
 http_meaning(struct bytes name)
 {
-	switch (name.size) {
-	case 4:
-		return is(name, "host") ? HTTP_HOST : HTTP_NOTHING;
-	case 7:
-		return is(name, "upgrade") ? HTTP_UPGRADE : HTTP_NOTHING;
-	case 10:
-		return is(name, "user-agent") ? HTTP_USER_AGENT : HTTP_NOTHING;
-	case 12:
-		return is(name, "content-type") ? HTTP_CONTENT_TYPE
-						: HTTP_NOTHING;
-	case 14:
-		return is(name, "content-length") ? HTTP_CONTENT_LENGTH
-						  : HTTP_NOTHING;
-	case 16:
-		return is(name, "content-encoding") ? HTTP_CONTENT_ENCODING
-						    : HTTP_NOTHING;
-	case 17:
-		return is(name, "transfer-encoding") ? HTTP_TRANSFER_ENCODING
-						     : HTTP_NOTHING;
-	case 22:
-		return is(name, "sec-websocket-protocol")
-			       ? HTTP_WEBSOCKET_PROTOCOL
-			       : HTTP_NOTHING;
-	case 24:
-		return is(name, "sec-websocket-extensions")
-			       ? HTTP_WEBSOCKET_EXTENSIONS
-			       : HTTP_NOTHING;
-	default:
+	static const char *const names[] = {
+		[HTTP_HOST] = "host",
+		[HTTP_UPGRADE] = "upgrade",
+		[HTTP_USER_AGENT] = "user-agent",
+		[HTTP_CONTENT_TYPE] = "content-type",
+		[HTTP_CONTENT_LENGTH] = "content-length",
+		[HTTP_CONTENT_ENCODING] = "content-encoding",
+		[HTTP_TRANSFER_ENCODING] = "transfer-encoding",
+		[HTTP_WEBSOCKET_PROTOCOL] = "sec-websocket-protocol",
+		[HTTP_WEBSOCKET_EXTENSIONS] = "sec-websocket-extensions",
+	};
+	enum http_meaning meaning = meaning_of_size(name.size);
+
+	/* Most names of that size differ in their first letter. */
+	if (meaning == HTTP_NOTHING ||
+	    (name.data[0] | 0x20) != names[meaning][0] ||
+	    !bytes_equal_nocase(name, bytes_of(names[meaning])))
 		return HTTP_NOTHING;
-	}
+	return meaning;
 }
 
 /* tchar of RFC 9110 §5.6.2, a bit each. */
@@ -60,15 +69,6 @@ static bool
 is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';
-}
-
-static uint64_t
-word_at(const uint8_t *at)
-{
-	uint64_t word;
-
-	memcpy(&word, at, WORD);
-	return word;
 }
 
 /* Eight bytes none of which is below ' ' (but 0x80 and above are fine) or
