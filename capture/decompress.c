@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 
+/* For ZSTD_d_forceIgnoreChecksum.  A library that does not know it refuses it,
+ * and then verifies everything. */
+#define ZSTD_STATIC_LINKING_ONLY
 #include <lz4frame.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "capture/frame_checks.h"
 
 /* Output of one step once a zstd frame has turned out to be damaged. */
 #define ZSTD_CAUTIOUS_STEP ((size_t)64 << 10)
@@ -23,9 +27,19 @@ struct decompressor {
 	bool cautious; /* zstd: in small steps, to get what precedes damage */
 	z_stream gzip;
 	ZSTD_DCtx *zstd;
+	const uint32_t *checks; /* of the frames of zstd to come */
+	uint32_t check_count;
 	LZ4F_dctx *lz4;
 	size_t lz4_wanted; /* bytes to its next block or header */
 };
+
+/* RFC 8878 section 3.1.2. */
+static bool
+frame_is_skippable(struct bytes start)
+{
+	return start.size >= 4 && (start.data[0] & 0xf0) == 0x50 &&
+	       bytes_starts_with(bytes_from(start, 1), "\x2a\x4d\x18");
+}
 
 enum compression
 compression_detect(struct bytes start)
@@ -36,10 +50,9 @@ compression_detect(struct bytes start)
 		return COMPRESSION_ZSTD;
 	if (bytes_starts_with(start, "\x04\x22\x4d\x18"))
 		return COMPRESSION_LZ4;
-	/* A skippable frame, as pzstd writes first; lz4 has them as well, but
-	 * nobody begins a file with one. */
-	if (start.size >= 4 && (start.data[0] & 0xf0) == 0x50 &&
-	    bytes_starts_with(bytes_from(start, 1), "\x2a\x4d\x18"))
+	/* As pzstd writes first; lz4 has them as well, but nobody begins a file
+	 * with one. */
+	if (frame_is_skippable(start))
 		return COMPRESSION_ZSTD;
 	return COMPRESSION_NONE;
 }
@@ -99,6 +112,14 @@ decompressor_free(struct decompressor *d)
 	free(d);
 }
 
+void
+decompressor_expect(struct decompressor *d, const uint32_t *checks,
+		    uint32_t count)
+{
+	d->checks = checks;
+	d->check_count = count;
+}
+
 static int
 gzip_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 	 size_t *written)
@@ -129,6 +150,34 @@ gzip_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 }
 
 /*
+ * Steps over the check of the frame that `in` begins with; true when there is
+ * one, and the frame is whole and as expected (docs/adr/0055).  Being wrong
+ * about which check it is would cost time only.
+ */
+static bool
+zstd_take_check(struct decompressor *d, struct bytes in)
+{
+	uint32_t check;
+	size_t size;
+
+	if (d->check_count == 0 || frame_is_skippable(in))
+		return false;
+	check = *d->checks++;
+	d->check_count--;
+	size = ZSTD_findFrameCompressedSize(in.data, in.size);
+	return !ZSTD_isError(size) && check == frame_check(bytes_first(in, size));
+}
+
+/* Possible between frames only. */
+static void
+zstd_verify(struct decompressor *d, bool verify)
+{
+	ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_forceIgnoreChecksum,
+			       verify ? ZSTD_d_validateChecksum
+				      : ZSTD_d_ignoreChecksum);
+}
+
+/*
  * zstd decompresses a whole frame in one go when both buffers allow it, and
  * gives nothing of a frame that is damaged somewhere.  So a frame that fails
  * at its start is tried again in small steps.
@@ -142,12 +191,15 @@ zstd_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 	ZSTD_outBuffer output = { out, size, 0 };
 	size_t status;
 
+	if (at_start)
+		zstd_verify(d, !zstd_take_check(d, *in));
 	if (d->cautious && output.size > ZSTD_CAUTIOUS_STEP)
 		output.size = ZSTD_CAUTIOUS_STEP;
 	status = ZSTD_decompressStream(d->zstd, &output, &input);
 	if (ZSTD_isError(status) && at_start && !d->cautious) {
 		d->cautious = true;
 		ZSTD_DCtx_reset(d->zstd, ZSTD_reset_session_only);
+		zstd_verify(d, true);
 		input.pos = 0;
 		output.pos = 0;
 		output.size =

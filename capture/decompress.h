@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 
@@ -32,6 +33,15 @@ struct decompressor;
 struct decompressor *decompressor_new(enum compression kind);
 /* NULL is allowed. */
 void decompressor_free(struct decompressor *d);
+
+/*
+ * Before the first byte: what the first `count` frames of zstd must be like as
+ * they are stored (capture/frame_checks.h; borrowed, skippable ones do not
+ * count).  The checksum inside a frame is computed only for those that are not
+ * as expected, have no check, or come in pieces; it decides.
+ */
+void decompressor_expect(struct decompressor *d, const uint32_t *checks,
+			 uint32_t count);
 
 /*
  * Decompresses from the front of `*in` (which moves past what was used) to

@@ -135,6 +135,13 @@ input_open(struct input *in, int fd, const atomic_bool *cancelled)
 }
 
 void
+input_expect_frames(struct input *in, const uint32_t *checks, uint32_t count)
+{
+	if (in->decompressor)
+		decompressor_expect(in->decompressor, checks, count);
+}
+
+void
 input_close(struct input *in)
 {
 	decompressor_free(in->decompressor);

@@ -45,6 +45,11 @@ struct input {
 int input_open(struct input *in, int fd, const atomic_bool *cancelled);
 void input_close(struct input *in);
 
+/* What the stream's first frames must be like (decompressor_expect), before
+ * anything is read from it; means nothing where it is not packed with zstd. */
+void input_expect_frames(struct input *in, const uint32_t *checks,
+			 uint32_t count);
+
 /* Reads on until `size` bytes are in memory; false when the stream ends before
  * that (in->status says whether it should not have). */
 bool input_fill(struct input *in, size_t size);

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 
-/* A manifest of 100,000 segments is about 60 MB. */
+/* A manifest of 100,000 segments is about 60 MB, of full ones twice that. */
 #define JSON_FILE_MAX ((size_t)256 << 20)
 
 int

@@ -201,9 +201,11 @@ packet_reader_free(struct packet_reader *r)
 static int
 stream_open(struct packet_reader *r, struct stream *s)
 {
+	const struct packet_segment *segment;
 	int fd;
 
 	s->segment = s->order[0];
+	segment = &r->segments[s->segment];
 	s->order++;
 	s->count--;
 	fd = r->source.open(r->source.context, s->segment);
@@ -214,6 +216,8 @@ stream_open(struct packet_reader *r, struct stream *s)
 	s->next_ordinal = 0;
 	if (input_open(&s->input, fd, NULL) < 0)
 		return ERR_IO;
+	input_expect_frames(&s->input, segment->frame_checks,
+			    segment->frame_check_count);
 	pcapng_init(&s->pcapng, &s->input);
 	return 0;
 }

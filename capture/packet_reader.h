@@ -50,6 +50,10 @@ struct packet_segment {
 	int64_t first_ns;
 	int64_t last_ns;
 	uint64_t stored_bytes; /* size of the file */
+	/* Of its first frames (capture/frame_checks.h); borrowed, outlive the
+	 * reader.  Those without one are verified by zstd's checksum. */
+	const uint32_t *frame_checks;
+	uint32_t frame_check_count;
 };
 
 struct packet_window {

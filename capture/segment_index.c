@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "capture/frame_checks.h"
 #include "capture/link_types.h"
 
 void
@@ -190,7 +191,7 @@ segment_index_parse(const json_t *object, struct segment_index *index)
 	    (!segment_get_time(object, "first_ns", &index->first_ns) ||
 	     !segment_get_time(object, "last_ns", &index->last_ns)))
 		return ERR_CORRUPT;
-	if (stream > UINT32_MAX)
+	if (stream > UINT32_MAX || frame_checks_get(object, NULL) < 0)
 		return ERR_CORRUPT;
 	index->stream = (uint32_t)stream;
 	for (size_t i = 0; i < json_array_size(types); i++)

@@ -50,7 +50,8 @@ void segment_index_set_totals(json_t *object, const struct segment_index *sum);
 /* The entry as in a manifest; new reference. */
 json_t *segment_index_json(const struct segment_index *index);
 
-/* Reads an entry back.  ERR_CORRUPT when it is not one. */
+/* Reads an entry back.  ERR_CORRUPT when it is not one, malformed frame_checks
+ * included, which the structure does not hold (capture/frame_checks.h). */
 int segment_index_parse(const json_t *object, struct segment_index *index);
 
 /* "2026-11-23T14:02:11.5Z" as a JSON string; new reference. */

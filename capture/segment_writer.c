@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "capture/frame_checks.h"
 #include "capture/json_file.h"
 #include "capture/pcapng.h"
 #include "capture/pcapng_convert.h"
@@ -39,6 +40,7 @@ struct segment_writer {
 	uint64_t preamble; /* bytes of its section and interface blocks */
 	int64_t cut_ns;    /* packets from here on go to the next one */
 	struct segment_index index;
+	struct frame_checks checks; /* of its frames */
 	uint64_t statistics_drops; /* as statistics blocks tell */
 	ZSTD_CCtx *zstd;
 	uint8_t *frame;
@@ -95,6 +97,7 @@ segment_writer_free(struct segment_writer *w)
 	free(w->link_types);
 	free(w->directory);
 	free(w->path);
+	frame_checks_free(&w->checks);
 	free(w->frame);
 	free(w->compressed);
 	ZSTD_freeCCtx(w->zstd);
@@ -114,6 +117,8 @@ segment_flush(struct segment_writer *w, struct error *e)
 			      w->frame_size);
 	assert(!ZSTD_isError(size)); /* the output is large enough */
 	w->frame_size = 0;
+	frame_checks_add(&w->checks,
+			 frame_check(bytes_make(w->compressed, size)));
 	status = file_write_all(w->fd, w->compressed, size);
 	if (status < 0)
 		return error_set(e, status, "cannot write %s: %s", w->path,
@@ -218,6 +223,7 @@ segment_open(struct segment_writer *w, struct error *e)
 		return 0;
 	w->index = (struct segment_index){ .stream = stream };
 	w->index.number = w->settings.first_number + w->sealed;
+	w->checks.count = 0;
 	w->statistics_drops = 0;
 	w->cut_ns = INT64_MAX;
 	free(w->path);
@@ -243,6 +249,7 @@ segment_write_index(struct segment_writer *w, struct error *e)
 	json_t *entry = segment_index_json(&w->index);
 	int status;
 
+	frame_checks_set(entry, &w->checks);
 	if (w->annotation)
 		json_object_update_missing(entry, w->annotation);
 	status = json_file_write(path, entry, 0444, e);

@@ -8,8 +8,9 @@
  * has seen so far, so that interface ids mean the same in all segments, and
  * stands alone for tshark.  All times are nanoseconds.
  *
- * A segment is sealed by fsync, SHA-256, mode 0444 and then its index entry;
- * without the entry it does not exist.
+ * A segment is sealed by fsync, SHA-256, mode 0444 and then its index entry,
+ * which also has a check of each frame (capture/frame_checks.h); without the
+ * entry it does not exist.
  */
 #pragma once
 

@@ -220,6 +220,7 @@ snapshot_open_segment(struct snapshot *s, const char *path, const json_t *entry,
 		      struct map *streams)
 {
 	struct packet_segment *segment = &s->segments[s->segment_count];
+	struct frame_checks *checks = &s->checks[s->segment_count];
 	struct stream_key key = { .capture = 0 };
 	struct segment_index index;
 	uint32_t *number;
@@ -229,6 +230,8 @@ snapshot_open_segment(struct snapshot *s, const char *path, const json_t *entry,
 		return ERR_CORRUPT;
 	s->paths[s->segment_count] = snapshot_segment_path(path, entry);
 	if (!s->paths[s->segment_count])
+		return ERR_CORRUPT;
+	if (frame_checks_get(entry, checks) < 0)
 		return ERR_CORRUPT;
 	key.capture = snapshot_capture_position(s->manifest, entry);
 	key.stream = index.stream;
@@ -240,6 +243,8 @@ snapshot_open_segment(struct snapshot *s, const char *path, const json_t *entry,
 		.first_ns = index.first_ns,
 		.last_ns = index.last_ns,
 		.stored_bytes = index.stored_bytes,
+		.frame_checks = checks->items,
+		.frame_check_count = checks->count,
 	};
 	s->segment_count++;
 	return 0;
@@ -256,6 +261,7 @@ snapshot_open_segments(struct snapshot *s, const char *path)
 	if (!json_is_array(entries) || count > SEGMENTS_MAX)
 		return ERR_CORRUPT;
 	s->segments = alloc_zero(count + 1, sizeof(*s->segments));
+	s->checks = alloc_zero(count + 1, sizeof(*s->checks));
 	s->paths = alloc_zero(count + 1, sizeof(char *));
 	streams =
 		map_new(sizeof(struct stream_key), sizeof(uint32_t), count + 1);
@@ -306,6 +312,9 @@ snapshot_close(struct snapshot *s)
 	if (s->paths)
 		for (uint32_t i = 0; s->paths[i]; i++)
 			free(s->paths[i]);
+	for (uint32_t i = 0; i < s->segment_count; i++)
+		frame_checks_free(&s->checks[i]);
+	free(s->checks);
 	free(s->paths);
 	free(s->path);
 	free(s->segments);

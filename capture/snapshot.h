@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "capture/frame_checks.h"
 #include "capture/packet_reader.h"
 
 /* What create_snapshot was asked for. */
@@ -47,7 +48,8 @@ int snapshot_create(const char *home, const struct snapshot_request *request,
  *  "captures":[{"name","node","kind","source"}],
  *  "segments":[{"file","capture","node","first","last","packets","bytes",
  *               "stored_bytes","uncompressed_bytes","drops","sha256",
- *               "link_types":[…],"truncated_packets"}],
+ *               "link_types":[…],"truncated_packets",
+ *               "frame_checks" (capture/frame_checks.h)}],
  *  "losses":[…] (capture/losses.h; within the window),
  *  "missing":[{"capture","why","bytes"}] (what a running capture had not
  *  sealed and could not be got to seal),
@@ -73,6 +75,7 @@ int snapshot_delete(const char *home, const char *name, struct error *e);
 /* An opened snapshot, ready to be read. */
 struct snapshot {
 	struct packet_segment *segments;
+	struct frame_checks *checks; /* one a segment, which borrows them */
 	uint32_t segment_count;
 	struct packet_window window;
 	char *path;       /* of the snapshot */
