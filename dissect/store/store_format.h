@@ -3,9 +3,9 @@
 #pragma once
 
 #define STORE_APPLICATION_ID 0x61667470 /* "aftp" in the file header */
-#define STORE_SCHEMA_VERSION 4
-/* Older ones have to be dissected again; of 3, heads have another form too. */
-#define STORE_SCHEMA_OLDEST 3
+#define STORE_SCHEMA_VERSION 5
+/* Older ones have to be dissected again: their heads have another form. */
+#define STORE_SCHEMA_OLDEST 5
 
 /* calls.flags beyond enum call_flag (1_tables.sql, fields.json know it too). */
 #define STORE_CALL_OVER_UDP (1 << 24)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The tables of a dissection database, schema version 3.  They are private:
+-- The tables of a dissection database, schema version 5.  They are private:
 -- their shape follows speed and may change with the version.  The public
 -- schema is the views of 2_views.sql and the tables meta, coverage, faults
 -- and names (docs/store.md).

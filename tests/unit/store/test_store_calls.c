@@ -316,7 +316,7 @@ meta_tells_what_the_run_was(void **state)
 	assert_int_equal(json_integer_value(
 		fixture_get(meta, "counts.calls_by_protocol.dns")), 2);
 	assert_int_equal(json_integer_value(
-		json_object_get(meta, "schema_version")), 4);
+		json_object_get(meta, "schema_version")), 5);
 	json_decref(meta);
 }
 
