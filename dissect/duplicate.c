@@ -82,6 +82,7 @@ duplicates_print(const struct duplicates *d, const struct packet *p,
 	print = XXH3_64bits_withSeed(
 		content.data, content.size,
 		XXH3_64bits_withSeed(&head, sizeof(head), d->seed));
+	__builtin_prefetch(&d->tags[print & (DUPLICATE_SETS - 1)], 1);
 	__builtin_prefetch(&d->sets[print & (DUPLICATE_SETS - 1)], 1);
 	return print;
 }
@@ -99,44 +100,59 @@ duplicate_window(const struct packet *p, bool elsewhere)
 	return 0;
 }
 
-/* The slot of a packet in its set, or the one to give up for it. */
-static struct duplicate_slot *
-find_slot(struct duplicate_set *set, uint64_t print)
+static uint16_t
+tag_of(uint64_t print)
 {
-	struct duplicate_slot *oldest = set->slots;
+	return (uint16_t)(print >> 32);
+}
 
+/* The slot with this print, or NULL. */
+static struct duplicate_slot *
+find_slot(struct duplicates *d, size_t set, uint64_t print)
+{
 	for (unsigned i = 0; i < DUPLICATE_WAYS; i++) {
-		struct duplicate_slot *s = &set->slots[i];
+		struct duplicate_slot *s = &d->sets[set].slots[i];
 
-		if ((s->print & ~PATH_MASK) == print)
+		if (d->tags[set].tags[i] == tag_of(print) &&
+		    ((s->print ^ print) & ~PATH_MASK) == 0)
 			return s;
-		if (s->time_ns < oldest->time_ns)
-			oldest = s;
 	}
-	return oldest;
+	return NULL;
+}
+
+/* The slot for a new print. */
+static struct duplicate_slot *
+take_slot(struct duplicates *d, size_t set, uint64_t print)
+{
+	struct duplicate_tags *t = &d->tags[set];
+	unsigned way = t->next++ % DUPLICATE_WAYS;
+
+	t->tags[way] = tag_of(print);
+	return &d->sets[set].slots[way];
 }
 
 bool
 duplicates_check(struct duplicates *d, const struct packet *p, uint64_t print,
 		 int64_t time_ns)
 {
-	struct duplicate_set *set = &d->sets[print & (DUPLICATE_SETS - 1)];
-	struct duplicate_slot *slot = find_slot(set, print & ~PATH_MASK);
+	size_t set = print & (DUPLICATE_SETS - 1);
+	struct duplicate_slot *slot = find_slot(d, set, print);
 	uint64_t seen = (print & ~PATH_MASK) | path_digest(p);
 
-	if (((slot->print ^ print) & ~PATH_MASK) == 0) {
+	if (slot) {
+		bool earlier = time_ns < slot->time_ns;
 		uint64_t apart =
-			time_ns >= slot->time_ns
-				? (uint64_t)time_ns - (uint64_t)slot->time_ns
-				: (uint64_t)slot->time_ns - (uint64_t)time_ns;
+			earlier ? (uint64_t)slot->time_ns - (uint64_t)time_ns
+				: (uint64_t)time_ns - (uint64_t)slot->time_ns;
 
-		if (apart <=
-		    (uint64_t)duplicate_window(p, slot->print != seen)) {
-			if (time_ns < slot->time_ns)
+		if (apart <= (uint64_t)duplicate_window(p, slot->print != seen)) {
+			if (earlier)
 				*slot = (struct duplicate_slot){ seen,
 								 time_ns };
 			return true;
 		}
+	} else {
+		slot = take_slot(d, set, print);
 	}
 	*slot = (struct duplicate_slot){ seen, time_ns };
 	return false;

@@ -37,13 +37,24 @@ struct duplicate_slot {
 	int64_t time_ns;
 };
 
-/* A line of the cache: every packet looks into one, seldom the same soon. */
+/* A line of the cache. */
 struct duplicate_set {
 	_Alignas(64) struct duplicate_slot slots[DUPLICATE_WAYS];
 };
 
+/*
+ * Which slots may have a print: most packets are new, and that is told from
+ * these few bytes, which stay in the cache.  Slots, a set of which seldom
+ * does, are only written then.
+ */
+struct duplicate_tags {
+	uint16_t tags[DUPLICATE_WAYS];
+	uint16_t next; /* way to give up: the longest there */
+};
+
 struct duplicates {
 	uint64_t seed;
+	struct duplicate_tags tags[DUPLICATE_SETS];
 	struct duplicate_set sets[DUPLICATE_SETS];
 };
 
