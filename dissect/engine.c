@@ -615,7 +615,10 @@ count_in_connection(struct connection *c, enum side side,
 		c->first_ns = at->time_ns;
 	if (at->time_ns > c->last_ns)
 		c->last_ns = at->time_ns;
-	c->last_packet = at->packet;
+	/* Not as a whole: reading at once what was just written in parts waits
+	 * for all earlier writes to reach the cache. */
+	c->last_packet.segment = at->packet.segment;
+	c->last_packet.offset = at->packet.offset;
 	if (c->vlan == 0)
 		c->vlan = p->vlan;
 }
@@ -751,31 +754,27 @@ find_and_take(struct engine *e, const struct packet *p,
 	take_packet(e, c, packet_side(c, low), p, record);
 }
 
-void
-engine_packet(struct engine *e, const struct packet_record *packet)
+static void
+take_record(struct engine *e, const struct packet_record *record)
 {
-	struct packet_record record = *packet;
 	enum packet_verdict verdict;
 	struct connection_keys at;
 	struct packet p;
 	struct place place;
 	bool fragment;
 
-	assert(!e->finished);
-	if (record.time_ns < 0 || record.time_ns > TIME_MAX)
-		record.time_ns = record.time_ns < 0 ? 0 : TIME_MAX;
-	advance_time(e, record.time_ns);
-	verdict = decode_packet(&record, &p);
+	advance_time(e, record->time_ns);
+	verdict = decode_packet(record, &p);
 	fragment = verdict == PACKET_FRAGMENT;
 	if (verdict != PACKET_OK && e->options.shard_index == 0) {
-		count_packet(e, &record);
+		count_packet(e, record);
 		count_verdict(e, verdict);
 	}
 	if (fragment)
 		verdict = defragment(e, &p);
 	if (verdict != PACKET_OK)
 		return;
-	place = places_at(&e->places, record.interface);
+	place = places_at(&e->places, record->interface);
 	at = connection_keys(&p, place.realm);
 	/* Where sockets of these ends are known (who.c). */
 	if (connection_shard(&at.about, e->options.shard_count) !=
@@ -784,7 +783,22 @@ engine_packet(struct engine *e, const struct packet_record *packet)
 	if (place.apart)
 		at.key.realm = at.about.realm = place.apart;
 	if (!fragment)
-		count_packet(e, &record);
+		count_packet(e, record);
 	if (engine_filter_passes(&e->options.filter, &p))
-		find_and_take(e, &p, &record, &at);
+		find_and_take(e, &p, record, &at);
+}
+
+void
+engine_packet(struct engine *e, const struct packet_record *packet)
+{
+	struct packet_record clamped;
+
+	assert(!e->finished);
+	if (packet->time_ns >= 0 && packet->time_ns <= TIME_MAX) {
+		take_record(e, packet);
+		return;
+	}
+	clamped = *packet;
+	clamped.time_ns = packet->time_ns < 0 ? 0 : TIME_MAX;
+	take_record(e, &clamped);
 }
