@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/decompress.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
-/* For ZSTD_d_forceIgnoreChecksum.  A library that does not know it refuses it,
- * and then verifies everything. */
+/* For ZSTD_d_forceIgnoreChecksum and ZSTD_d_stableOutBuffer.  A library that
+ * does not know them refuses them, and then verifies and copies everything. */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <lz4frame.h>
 #include <zlib.h>
@@ -14,8 +15,8 @@
 #include "base/err.h"
 #include "capture/frame_checks.h"
 
-/* Output of one step once a zstd frame has turned out to be damaged. */
-#define ZSTD_CAUTIOUS_STEP ((size_t)64 << 10)
+/* The smallest header of a frame, and that of a block. */
+#define ZSTD_BEGINNING 9
 /* 128 MiB, what the zstd program accepts without being asked. */
 #define ZSTD_WINDOW_LOG 27
 
@@ -24,9 +25,11 @@ struct decompressor {
 	bool at_boundary;
 	bool finished; /* what follows is padding or garbage: ignored */
 	bool failed;   /* damaged: nothing more comes */
-	bool cautious; /* zstd: in small steps, to get what precedes damage */
 	z_stream gzip;
 	ZSTD_DCtx *zstd;
+	bool in_place;         /* of the frame that was begun last */
+	ZSTD_outBuffer frame;  /* where it goes to then */
+	size_t zstd_wanted;    /* bytes to the end of its next block */
 	const uint32_t *checks; /* of the frames of zstd to come */
 	uint32_t check_count;
 	LZ4F_dctx *lz4;
@@ -177,39 +180,50 @@ zstd_verify(struct decompressor *d, bool verify)
 				      : ZSTD_d_ignoreChecksum);
 }
 
+static void
+zstd_begin(struct decompressor *d, struct bytes in, uint8_t *out, size_t size)
+{
+	/* Larger than any size where it is not known. */
+	bool fits = ZSTD_getFrameContentSize(in.data, in.size) <= size;
+
+	zstd_verify(d, !zstd_take_check(d, in));
+	d->in_place = !ZSTD_isError(ZSTD_DCtx_setParameter(
+			      d->zstd, ZSTD_d_stableOutBuffer, fits)) &&
+		      fits;
+	d->frame = (ZSTD_outBuffer){ out, size, 0 };
+	d->zstd_wanted = ZSTD_BEGINNING;
+}
+
 /*
- * zstd decompresses a whole frame in one go when both buffers allow it, and
- * gives nothing of a frame that is damaged somewhere.  So a frame that fails
- * at its start is tried again in small steps.
+ * Given all input at once, zstd would decompress a frame that fits in one go,
+ * and give nothing of one that is damaged somewhere.  So it is given one block
+ * at a time: what precedes damage is had, and what one step gives is used
+ * while it is in the cache (docs/adr/0056).
  */
 static int
 zstd_run(struct decompressor *d, struct bytes *in, uint8_t *out, size_t size,
 	 size_t *written)
 {
-	bool at_start = d->at_boundary;
-	ZSTD_inBuffer input = { in->data, in->size, 0 };
-	ZSTD_outBuffer output = { out, size, 0 };
-	size_t status;
+	ZSTD_outBuffer piece = { out, size, 0 };
+	ZSTD_outBuffer *to;
+	size_t before, status;
 
-	if (at_start)
-		zstd_verify(d, !zstd_take_check(d, *in));
-	if (d->cautious && output.size > ZSTD_CAUTIOUS_STEP)
-		output.size = ZSTD_CAUTIOUS_STEP;
-	status = ZSTD_decompressStream(d->zstd, &output, &input);
-	if (ZSTD_isError(status) && at_start && !d->cautious) {
-		d->cautious = true;
-		ZSTD_DCtx_reset(d->zstd, ZSTD_reset_session_only);
-		zstd_verify(d, true);
-		input.pos = 0;
-		output.pos = 0;
-		output.size =
-			size < ZSTD_CAUTIOUS_STEP ? size : ZSTD_CAUTIOUS_STEP;
-		status = ZSTD_decompressStream(d->zstd, &output, &input);
-	}
-	*written = output.pos;
-	*in = bytes_from(*in, input.pos);
-	if (ZSTD_isError(status))
-		return ERR_CORRUPT;
+	if (d->at_boundary)
+		zstd_begin(d, *in, out, size);
+	to = d->in_place ? &d->frame : &piece;
+	before = to->pos;
+	assert((uint8_t *)to->dst + before == out);
+	do {
+		struct bytes block = bytes_first(*in, d->zstd_wanted);
+		ZSTD_inBuffer from = { block.data, block.size, 0 };
+
+		status = ZSTD_decompressStream(d->zstd, to, &from);
+		if (ZSTD_isError(status))
+			return ERR_CORRUPT;
+		*in = bytes_from(*in, from.pos);
+		d->zstd_wanted = status;
+	} while (status != 0 && to->pos == before && in->size > 0);
+	*written = to->pos - before;
 	d->at_boundary = status == 0;
 	return 0;
 }
@@ -270,6 +284,12 @@ decompressor_run(struct decompressor *d, struct bytes *in, uint8_t *out,
 	status = decompressor_step(d, in, out, size, written);
 	d->failed = status < 0;
 	return *written ? 0 : status;
+}
+
+bool
+decompressor_in_place(const struct decompressor *d)
+{
+	return d && d->in_place && !d->at_boundary;
 }
 
 bool

@@ -48,9 +48,16 @@ void decompressor_expect(struct decompressor *d, const uint32_t *checks,
  * `out`.  Returns 0 and the number of bytes written, or ERR_CORRUPT after all
  * that could be had before the damage.  Nothing used and nothing written means
  * that more input is needed.
+ *
+ * A frame of zstd that there is room for at its beginning is decompressed in
+ * place, some 128 KiB by a call: while decompressor_in_place says so, what the
+ * frame gave so far stays where it is, and `out` is what comes behind that.
  */
 int decompressor_run(struct decompressor *d, struct bytes *in, uint8_t *out,
 		     size_t size, size_t *written);
+
+/* Within a frame that is decompressed in place.  NULL is allowed. */
+bool decompressor_in_place(const struct decompressor *d);
 
 /* True where the input may end: behind a whole member or frame. */
 bool decompressor_at_boundary(const struct decompressor *d);

@@ -10,8 +10,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 
-/* One frame of our own segments fits, so that zstd decompresses it in one go
- * straight into the buffer. */
+/* One frame of our own segments fits, so that it is decompressed in place. */
 #define BUFFER_SIZE ((size_t)1 << 20)
 #define RAW_SIZE    (BUFFER_SIZE + ((size_t)128 << 10))
 /* Compressed input is topped up below this: more than a frame takes that
@@ -156,8 +155,9 @@ input_make_room(struct input *in, size_t size)
 {
 	size_t left = input_available(in);
 
+	if (in->at != in->buffer)
+		memmove(in->buffer, in->at, left);
 	in->buffer_offset += (uint64_t)(in->at - in->buffer);
-	memmove(in->buffer, in->at, left);
 	if (size > in->capacity) {
 		in->capacity = size;
 		in->buffer = alloc_resize(in->buffer, 1, in->capacity);
@@ -172,15 +172,18 @@ input_fill(struct input *in, size_t size)
 	assert(size <= INPUT_NEED_MAX);
 	if (in->ended)
 		return input_available(in) >= size;
-	input_make_room(in, size);
 	while (!in->ended && input_available(in) < size) {
-		size_t used = input_available(in);
-		size_t room = in->capacity - used;
-		uint8_t *to = in->buffer + used;
-		ssize_t count = in->decompressor
-					? input_decompress(in, to, room)
-					: input_read(in, to, room);
+		size_t used, room;
+		uint8_t *to;
+		ssize_t count;
 
+		if (!decompressor_in_place(in->decompressor))
+			input_make_room(in, size);
+		used = (size_t)(in->end - in->buffer);
+		room = in->capacity - used;
+		to = in->buffer + used;
+		count = in->decompressor ? input_decompress(in, to, room)
+					 : input_read(in, to, room);
 		if (count <= 0) {
 			in->ended = true;
 			in->status = (int)count;

@@ -48,15 +48,22 @@ put_gzip(struct buf *out, const uint8_t *data, size_t size)
 }
 
 static void
-put_zstd(struct buf *out, const uint8_t *data, size_t size)
+put_zstd_frame(struct buf *out, const uint8_t *data, size_t size, int sized)
 {
 	uint8_t *to = buf_reserve(out, ZSTD_compressBound(size));
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 
 	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, sized);
 	out->size +=
 		ZSTD_compress2(zstd, to, ZSTD_compressBound(size), data, size);
 	ZSTD_freeCCtx(zstd);
+}
+
+static void
+put_zstd(struct buf *out, const uint8_t *data, size_t size)
+{
+	put_zstd_frame(out, data, size, 1);
 }
 
 static void
@@ -160,6 +167,48 @@ every_packing_with_several_members_gives_all_bytes(void **state)
 	free(plain);
 }
 
+/* Frames that fit into the buffer and that do not, empty ones, ones that do
+ * not tell their size, and skippable ones between them. */
+static void
+frames_of_any_size_give_all_bytes(void **state)
+{
+	static const size_t sizes[] = { 1 << 20, 0,    1, 7,	   131072, 131073,
+					5000,	 1 << 18, 3, 1048577, 100, 1 << 21 };
+	static const uint8_t skippable[] = { 0x50, 0x2a, 0x4d, 0x18, 5, 0, 0,
+					     0,	   1,	 2,    3,    4, 5 };
+	uint8_t *plain = make_plain();
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 30; round++) {
+		struct buf stored;
+		size_t at = 0;
+		int status;
+
+		buf_init(&stored, SIZE * 2);
+		put_zstd(&stored, plain, 0);
+		while (at < SIZE) {
+			size_t size;
+
+			seed = seed * 1103515245 + 12345;
+			size = sizes[(seed >> 16) % 12];
+			size = size < SIZE - at ? size : SIZE - at;
+			put_zstd_frame(&stored, plain + at, size,
+				       seed >> 24 & 1);
+			if (seed >> 25 & 1)
+				buf_append(&stored, skippable,
+					   sizeof(skippable));
+			at += size;
+		}
+		assert_int_equal(
+			read_and_compare(buf_view(&stored), plain, &status),
+			SIZE);
+		assert_int_equal(status, 0);
+		buf_free(&stored);
+	}
+	free(plain);
+}
+
 static void
 a_cut_gives_what_is_before_it_and_is_seen(void **state)
 {
@@ -193,7 +242,7 @@ damage_gives_what_is_before_it_and_is_seen(void **state)
 		int status;
 
 		buf_init(&stored, SIZE * 2);
-		/* One frame that zstd would decompress in one go. */
+		/* One frame that has room in the buffer. */
 		packings[i].put(&stored, plain, 900000);
 		memset(stored.data + stored.size - 2000, 0xff, 1000);
 		assert_true(read_sure(buf_view(&stored), plain, 400000,
@@ -254,6 +303,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			every_packing_with_several_members_gives_all_bytes),
+		cmocka_unit_test(frames_of_any_size_give_all_bytes),
 		cmocka_unit_test(a_cut_gives_what_is_before_it_and_is_seen),
 		cmocka_unit_test(damage_gives_what_is_before_it_and_is_seen),
 		cmocka_unit_test(garbage_behind_gzip_is_ignored),
