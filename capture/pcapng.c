@@ -9,9 +9,6 @@
 
 __extension__ typedef unsigned __int128 uint128;
 
-#define CACHE_LINE 64
-#define PREFETCH_AHEAD 2048 /* about the time a miss takes */
-#define PREFETCH_MOST 4096
 #define TSRESOL_DEFAULT 6
 
 bool
@@ -125,20 +122,6 @@ pcapng_begin_interface(struct pcapng *p, struct bytes body)
 	return 0;
 }
 
-/* Asks for what follows, as much as this block takes: whoever reads blocks one
- * by one touches few lines of each, too few for the processor to foresee. */
-static void
-pcapng_prefetch(const struct input *in, uint32_t length)
-{
-	size_t end = PREFETCH_AHEAD + (length < PREFETCH_MOST ? length
-							      : PREFETCH_MOST);
-
-	if (end > input_available(in))
-		end = input_available(in);
-	for (size_t i = PREFETCH_AHEAD; i < end; i += CACHE_LINE)
-		__builtin_prefetch(in->at + i);
-}
-
 /* Checks the length of the block at the front and gets it into memory whole. */
 static int
 pcapng_whole_block(struct pcapng *p, uint32_t *type, uint32_t *length)
@@ -165,7 +148,6 @@ pcapng_whole_block(struct pcapng *p, uint32_t *type, uint32_t *length)
 		return pcapng_short(p);
 	if (pcapng_u32(in->at + *length - 4, p->big_endian) != *length)
 		return pcapng_bad(p, "the two lengths of a block differ");
-	pcapng_prefetch(in, *length);
 	return 0;
 }
 

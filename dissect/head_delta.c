@@ -9,7 +9,7 @@
 #define SMALLEST 64 /* smaller ones are cheap as they are */
 #define LARGEST 4096
 #define MARK_SIZE 2
-#define ALIKE 4     /* bytes that end a stretch: it costs half as much to go on */
+#define ALIKE 4     /* bytes that end a stretch: fewer cost less within it */
 
 #define ONES UINT64_C(0x0101010101010101)
 
@@ -126,10 +126,10 @@ put_digits(uint8_t *out, struct bytes head, size_t at, size_t end)
 		uint32_t packed;
 
 		if (end - at < WORD) {
-			uint64_t zeroes = ('0' * ONES) << 8 * (end - at);
+			unsigned bits = 8 * (unsigned)(end - at);
 
-			word = (word & ~(~UINT64_C(0) << 8 * (end - at))) |
-			       zeroes;
+			word &= (UINT64_C(1) << bits) - 1;
+			word |= '0' * ONES << bits;
 		}
 		packed = pack_digits(word);
 		if (unpack_digits(packed) != word)
