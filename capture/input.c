@@ -76,33 +76,31 @@ input_read_raw(struct input *in, size_t wanted)
 	return (ssize_t)in->raw_end;
 }
 
-/* The next decompressed bytes to `out`; 0 at the end, or a negative error. */
+/* One step of decompression to `out`: the bytes it gave, which may be none, or
+ * a negative error. */
 static ssize_t
 input_decompress(struct input *in, uint8_t *out, size_t size)
 {
-	for (;;) {
-		size_t written;
-		struct bytes raw;
-		ssize_t left = input_read_raw(in, RAW_LOW);
-		int status;
+	ssize_t left = input_read_raw(in, RAW_LOW);
+	size_t written;
+	struct bytes raw;
+	int status;
 
-		if (left < 0)
-			return left;
-		raw = bytes_make(in->raw + in->raw_at, (size_t)left);
-		status = decompressor_run(in->decompressor, &raw, out, size,
-					  &written);
-		if (status < 0)
-			return status;
-		in->raw_at = in->raw_end - raw.size;
-		if (written > 0)
-			return (ssize_t)written;
-		if (raw.size == 0 && left == 0)
-			return decompressor_at_boundary(in->decompressor)
-				       ? 0
-				       : ERR_TRUNCATED;
-		if (raw.size == (size_t)left) /* no progress is possible */
-			return ERR_CORRUPT;
-	}
+	if (left < 0)
+		return left;
+	raw = bytes_make(in->raw + in->raw_at, (size_t)left);
+	status = decompressor_run(in->decompressor, &raw, out, size, &written);
+	if (status < 0)
+		return status;
+	in->raw_at = in->raw_end - raw.size;
+	if (written > 0)
+		return (ssize_t)written;
+	in->ended = left == 0;
+	if (in->ended && !decompressor_at_boundary(in->decompressor))
+		return ERR_TRUNCATED;
+	if (!in->ended && raw.size == (size_t)left) /* no progress is possible */
+		return ERR_CORRUPT;
+	return 0;
 }
 
 int
@@ -166,31 +164,38 @@ input_make_room(struct input *in, size_t size)
 	in->end = in->buffer + left;
 }
 
+/* Gets some bytes more, or notes the end. */
+static void
+input_step(struct input *in, size_t wanted)
+{
+	size_t used;
+	ssize_t count;
+
+	/* Before each step: a frame that ends makes room for the next. */
+	if (!decompressor_in_place(in->decompressor))
+		input_make_room(in, wanted);
+	used = (size_t)(in->end - in->buffer);
+	if (in->decompressor) {
+		count = input_decompress(in, in->buffer + used,
+					 in->capacity - used);
+	} else {
+		count = input_read(in, in->buffer + used, in->capacity - used);
+		in->ended = count == 0;
+	}
+	if (count < 0) {
+		in->ended = true;
+		in->status = (int)count;
+		return;
+	}
+	in->end += count;
+}
+
 bool
 input_fill(struct input *in, size_t size)
 {
 	assert(size <= INPUT_NEED_MAX);
-	if (in->ended)
-		return input_available(in) >= size;
-	while (!in->ended && input_available(in) < size) {
-		size_t used, room;
-		uint8_t *to;
-		ssize_t count;
-
-		if (!decompressor_in_place(in->decompressor))
-			input_make_room(in, size);
-		used = (size_t)(in->end - in->buffer);
-		room = in->capacity - used;
-		to = in->buffer + used;
-		count = in->decompressor ? input_decompress(in, to, room)
-					 : input_read(in, to, room);
-		if (count <= 0) {
-			in->ended = true;
-			in->status = (int)count;
-			break;
-		}
-		in->end += count;
-	}
+	while (!in->ended && input_available(in) < size)
+		input_step(in, size);
 	return input_available(in) >= size;
 }
 

@@ -209,6 +209,35 @@ frames_of_any_size_give_all_bytes(void **state)
 	free(plain);
 }
 
+/* As segments are: whole packets in frames that fill the buffer. */
+static void
+frames_that_fit_come_block_by_block(void **state)
+{
+	uint8_t *plain = make_plain();
+	struct buf stored;
+	struct input in;
+	size_t done = 0;
+	int fd;
+
+	(void)state;
+	buf_init(&stored, SIZE * 2);
+	for (size_t i = 0; i < SIZE; i += 1 << 20)
+		put_zstd(&stored, plain + i, 1 << 20);
+	fd = memory_file(buf_view(&stored));
+	assert_int_equal(input_open(&in, fd, NULL), 0);
+	for (; input_need(&in, 4096); done += 4096) {
+		assert_true(input_available(&in) <= ZSTD_BLOCKSIZE_MAX);
+		assert_memory_equal(in.at, plain + done, 4096);
+		input_consume(&in, 4096);
+	}
+	assert_int_equal(done, SIZE);
+	assert_int_equal(in.status, 0);
+	input_close(&in);
+	close(fd);
+	buf_free(&stored);
+	free(plain);
+}
+
 static void
 a_cut_gives_what_is_before_it_and_is_seen(void **state)
 {
@@ -304,6 +333,7 @@ main(void)
 		cmocka_unit_test(
 			every_packing_with_several_members_gives_all_bytes),
 		cmocka_unit_test(frames_of_any_size_give_all_bytes),
+		cmocka_unit_test(frames_that_fit_come_block_by_block),
 		cmocka_unit_test(a_cut_gives_what_is_before_it_and_is_seen),
 		cmocka_unit_test(damage_gives_what_is_before_it_and_is_seen),
 		cmocka_unit_test(garbage_behind_gzip_is_ignored),
