@@ -2,12 +2,14 @@
 #include "dissect/connection.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/word.h"
 #include "dissect/broadcast.h"
 
 #define FIRST_BUCKETS 1024
@@ -64,11 +66,24 @@ connection_is_loopback(const uint8_t ip[16])
 	       memcmp(ip, v6, sizeof(v6)) == 0;
 }
 
+/* As memcmp(3): below, equal or above. */
+static int
+compare_addresses(const uint8_t a[16], const uint8_t b[16])
+{
+	for (size_t i = 0; i < 16; i += WORD) {
+		uint64_t x = be64toh(word_at(a + i)), y = be64toh(word_at(b + i));
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
 struct connection_key
 connection_key(const struct endpoint *source, const struct endpoint *target,
 	       uint8_t ip_protocol, uint32_t realm, bool *source_is_low)
 {
-	int order = memcmp(source->ip, target->ip, sizeof(source->ip));
+	int order = compare_addresses(source->ip, target->ip);
 	struct connection_key key = { .ip_protocol = ip_protocol };
 
 	if (order == 0)
@@ -126,6 +141,18 @@ static struct connection **
 table_bucket(const struct connection_table *t, uint64_t hash)
 {
 	return &t->buckets[hash & (t->bucket_count - 1)];
+}
+
+void
+connection_prefetch(const struct connection_table *t, uint64_t hash)
+{
+	const struct connection *c = *table_bucket(t, hash);
+
+	if (!c)
+		return;
+	__builtin_prefetch(&c->hash);
+	__builtin_prefetch(&c->first_ns, 1);
+	__builtin_prefetch(&c->wire_bytes, 1);
 }
 
 struct connection *

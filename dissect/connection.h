@@ -97,6 +97,9 @@ uint64_t connection_hash(const struct connection_table *t,
 uint32_t connection_digest(const struct connection_key *key);
 uint32_t connection_shard(const struct connection_key *key, uint32_t count);
 
+/* Asks for what will be wanted of the connection of this hash in a moment. */
+void connection_prefetch(const struct connection_table *t, uint64_t hash);
+
 /* The connection of this key, or NULL. */
 struct connection *connection_find(const struct connection_table *t,
 				   const struct connection_key *key,

@@ -729,9 +729,14 @@ find_and_take(struct engine *e, const struct packet *p,
 	struct place place = places_at(&e->places, record->interface);
 	bool low = at->source_is_low;
 	uint64_t hash = connection_hash(e->table, &at->key);
-	uint64_t print = duplicates_print(e->duplicates, p, hash);
-	struct connection *c = connection_find(e->table, &at->key, hash);
+	struct connection *c;
+	uint64_t print;
 
+	connection_prefetch(e->table, hash);
+	print = duplicates_print(e->duplicates, p, hash);
+	c = connection_find(e->table, &at->key, hash);
+	if (c)
+		__builtin_prefetch(c->tcp, 1);
 	if (duplicates_check(e->duplicates, p, print, record->time_ns)) {
 		e->coverage.duplicate_packets++;
 		if (c) {
