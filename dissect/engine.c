@@ -615,8 +615,7 @@ count_in_connection(struct connection *c, enum side side,
 		c->first_ns = at->time_ns;
 	if (at->time_ns > c->last_ns)
 		c->last_ns = at->time_ns;
-	/* Not as a whole: reading at once what was just written in parts waits
-	 * for all earlier writes to reach the cache. */
+	/* In parts, as it was written: the whole would wait for these writes. */
 	c->last_packet.segment = at->packet.segment;
 	c->last_packet.offset = at->packet.offset;
 	if (c->vlan == 0)
@@ -728,9 +727,8 @@ find_and_take(struct engine *e, const struct packet *p,
 {
 	struct place place = places_at(&e->places, record->interface);
 	bool low = at->source_is_low;
-	uint64_t hash = connection_hash(e->table, &at->key);
+	uint64_t hash = connection_hash(e->table, &at->key), print;
 	struct connection *c;
-	uint64_t print;
 
 	connection_prefetch(e->table, hash);
 	print = duplicates_print(e->duplicates, p, hash);
@@ -759,15 +757,22 @@ find_and_take(struct engine *e, const struct packet *p,
 	take_packet(e, c, packet_side(c, low), p, record);
 }
 
-static void
-take_record(struct engine *e, const struct packet_record *record)
+void
+engine_packet(struct engine *e, const struct packet_record *record)
 {
 	enum packet_verdict verdict;
+	struct packet_record clamped;
 	struct connection_keys at;
 	struct packet p;
 	struct place place;
 	bool fragment;
 
+	assert(!e->finished);
+	if (record->time_ns < 0 || record->time_ns > TIME_MAX) {
+		clamped = *record;
+		clamped.time_ns = record->time_ns < 0 ? 0 : TIME_MAX;
+		record = &clamped;
+	}
 	advance_time(e, record->time_ns);
 	verdict = decode_packet(record, &p);
 	fragment = verdict == PACKET_FRAGMENT;
@@ -791,19 +796,4 @@ take_record(struct engine *e, const struct packet_record *record)
 		count_packet(e, record);
 	if (engine_filter_passes(&e->options.filter, &p))
 		find_and_take(e, &p, record, &at);
-}
-
-void
-engine_packet(struct engine *e, const struct packet_record *packet)
-{
-	struct packet_record clamped;
-
-	assert(!e->finished);
-	if (packet->time_ns >= 0 && packet->time_ns <= TIME_MAX) {
-		take_record(e, packet);
-		return;
-	}
-	clamped = *packet;
-	clamped.time_ns = packet->time_ns < 0 ? 0 : TIME_MAX;
-	take_record(e, &clamped);
 }
