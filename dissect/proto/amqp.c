@@ -140,13 +140,10 @@ find_waiting(struct frame *f, uint32_t id, bool any_channel)
 		if (!w->method || (w->channel != f->channel && !any_channel) ||
 		    (id && !answers(w->method, id)))
 			continue;
-		if (!found) {
-			found = w;
-			continue;
-		}
-		if (!found->lost[SIDE_SERVER])
+		if (found && !found->lost[SIDE_SERVER])
 			break;
-		forget(f, found);
+		if (found)
+			forget(f, found);
 		found = w;
 	}
 	if (found)
@@ -563,15 +560,17 @@ begin_content(struct frame *f, const struct amqp_method *m)
 static void
 server_request(struct frame *f, const struct amqp_method *m)
 {
-	bool close = m->id == AMQP_METHOD(20, 40) ||
-		     m->id == AMQP_METHOD(10, 50);
-	struct waiting *w =
-		close ? find_waiting(f, 0, m->id == AMQP_METHOD(10, 50)) : NULL;
+	bool all = m->id == AMQP_METHOD(10, 50);
+	struct waiting *w = all || m->id == AMQP_METHOD(20, 40)
+				    ? find_waiting(f, 0, all) : NULL;
 
-	if (w)
+	if (w && !w->lost[SIDE_SERVER]) {
 		answer(f, m, w);
-	else
-		single(f, m);
+		return;
+	}
+	if (w) /* Its answer may be lost, and a message have closed it. */
+		forget(f, w);
+	single(f, m);
 }
 
 static void
