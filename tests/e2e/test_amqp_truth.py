@@ -101,7 +101,8 @@ def record(directory):
 
 
 def check_methods(failures, aftertap, db, pcap):
-    """Each request and message once, as tshark has its method."""
+    """Each request and message once, as tshark has its method.  (Deliveries,
+    some of which it leaves out, are compared with what the client got.)"""
     theirs = collections.Counter()
     for classes, methods in tshark_fields(
             pcap, "amqp.type == 1", ["amqp.method.class", "amqp.method.method"],
@@ -113,7 +114,7 @@ def check_methods(failures, aftertap, db, pcap):
              (50, 10): "Queue.Declare", (50, 20): "Queue.Bind",
              (85, 10): "Confirm.Select", (60, 20): "Basic.Consume",
              (60, 30): "Basic.Cancel", (60, 40): "Basic.Publish",
-             (60, 60): "Basic.Deliver", (60, 70): "Basic.Get",
+             (60, 70): "Basic.Get",
              (60, 80): "Basic.Ack", (60, 10): "Basic.Qos",
              (10, 11): "Connection.Start-Ok", (10, 31): "Connection.Tune-Ok"}
     ours = collections.Counter(row[1] for row in aftertap.rows(
@@ -166,7 +167,10 @@ def check_bodies(failures, aftertap, db, told):
 
 
 def impaired(failures, aftertap, pcap, directory):
-    no_wrong_pairs(failures, aftertap, pcap)
+    # Nothing tells who the client is in what begins with the broker's close;
+    # what is paired with that then is its Close-Ok all the same.
+    no_wrong_pairs(failures, aftertap, pcap,
+                   known=r'midstream .* ports 7355 .*"Channel\.Close"')
     for variant, path in impaired_captures(pcap, directory, PORT):
         db = aftertap.dissected(path, variant[:-5],
                                 "--max-body", "256KiB")
