@@ -138,33 +138,20 @@ buf_le64(struct buf *b, uint64_t value)
 	buf_le(b, value, 8);
 }
 
-/* Unsigned LEB128 into at most 10 bytes; returns how many. */
-static size_t
-varint_encode(uint64_t value, uint8_t out[10])
-{
-	size_t n = 0;
-
-	while (value >= 0x80) {
-		out[n++] = (uint8_t)(value | 0x80);
-		value >>= 7;
-	}
-	out[n++] = (uint8_t)value;
-	return n;
-}
-
 void
 buf_varint(struct buf *b, uint64_t value)
 {
 	uint8_t encoded[10];
 
-	buf_append(b, encoded, varint_encode(value, encoded));
+	buf_append(b, encoded,
+		   (size_t)(bytes_put_varint(encoded, value) - encoded));
 }
 
 void
 buf_string(struct buf *b, struct bytes in)
 {
 	uint8_t length[10];
-	size_t n = varint_encode(in.size, length);
+	size_t n = (size_t)(bytes_put_varint(length, in.size) - length);
 
 	/* Both or neither: a length without its bytes would shift the rest. */
 	if (in.size > SIZE_MAX - n || !buf_reserve(b, n + in.size)) {

@@ -61,6 +61,17 @@ bytes_first(struct bytes in, size_t size)
 	return bytes_make(in.data, in.size < size ? in.size : size);
 }
 
+/* Writes a varint (LEB128, as reader_varint reads it), of at most 10 bytes, and
+ * returns the end of it. */
+static inline uint8_t *
+bytes_put_varint(uint8_t *out, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		*out++ = (uint8_t)(value | 0x80);
+	*out++ = (uint8_t)value;
+	return out;
+}
+
 /* Copies `in` to `out` and returns the end of it: for texts, most of which are
  * so short that a call of memcpy(3) takes longer than what it does. */
 static inline uint8_t *

@@ -12,17 +12,6 @@
  */
 
 static uint8_t *
-put_varint(uint8_t *at, uint64_t value)
-{
-	while (value >= 0x80) {
-		*at++ = (uint8_t)(value | 0x80);
-		value >>= 7;
-	}
-	*at++ = (uint8_t)value;
-	return at;
-}
-
-static uint8_t *
 put_le64(uint8_t *at, uint64_t value)
 {
 	for (unsigned i = 0; i < 8; i++)
@@ -43,8 +32,8 @@ put_time(uint8_t *at, int64_t ns)
 static uint8_t *
 put_count(uint8_t *at, uint64_t count)
 {
-	return put_varint(at, count < EVENT_COUNT_MAX ? count :
-							EVENT_COUNT_MAX);
+	return bytes_put_varint(at, count < EVENT_COUNT_MAX ? count
+							    : EVENT_COUNT_MAX);
 }
 
 static uint8_t *
@@ -57,7 +46,7 @@ put_raw(uint8_t *at, const void *data, size_t size)
 static uint8_t *
 put_string(uint8_t *at, struct bytes in)
 {
-	at = put_varint(at, in.size);
+	at = bytes_put_varint(at, in.size);
 	return in.size ? put_raw(at, in.data, in.size) : at;
 }
 
@@ -65,24 +54,24 @@ static uint8_t *
 put_endpoint(uint8_t *at, const struct endpoint *e)
 {
 	at = put_raw(at, e->ip, sizeof(e->ip));
-	return put_varint(at, e->port);
+	return bytes_put_varint(at, e->port);
 }
 
 static uint8_t *
 put_packet(uint8_t *at, struct packet_ref packet)
 {
-	at = put_varint(at, packet.segment);
+	at = bytes_put_varint(at, packet.segment);
 	return put_count(at, packet.offset);
 }
 
 static uint8_t *
 put_payload(uint8_t *at, struct payload_ref ref)
 {
-	at = put_varint(at, ref.size);
+	at = bytes_put_varint(at, ref.size);
 	if (ref.size == 0)
 		return at;
-	at = put_varint(at, ref.block);
-	return put_varint(at, ref.offset);
+	at = bytes_put_varint(at, ref.block);
+	return bytes_put_varint(at, ref.offset);
 }
 
 /* The distance from the time before, near 0 in either direction. */
@@ -97,7 +86,7 @@ put_time_after(uint8_t *at, int64_t *before, int64_t ns)
 		ns = EVENT_TIME_MAX;
 	distance = (uint64_t)(ns - *before);
 	*before = ns;
-	return put_varint(at, distance << 1 ^ (0 - (distance >> 63)));
+	return bytes_put_varint(at, distance << 1 ^ (0 - (distance >> 63)));
 }
 
 static bool
@@ -140,7 +129,7 @@ put_half(uint8_t *at, int64_t *before, const struct call_half *half)
 	at = put_count(at, half->wire_bytes);
 	at = put_count(at, half->body_wire_bytes);
 	at = put_count(at, half->body_bytes);
-	at = put_varint(at, half->encoding);
+	at = bytes_put_varint(at, half->encoding);
 	at = put_payload(at, half->head_ref);
 	at = put_payload(at, half->body_ref);
 	at = put_payload(at, half->messages_ref);
@@ -205,14 +194,14 @@ event_encode_call(struct buf *out, struct event_memory *memory,
 	at = put_texts(at + SAME_SIZE, memory, call, &same);
 	for (unsigned i = 0; i < SAME_SIZE; i++)
 		same_at[i] = (uint8_t)(same >> (8 * i));
-	at = put_varint(at, call->protocol);
-	at = put_varint(at, call->connection);
-	at = put_varint(at, call->flags);
-	at = put_varint(at, call->reason);
-	at = put_varint(at, call->client.port);
-	at = put_varint(at, call->server.port);
+	at = bytes_put_varint(at, call->protocol);
+	at = bytes_put_varint(at, call->connection);
+	at = bytes_put_varint(at, call->flags);
+	at = bytes_put_varint(at, call->reason);
+	at = bytes_put_varint(at, call->client.port);
+	at = bytes_put_varint(at, call->server.port);
 	*at++ = call->ip_protocol;
-	at = put_varint(at, (uint32_t)call->status);
+	at = bytes_put_varint(at, (uint32_t)call->status);
 	at = put_half(at, &memory->time_ns, &call->request);
 	at = put_half(at, &memory->time_ns, &call->response);
 	finish(out, frame, at);
@@ -221,8 +210,8 @@ event_encode_call(struct buf *out, struct event_memory *memory,
 static uint8_t *
 put_pair(uint8_t *at, const uint32_t pair[2])
 {
-	at = put_varint(at, pair[0]);
-	return put_varint(at, pair[1]);
+	at = bytes_put_varint(at, pair[0]);
+	return bytes_put_varint(at, pair[1]);
 }
 
 static uint8_t *
@@ -235,14 +224,14 @@ put_pair64(uint8_t *at, const uint64_t pair[2])
 static uint8_t *
 put_tcp(uint8_t *at, const struct tcp_facts *tcp)
 {
-	at = put_varint(at, tcp->completeness);
+	at = bytes_put_varint(at, tcp->completeness);
 	at = put_time(at, tcp->handshake_ns);
 	at = put_time(at, tcp->initial_rtt_ns);
 	at = put_time(at, tcp->rtt_min_ns);
 	at = put_time(at, tcp->rtt_max_ns);
 	at = put_time(at, tcp->rtt_sum_ns);
 	at = put_time(at, tcp->jitter_ns);
-	at = put_varint(at, tcp->rtt_samples);
+	at = bytes_put_varint(at, tcp->rtt_samples);
 	at = put_time(at, tcp->first_data_ns);
 	at = put_pair(at, tcp->window_scale);
 	at = put_pair64(at, tcp->window_sum);
@@ -273,9 +262,9 @@ put_end(uint8_t *at, const struct connection_end *end)
 	*at++ = (uint8_t)end->mechanism;
 	if (!end->mechanism)
 		return at;
-	at = put_varint(at, end->process);
-	at = put_varint(at, end->stream);
-	return put_varint(at, end->thread);
+	at = bytes_put_varint(at, end->process);
+	at = bytes_put_varint(at, end->stream);
+	return bytes_put_varint(at, end->thread);
 }
 
 void
@@ -288,26 +277,26 @@ event_encode_connection(struct buf *out, const struct connection_event *c)
 
 	if (!at)
 		return;
-	at = put_varint(at, c->id);
+	at = bytes_put_varint(at, c->id);
 	at = put_endpoint(at, &c->client);
 	at = put_endpoint(at, &c->server);
 	*at++ = c->ip_protocol;
-	at = put_varint(at, c->protocol);
-	at = put_varint(at, c->state);
+	at = bytes_put_varint(at, c->protocol);
+	at = bytes_put_varint(at, c->state);
 	*at++ = (uint8_t)((c->midstream ? CONNECTION_BIT_MIDSTREAM : 0) |
 			  (c->direction_guessed ? CONNECTION_BIT_GUESSED : 0) |
 			  (c->one_direction ? CONNECTION_BIT_ONE_DIRECTION :
 					      0) |
 			  (has_ends(c) ? CONNECTION_BIT_WHO : 0));
-	at = put_varint(at, c->vlan);
-	at = put_varint(at, c->interface);
+	at = bytes_put_varint(at, c->vlan);
+	at = bytes_put_varint(at, c->interface);
 	at = put_time(at, c->first_ns);
 	at = put_time(at, c->last_ns);
 	at = put_pair64(at, c->packets);
 	at = put_pair64(at, c->wire_bytes);
 	at = put_count(at, c->duplicate_packets);
 	at = put_count(at, c->undissected_bytes);
-	at = put_varint(at, c->calls);
+	at = bytes_put_varint(at, c->calls);
 	at = put_string(at, c->first_bytes[0]);
 	at = put_string(at, c->first_bytes[1]);
 	at = put_packet(at, c->packet);
@@ -329,9 +318,9 @@ event_encode_block(struct buf *out, const struct payload_block *block)
 
 	if (!at)
 		return;
-	at = put_varint(at, block->block);
+	at = bytes_put_varint(at, block->block);
 	*at++ = block->bodies;
-	at = put_varint(at, block->raw_size);
+	at = bytes_put_varint(at, block->raw_size);
 	at = put_raw(at, block->compressed.data, block->compressed.size);
 	finish(out, frame, at);
 }
@@ -397,15 +386,15 @@ event_encode_process(struct buf *out, const struct process_event *event)
 
 	if (!at)
 		return;
-	at = put_varint(at, event->stream);
-	at = put_varint(at, p->id);
-	at = put_varint(at, p->pid);
-	at = put_varint(at, p->parent);
-	at = put_varint(at, p->uid);
+	at = bytes_put_varint(at, event->stream);
+	at = bytes_put_varint(at, p->id);
+	at = bytes_put_varint(at, p->pid);
+	at = bytes_put_varint(at, p->parent);
+	at = bytes_put_varint(at, p->uid);
 	at = put_time(at, p->from_ns);
 	at = put_time(at, p->to_ns);
-	at = put_varint(at, p->cgroup);
-	at = put_varint(at, p->netns);
+	at = bytes_put_varint(at, p->cgroup);
+	at = bytes_put_varint(at, p->netns);
 	*at++ = p->mechanism;
 	for (unsigned i = 0; i < PROCESS_STRINGS; i++)
 		at = put_string(at, strings[i]);
@@ -424,7 +413,7 @@ encode_progress(struct buf *out, enum event_type type,
 	at = put_count(at, p->bytes_read);
 	at = put_count(at, p->packets);
 	at = put_time(at, p->time_ns);
-	at = put_varint(at, p->damaged_segments);
+	at = bytes_put_varint(at, p->damaged_segments);
 #define X(name, text) at = put_count(at, p->coverage.name);
 	COVERAGE_MAP(X)
 #undef X

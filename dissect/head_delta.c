@@ -140,28 +140,17 @@ put_digits(uint8_t *out, struct bytes head, size_t at, size_t end)
 	return true;
 }
 
-/* A varint. */
-static uint8_t *
-put_number(uint8_t *out, size_t number)
-{
-	for (; number >= 0x80; number >>= 7)
-		*out++ = (uint8_t)(number | 0x80);
-	*out++ = (uint8_t)number;
-	return out;
-}
-
 /* Writes a stretch of the head; where that ends. */
 static uint8_t *
 put_stretch(uint8_t *out, struct bytes head, size_t start, size_t end)
 {
 	size_t size = end - start;
-	uint8_t *digits = put_number(out, size << 1 | 1);
+	uint8_t *digits = bytes_put_varint(out, size << 1 | 1);
 
 	if (put_digits(digits, head, start, end))
 		return digits + (size + 1) / 2;
-	out = put_number(out, size << 1);
-	memcpy(out, head.data + start, size);
-	return out + size;
+	out = bytes_put_varint(out, size << 1);
+	return bytes_put(out, bytes_make(head.data + start, size));
 }
 
 /* Writes the stretches that differ; where they end, or NULL when they take
@@ -178,7 +167,7 @@ put_stretches(uint8_t *out, const uint8_t *from, struct bytes head, size_t most)
 		if (start == head.size)
 			return out;
 		end = stretch_end(from, head, start);
-		out = put_number(out, start - at);
+		out = bytes_put_varint(out, start - at);
 		out = put_stretch(out, head, start, end);
 		if (out > last)
 			return NULL;
@@ -196,8 +185,8 @@ append_delta(struct buf *block, uint32_t reference, struct bytes head)
 	if (!out)
 		return false;
 	memcpy(out, mark, MARK_SIZE);
-	out = put_number(out + MARK_SIZE, reference);
-	out = put_number(out, head.size);
+	out = bytes_put_varint(out + MARK_SIZE, reference);
+	out = bytes_put_varint(out, head.size);
 	out = put_stretches(out, block->data + reference, head, most);
 	if (out)
 		block->size = (size_t)(out - block->data);

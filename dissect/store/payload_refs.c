@@ -4,17 +4,6 @@
 #include "base/err.h"
 #include "base/reader.h"
 
-static uint8_t *
-put_varint(uint8_t *at, uint64_t value)
-{
-	while (value >= 0x80) {
-		*at++ = (uint8_t)(value | 0x80);
-		value >>= 7;
-	}
-	*at++ = (uint8_t)value;
-	return at;
-}
-
 /* The difference as an unsigned number that is small when it is near 0. */
 static uint64_t
 zigzag(uint64_t to, uint64_t from)
@@ -52,11 +41,11 @@ payload_refs_encode(const struct payload_ref refs[PAYLOAD_PART_COUNT],
 	uint8_t *at = out;
 
 	for (int i = 0; i < count; i++) {
-		at = put_varint(at, refs[i].size);
+		at = bytes_put_varint(at, refs[i].size);
 		if (refs[i].size == 0)
 			continue;
-		at = put_varint(at, zigzag(refs[i].block, block));
-		at = put_varint(at, zigzag(refs[i].offset, end));
+		at = bytes_put_varint(at, zigzag(refs[i].block, block));
+		at = bytes_put_varint(at, zigzag(refs[i].offset, end));
 		block = refs[i].block;
 		end = (uint64_t)refs[i].offset + refs[i].size;
 	}
