@@ -63,6 +63,17 @@ scratch_file(const char *home, const char *name, struct bytes data)
 }
 
 void
+scratch_block(struct buf *out, uint32_t type, struct bytes body)
+{
+	uint32_t size = (uint32_t)body.size + 12;
+
+	buf_le32(out, type);
+	buf_le32(out, size);
+	buf_bytes(out, body);
+	buf_le32(out, size);
+}
+
+void
 scratch_pcap(struct buf *out, uint32_t link_type)
 {
 	buf_init(out, 64u << 20);

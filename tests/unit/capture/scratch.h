@@ -21,6 +21,9 @@ int scratch_teardown(void **state);
 /* Writes `data` to "<home>/<name>"; returns the path, to be freed. */
 char *scratch_file(const char *home, const char *name, struct bytes data);
 
+/* A block of pcapng, little endian; its body is a multiple of 4 bytes. */
+void scratch_block(struct buf *out, uint32_t type, struct bytes body);
+
 /* The header of a classic capture, microseconds, little endian. */
 void scratch_pcap(struct buf *out, uint32_t link_type);
 

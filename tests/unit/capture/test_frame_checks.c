@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "capture/decompress.h"
 #include "capture/home.h"
+#include "capture/json_file.h"
 #include "capture/segment_index.h"
 #include "capture/snapshot.h"
 #include "scratch.h"
@@ -34,17 +35,6 @@ struct segment {
 };
 
 static void
-put_block(struct buf *out, uint32_t type, struct bytes body)
-{
-	uint32_t size = (uint32_t)body.size + 12;
-
-	buf_le32(out, type);
-	buf_le32(out, size);
-	buf_bytes(out, body);
-	buf_le32(out, size);
-}
-
-static void
 put_head(struct buf *out)
 {
 	struct buf body;
@@ -53,11 +43,11 @@ put_head(struct buf *out)
 	buf_le32(&body, 0x1a2b3c4d);
 	buf_le32(&body, 1);
 	buf_le64(&body, UINT64_MAX);
-	put_block(out, 0x0a0d0d0a, buf_view(&body));
+	scratch_block(out, 0x0a0d0d0a, buf_view(&body));
 	buf_reset(&body);
 	buf_le32(&body, 1);
 	buf_le32(&body, 0);
-	put_block(out, 1, buf_view(&body));
+	scratch_block(out, 1, buf_view(&body));
 	buf_free(&body);
 }
 
@@ -87,7 +77,7 @@ put_packet(struct buf *out, uint32_t number)
 	buf_le32(&body, DATA);
 	buf_le32(&body, DATA);
 	buf_append(&body, data, DATA);
-	put_block(out, 6, buf_view(&body));
+	scratch_block(out, 6, buf_view(&body));
 	buf_free(&body);
 }
 
@@ -434,17 +424,12 @@ malformed_ones_are_damage(void **state)
 	assert_int_equal(snapshot_create(home, &request, &manifest, NULL), 0);
 	entry = json_array_get(json_object_get(manifest, "segments"), 0);
 	for (size_t i = 0; (value = malformed(i)) != NULL; i++) {
-		char *text;
-
 		json_object_set_new(entry, "frame_checks", value);
 		assert_int_equal(frame_checks_get(entry, &checks), ERR_CORRUPT);
 		assert_null(checks.items);
 		assert_int_equal(segment_index_parse(entry, &index),
 				 ERR_CORRUPT);
-		text = json_dumps(manifest, 0);
-		assert_int_equal(
-			file_write_atomic(path, bytes_of(text), 0444, NULL), 0);
-		free(text);
+		assert_int_equal(json_file_write(path, manifest, 0444, NULL), 0);
 		assert_int_equal(snapshot_open(home, "s", &s, NULL),
 				 ERR_CORRUPT);
 	}

@@ -16,23 +16,13 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/sandbox.h"
+#include "scratch.h"
 
 /* Segments in memory, and how often each was opened. */
 struct memory {
 	struct buf files[4];
 	int opened[4];
 };
-
-static void
-put_block(struct buf *out, uint32_t type, struct bytes body)
-{
-	uint32_t size = (uint32_t)body.size + 12;
-
-	buf_le32(out, type);
-	buf_le32(out, size);
-	buf_bytes(out, body);
-	buf_le32(out, size);
-}
 
 static void
 put_head(struct buf *out, const uint16_t *link_types, size_t count)
@@ -43,14 +33,14 @@ put_head(struct buf *out, const uint16_t *link_types, size_t count)
 	buf_le32(&body, 0x1a2b3c4d);
 	buf_le32(&body, 1);
 	buf_le64(&body, UINT64_MAX);
-	put_block(out, 0x0a0d0d0a, buf_view(&body));
+	scratch_block(out, 0x0a0d0d0a, buf_view(&body));
 	for (size_t i = 0; i < count; i++) {
 		buf_reset(&body);
 		buf_le32(&body, link_types[i]);
 		buf_le32(&body, 0);
 		buf_le32(&body, 0x00010009); /* if_tsresol, one byte */
 		buf_le32(&body, 9);
-		put_block(out, 1, buf_view(&body));
+		scratch_block(out, 1, buf_view(&body));
 	}
 	buf_free(&body);
 }
@@ -69,7 +59,7 @@ put_packet(struct buf *out, uint32_t interface, int64_t ns, uint32_t size)
 	buf_le32(&body, size + 10);
 	for (uint32_t i = 0; i < size; i += 4)
 		buf_le32(&body, (uint32_t)ns);
-	put_block(out, 6, buf_view(&body));
+	scratch_block(out, 6, buf_view(&body));
 	buf_free(&body);
 }
 
@@ -93,7 +83,7 @@ put_option(struct buf *out, int64_t ns, uint16_t code, struct bytes value)
 	while (body.size % 4)
 		buf_u8(&body, 0);
 	buf_le32(&body, 0);
-	put_block(out, 6, buf_view(&body));
+	scratch_block(out, 6, buf_view(&body));
 	buf_free(&body);
 }
 
