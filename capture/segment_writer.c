@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* For ZSTD_c_literalCompressionMode.  A library that does not know it refuses
+ * it, and then decides by itself. */
+#define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
 #include "base/alloc.h"
@@ -52,6 +55,22 @@ struct segment_writer {
 	uint32_t sealed;
 };
 
+/* Bytes that nothing before them repeats stay as they are: to write and to read
+ * their Huffman codes takes more time than the disk they save is worth. */
+static ZSTD_CCtx *
+compressor_new(int level)
+{
+	ZSTD_CCtx *zstd = ZSTD_createCCtx();
+
+	if (!zstd)
+		abort();
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, level);
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_literalCompressionMode,
+			       ZSTD_ps_disable);
+	return zstd;
+}
+
 struct segment_writer *
 segment_writer_new(const struct segment_settings *settings)
 {
@@ -73,12 +92,7 @@ segment_writer_new(const struct segment_settings *settings)
 	w->fd = -1;
 	w->frame = alloc_zero(1, FRAME_SIZE);
 	w->compressed = alloc_zero(1, ZSTD_compressBound(FRAME_SIZE));
-	w->zstd = ZSTD_createCCtx();
-	if (!w->zstd)
-		abort();
-	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel,
-			       w->settings.compression_level);
-	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
+	w->zstd = compressor_new(w->settings.compression_level);
 	return w;
 }
 

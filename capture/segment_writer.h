@@ -28,7 +28,7 @@ struct segment_settings {
 	const char *directory;  /* exists; copied */
 	uint64_t segment_bytes; /* 0: 64 MiB, uncompressed */
 	int64_t segment_ns;     /* 0: 60 s */
-	int compression_level;  /* 0: 1 */
+	int compression_level;  /* of zstd; 0: 2 */
 	uint32_t first_number;  /* of the first segment; 0: 1 */
 };
 
