@@ -75,16 +75,21 @@ class TcpdumpIdle:
     """True once it captures no more, however slow it is: it ends at once when
     it is told to, whatever waits in its ring."""
 
+    ANSWERS = 20  # that say the same, 0.1 s apart or more, tell it as well
+
     def __init__(self, child, log):
-        self.child, self.log, self.asked, self.last = child, log, 0, None
+        self.child, self.log, self.asked = child, log, 0
+        self.last, self.same = None, 0
 
     def __call__(self):
         told = tcpdump_counts(self.log)
         if len(told) < self.asked:
             return False  # it has not answered yet
-        # On loopback it leaves out what is sent, which is counted as received.
+        # On loopback it leaves out what is sent, which is counted as received;
+        # a packet that was sent before it listened is counted once.
         captured, received, dropped = now = told[-1] if told else (0, 0, 0)
-        if now == self.last and (
+        self.same = self.same + 1 if now == self.last else 0
+        if self.same >= self.ANSWERS or self.same and (
                 dropped or received in (captured, 2 * captured)):
             return True
         self.last = now if told else None
