@@ -40,6 +40,7 @@ enum verdict
 amqp_frame_start(struct bytes client, struct bytes server)
 {
 	struct bytes head = bytes_first(client, AMQP_PROTOCOL_HEADER);
+	enum verdict verdict;
 
 	if (client.size && client.data[0] == 'A') {
 		if (memcmp(head.data, "AMQP\0\0\x09\x01", head.size) != 0)
@@ -47,5 +48,10 @@ amqp_frame_start(struct bytes client, struct bytes server)
 		return head.size < AMQP_PROTOCOL_HEADER ? VERDICT_MAYBE
 							: VERDICT_YES;
 	}
-	return amqp_frame_probe(client.size ? client : server, false);
+	/* A capture may begin within a frame of one side: a frame of the other
+	 * tells the protocol as well, and not who is the client. */
+	verdict = amqp_frame_probe(client.size ? client : server, false);
+	if (verdict == VERDICT_NO && client.size && server.size)
+		verdict = amqp_frame_probe(server, false);
+	return verdict;
 }
